@@ -1,0 +1,374 @@
+//! `Command` and `Event`: plain data, the whole contract between the window and the worker.
+//!
+//! The window names things by ids that it hands out itself ([`ItemId`], [`Ticket`]), so that it can
+//! refer to a picture before the worker has seen it; it never holds a latent or a tensor.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use image::RgbImage;
+use serde::{Deserialize, Serialize};
+
+use crate::model::GlowConfig;
+
+/// A picture, sample or edit on the shelf. Handed out by the window, never used twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ItemId(pub u64);
+
+/// Names one request; answers carry it back, and the window drops those it no longer waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Ticket(pub u64);
+
+/// A part of the screen with one live request at a time: a newer render for it replaces the older.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum View {
+    /// The grid of samples.
+    Sample,
+    /// The large picture of the morph tab.
+    Morph,
+    /// The filmstrip of the morph tab.
+    Filmstrip,
+    /// The edited picture.
+    Edit,
+    /// The picture that the inspector shows.
+    Inspector,
+}
+
+/// How a path runs between two latents.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum PathKind {
+    /// Straight, as in the paper. Its middle lies nearer the origin than its ends.
+    Linear,
+    /// Spherical: keeps the norm, so midpoints are as sharp as the ends.
+    #[default]
+    Spherical,
+}
+
+/// One attribute slider: its direction's name and amount, in the direction's own units.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AttributeEdit {
+    /// Name of the direction, as in the attributes file.
+    pub name: String,
+    /// +1 is a clear change.
+    pub amount: f32,
+}
+
+/// Decides one latent completely: equal recipes give equal pictures.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Recipe {
+    /// The latent of a shelf item.
+    Item(ItemId),
+    /// `eps ~ N(0, 1)` drawn from (seed, index).
+    Sample {
+        /// The grid's seed.
+        seed: u64,
+        /// The cell.
+        index: u32,
+    },
+    /// A point on the path through two to eight keyframes.
+    Morph {
+        /// The keyframes.
+        keys: Vec<Recipe>,
+        /// 0 at the first, 1 at the last keyframe.
+        t: f32,
+        /// Straight or spherical.
+        path: PathKind,
+    },
+    /// A base moved along attribute directions.
+    Edited {
+        /// What is edited.
+        base: Box<Recipe>,
+        /// The sliders that are not at zero.
+        edits: Vec<AttributeEdit>,
+        /// Orthogonalise each direction against the others, so that they stay as they are.
+        keep_others: bool,
+    },
+    /// `eps + amount * n`, `n ~ N(0, 1)` from the seed, back on the shell: "more like this".
+    Varied {
+        /// What is varied.
+        base: Box<Recipe>,
+        /// Seed of the noise.
+        seed: u64,
+        /// Standard deviation of the noise.
+        amount: f32,
+    },
+    /// Each level's eps times a factor; a single factor holds for all levels. The temperature.
+    Scaled {
+        /// What is scaled.
+        base: Box<Recipe>,
+        /// Factors, finest level first, or one for all.
+        temperature: Vec<f32>,
+    },
+}
+
+/// Where a picture comes from.
+#[derive(Clone, Debug, PartialEq)]
+pub enum PictureSource {
+    /// A file.
+    Path(PathBuf),
+    /// The bytes of a dropped file, and its name for messages.
+    Bytes {
+        /// Name shown to the person.
+        name: String,
+        /// The whole file.
+        bytes: Arc<[u8]>,
+    },
+    /// Pixels from the clipboard.
+    Rgba {
+        /// Width and height.
+        size: [u32; 2],
+        /// `4 * width * height` bytes, straight alpha.
+        pixels: Arc<[u8]>,
+    },
+}
+
+/// A square of the upright source picture, in its pixels; may hang over the border (edge pixels repeat).
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CropSquare {
+    /// Centre, horizontal.
+    pub cx: f32,
+    /// Centre, vertical.
+    pub cy: f32,
+    /// Side in pixels.
+    pub side: f32,
+}
+
+/// What an export writes.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ExportKind {
+    /// One picture, or several in one grid with this many columns and a gap in pixels.
+    Grid {
+        /// Columns.
+        columns: u32,
+        /// Gap between cells, pixels of the output.
+        gap: u32,
+        /// A label under each cell (empty: none).
+        labels: Vec<String>,
+    },
+    /// A numbered PNG for each recipe, in the folder that the path names.
+    Frames,
+    /// An animated GIF.
+    Gif {
+        /// Hundredths of a second a frame.
+        delay_cs: u16,
+    },
+    /// The latents themselves as safetensors.
+    Latents,
+}
+
+/// A file to write.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ExportRequest {
+    /// What is drawn, in order.
+    pub recipes: Vec<Recipe>,
+    /// How it is laid out.
+    pub kind: ExportKind,
+    /// Enlargement of each picture, 1 or more, nearest neighbour or smooth by the exporter's choice.
+    pub scale: u32,
+    /// The file (or the folder, for frames).
+    pub path: PathBuf,
+}
+
+/// What the window asks of the worker.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// Load a weight file, or the shipped one. Items are encoded anew where the model differs.
+    OpenModel(Option<PathBuf>),
+    /// Load directions for the open model; the file beside the weights is loaded by itself.
+    OpenAttributes(PathBuf),
+    /// Read a picture, propose a crop (a face where one is found) and encode it under `item`.
+    Import {
+        /// Its id from now on.
+        item: ItemId,
+        /// The picture.
+        source: PictureSource,
+        /// The crop, where it is known; else one is proposed.
+        crop: Option<CropSquare>,
+    },
+    /// Encode an imported picture again with another crop.
+    Recrop {
+        /// The picture.
+        item: ItemId,
+        /// The new crop.
+        crop: CropSquare,
+    },
+    /// Keep the latent of a recipe under a new id.
+    Pin {
+        /// Its id from now on.
+        item: ItemId,
+        /// What is kept.
+        recipe: Recipe,
+    },
+    /// Forget items.
+    Forget(Vec<ItemId>),
+    /// Draw recipes for a view; answers come cell by cell, in the order given here.
+    Render {
+        /// The view.
+        view: View,
+        /// The request.
+        ticket: Ticket,
+        /// Cell number and recipe, those wanted first in front.
+        cells: Vec<(u32, Recipe)>,
+    },
+    /// Likelihood, norms and round trip of a recipe's picture.
+    Inspect {
+        /// The request.
+        ticket: Ticket,
+        /// What is inspected.
+        recipe: Recipe,
+    },
+    /// Write a file.
+    Export {
+        /// The request.
+        ticket: Ticket,
+        /// What and where.
+        request: ExportRequest,
+    },
+    /// Give up a request (export, import by `Ticket`-less items is cancelled by `Forget`).
+    Cancel(Ticket),
+}
+
+/// An open model, for people and for sliders.
+#[derive(Clone, Debug)]
+pub struct ModelInfo {
+    /// File name, or `faces-64 (shipped)`.
+    pub name: String,
+    /// Its path, where it is a file.
+    pub path: Option<PathBuf>,
+    /// The configuration.
+    pub config: GlowConfig,
+    /// Numbers in the model.
+    pub n_parameters: usize,
+    /// Provenance, pretty-printed JSON, as the file has it.
+    pub provenance: String,
+    /// Where it runs: `cpu, 2 threads`.
+    pub device: String,
+}
+
+/// One direction of the open attributes file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AttributeInfo {
+    /// Name, as on the slider.
+    pub name: String,
+    /// Area under the ROC curve on held-out pictures, where the file says it.
+    pub auc: Option<f32>,
+    /// Pictures on the positive and the negative side.
+    pub counts: [usize; 2],
+    /// Range in which a slider stays on faces.
+    pub range: [f32; 2],
+}
+
+/// Figures of one latent.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Inspection {
+    /// Bits per dimension of the picture.
+    pub bits_per_dim: f64,
+    /// The share of each level, finest first.
+    pub level_bits: Vec<f64>,
+    /// `|eps| / sqrt(D)`.
+    pub relative_norm: f64,
+    /// The same of each level.
+    pub level_norms: Vec<f64>,
+    /// `max |x - decode(encode(x))|`.
+    pub round_trip: f64,
+    /// Projection on each direction, in slider units, in the order of the attributes.
+    pub projections: Vec<f32>,
+    /// Subpixels that are not finite.
+    pub non_finite: usize,
+}
+
+/// What the worker answers.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// A model is open; every earlier answer is void.
+    ModelOpened(Box<ModelInfo>),
+    /// The directions that are open now.
+    AttributesOpened(Vec<AttributeInfo>),
+    /// A picture was read: an upright preview of it (at most 1,024 pixels a side) and the crop in use.
+    Imported {
+        /// The picture.
+        item: ItemId,
+        /// File name for people.
+        name: String,
+        /// Preview of the whole picture.
+        preview: Arc<RgbImage>,
+        /// Size of the whole picture, in whose pixels the crop is measured.
+        size: [u32; 2],
+        /// The crop in use.
+        crop: CropSquare,
+        /// Whether the crop was proposed from a face.
+        face_found: bool,
+    },
+    /// An item has a latent: its decoded picture (the thumbnail) and figures.
+    Encoded {
+        /// The item.
+        item: ItemId,
+        /// What its latent decodes to.
+        thumbnail: Arc<RgbImage>,
+        /// Its figures.
+        inspection: Inspection,
+    },
+    /// One cell of a render.
+    Rendered {
+        /// The view.
+        view: View,
+        /// The request.
+        ticket: Ticket,
+        /// The cell.
+        cell: u32,
+        /// The picture.
+        pixels: Arc<RgbImage>,
+        /// Subpixels that are not finite (0 for a healthy picture).
+        non_finite: usize,
+        /// Time of the decode; `None` where the cache answered.
+        elapsed: Option<Duration>,
+    },
+    /// The last cell of a render has been sent.
+    RenderDone {
+        /// The view.
+        view: View,
+        /// The request.
+        ticket: Ticket,
+    },
+    /// Figures asked for.
+    Inspected {
+        /// The request.
+        ticket: Ticket,
+        /// The figures.
+        inspection: Inspection,
+    },
+    /// How far an export or an import batch is.
+    Progress {
+        /// The request (`None`: imports).
+        ticket: Option<Ticket>,
+        /// For people: `encoding`, `exporting`.
+        what: String,
+        /// Done.
+        done: usize,
+        /// Of.
+        total: usize,
+    },
+    /// A file was written.
+    Exported {
+        /// The request.
+        ticket: Ticket,
+        /// The file.
+        path: PathBuf,
+    },
+    /// Requests that wait.
+    Queue {
+        /// How many.
+        waiting: usize,
+    },
+    /// A request failed; everything else stays as it is.
+    Failed {
+        /// The request, where there is one.
+        ticket: Option<Ticket>,
+        /// The item, where it concerns one.
+        item: Option<ItemId>,
+        /// One message that names the thing, what is wrong and what to do.
+        message: String,
+    },
+}

@@ -1,0 +1,4 @@
+//! glow-explorer: Glow (Kingma & Dhariwal 2018), an invertible generative network, explored by hand.
+
+pub mod engine;
+pub mod model;
