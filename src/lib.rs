@@ -1,4 +1,5 @@
 //! glow-explorer: Glow (Kingma & Dhariwal 2018), an invertible generative network, explored by hand.
 
+pub mod data;
 pub mod engine;
 pub mod model;

@@ -10,6 +10,7 @@ use std::time::Duration;
 use image::RgbImage;
 use serde::{Deserialize, Serialize};
 
+pub use crate::data::{CropSquare, PictureSource};
 use crate::model::GlowConfig;
 
 /// A picture, sample or edit on the shelf. Handed out by the window, never used twice.
@@ -101,38 +102,6 @@ pub enum Recipe {
         /// Factors, finest level first, or one for all.
         temperature: Vec<f32>,
     },
-}
-
-/// Where a picture comes from.
-#[derive(Clone, Debug, PartialEq)]
-pub enum PictureSource {
-    /// A file.
-    Path(PathBuf),
-    /// The bytes of a dropped file, and its name for messages.
-    Bytes {
-        /// Name shown to the person.
-        name: String,
-        /// The whole file.
-        bytes: Arc<[u8]>,
-    },
-    /// Pixels from the clipboard.
-    Rgba {
-        /// Width and height.
-        size: [u32; 2],
-        /// `4 * width * height` bytes, straight alpha.
-        pixels: Arc<[u8]>,
-    },
-}
-
-/// A square of the upright source picture, in its pixels; may hang over the border (edge pixels repeat).
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct CropSquare {
-    /// Centre, horizontal.
-    pub cx: f32,
-    /// Centre, vertical.
-    pub cy: f32,
-    /// Side in pixels.
-    pub side: f32,
 }
 
 /// What an export writes.
