@@ -4,3 +4,4 @@ pub mod data;
 pub mod engine;
 pub mod kernels;
 pub mod model;
+pub mod noise;

@@ -86,51 +86,43 @@ pub fn share(n: usize, grain: usize, member: usize, members: usize) -> Range<usi
     at(member)..at(member + 1)
 }
 
-/// Rows of one buffer that the members of a team write in turns: in a phase, each writes a part of its own
-/// or all only read.
-pub struct SharedRows<'a> {
+/// One buffer that the members of a team write in turns: in a phase, each writes rows of its own or all
+/// only read.
+pub struct SharedBuffer<'a> {
     start: *mut f32,
     len: usize,
-    stride: usize,
     owner: PhantomData<&'a mut [f32]>,
 }
 
 // SAFETY: access goes through the two unsafe methods, whose callers keep writers and readers apart.
-unsafe impl Send for SharedRows<'_> {}
+unsafe impl Send for SharedBuffer<'_> {}
 // SAFETY: as above.
-unsafe impl Sync for SharedRows<'_> {}
+unsafe impl Sync for SharedBuffer<'_> {}
 
-impl<'a> SharedRows<'a> {
-    /// Rows of `stride` floats over `buffer`.
-    pub fn new(buffer: &'a mut [f32], stride: usize) -> Self {
-        Self { start: buffer.as_mut_ptr(), len: buffer.len(), stride, owner: PhantomData }
+impl<'a> SharedBuffer<'a> {
+    /// Shares `buffer`.
+    pub fn new(buffer: &'a mut [f32]) -> Self {
+        Self { start: buffer.as_mut_ptr(), len: buffer.len(), owner: PhantomData }
     }
 
-    /// The stride.
-    pub fn stride(&self) -> usize {
-        self.stride
-    }
-
-    /// Rows `rows`, to write.
+    /// Rows `rows` of `stride` floats, to write.
     ///
     /// # Safety
-    /// Until the barrier after this use, no other member reads or writes these rows.
+    /// Until the next barrier, no other member reads or writes these rows.
     ///
     /// # Panics
     /// Where the rows are not in the buffer.
     #[expect(clippy::mut_from_ref, reason = "the barrier keeps writers apart, see the safety section")]
-    pub unsafe fn rows_mut(&self, rows: Range<usize>) -> &mut [f32] {
-        assert!(rows.start <= rows.end && rows.end * self.stride <= self.len);
+    pub unsafe fn rows_mut(&self, rows: Range<usize>, stride: usize) -> &mut [f32] {
+        assert!(rows.start <= rows.end && rows.end * stride <= self.len);
         // SAFETY: inside the buffer by the assertion; unaliased by the contract.
-        unsafe {
-            std::slice::from_raw_parts_mut(self.start.add(rows.start * self.stride), rows.len() * self.stride)
-        }
+        unsafe { std::slice::from_raw_parts_mut(self.start.add(rows.start * stride), rows.len() * stride) }
     }
 
     /// The whole buffer, to read.
     ///
     /// # Safety
-    /// Until the barrier after this use, no member writes to the rows that are read through it.
+    /// Until the next barrier, no member writes to the buffer.
     pub unsafe fn all(&self) -> &[f32] {
         // SAFETY: the buffer outlives `self`; nobody writes by the contract.
         unsafe { std::slice::from_raw_parts(self.start, self.len) }
@@ -157,11 +149,11 @@ mod tests {
     #[test]
     fn members_meet_at_every_phase() {
         let mut buffer = vec![0.0f32; 4];
-        let rows = SharedRows::new(&mut buffer, 1);
+        let rows = SharedBuffer::new(&mut buffer);
         run(4, |member, barrier| {
             for phase in 0..100 {
                 // SAFETY: each member writes its own row, and reads only after the barrier.
-                unsafe { rows.rows_mut(member..member + 1)[0] += 1.0 };
+                unsafe { rows.rows_mut(member..member + 1, 1)[0] += 1.0 };
                 barrier.wait();
                 // SAFETY: nobody writes between the two barriers.
                 let sum: f32 = unsafe { rows.all() }.iter().sum();
