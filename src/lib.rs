@@ -5,3 +5,4 @@ pub mod engine;
 pub mod kernels;
 pub mod model;
 pub mod noise;
+pub mod train;

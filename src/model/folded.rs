@@ -161,23 +161,28 @@ impl Folded {
     /// Errors: a 1x1 convolution that has no inverse, or an actnorm scale that is not finite.
     pub fn new(params: &Params, for_training: bool) -> Result<Self, ModelError> {
         let config = &params.config;
-        let shapes = config.level_shapes();
-        let mut levels = Vec::with_capacity(shapes.len());
-        for (l, shape) in shapes.iter().enumerate() {
-            let steps = (0..config.depth)
-                .map(|k| FoldedStep::new(params, l, k, shape.channels, for_training))
-                .collect::<Result<_, _>>()?;
-            let grid = Grid { side: shape.side };
-            levels.push(FoldedLevel {
-                channels: shape.channels,
-                coupling_out: config.coupling_out(shape.channels),
-                classes: grid.border_classes(),
-                grid,
-                steps,
-                prior: fold_prior(params, l, shape.channels, l + 1 == shapes.len(), for_training),
-            });
-        }
+        let levels = (0..config.levels).map(|l| Self::level(params, l, 0..config.depth, for_training)).collect::<Result<_, _>>()?;
         Ok(Self { affine: config.coupling == Coupling::Affine, width: config.width, levels })
+    }
+
+    /// Folds the steps `steps` of one level.
+    ///
+    /// Errors: as [`Folded::new`].
+    pub fn level(params: &Params, l: usize, steps: std::ops::Range<usize>, for_training: bool) -> Result<FoldedLevel, ModelError> {
+        let shapes = params.config.level_shapes();
+        let shape = shapes[l];
+        let steps = steps
+            .map(|k| FoldedStep::new(params, l, k, shape.channels, for_training))
+            .collect::<Result<_, _>>()?;
+        let grid = Grid { side: shape.side };
+        Ok(FoldedLevel {
+            channels: shape.channels,
+            coupling_out: params.config.coupling_out(shape.channels),
+            classes: grid.border_classes(),
+            grid,
+            steps,
+            prior: fold_prior(params, l, shape.channels, l + 1 == shapes.len(), for_training),
+        })
     }
 
     /// Bytes of all packed weights.
