@@ -1,0 +1,3 @@
+//! Files: weights, latents, attribute directions.
+
+pub mod weights;
