@@ -85,8 +85,7 @@ mod tests {
     #[test]
     fn the_order_never_changes() {
         // A change here would make resumed runs see some pictures twice and others not at all.
-        assert_eq!(indices(&EpochPlan::new(7, 2, 8), 8), FROZEN);
+        let plan = EpochPlan::new(7, 2, 8);
+        assert_eq!(indices(&plan, 8), [5, 4, 6, 0, 3, 7, 1, 2]);
     }
-
-    const FROZEN: [usize; 8] = [0; 8];
 }

@@ -75,7 +75,7 @@ fn taps(start: f64, length: f64, n_out: usize, n_in: usize) -> Vec<Taps> {
     (0..n_out)
         .map(|i| {
             // A centre outside the line moves to its edge, which so repeats.
-            let centre = (start + (i as f64 + 0.5) * scale).clamp(0.5, n_in as f64 - 0.5);
+            let centre = (start + (i as f64 + 0.5) * scale).clamp(0.0, n_in as f64);
             let first = (centre - support + 0.5).max(0.0) as usize;
             let end = ((centre + support + 0.5) as usize).clamp(first + 1, n_in.max(first + 1));
             let first = first.min(n_in - 1);
