@@ -8,8 +8,8 @@ use image::codecs::png::PngDecoder;
 use image::codecs::webp::WebPDecoder;
 use image::metadata::Orientation;
 use image::{
-    AnimationDecoder, DynamicImage, ExtendedColorType, ImageDecoder, ImageError, ImageFormat,
-    ImageReader, Limits, RgbImage, RgbaImage,
+    AnimationDecoder, DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits,
+    RgbImage, RgbaImage,
 };
 use moxcms::{ColorProfile, DataColorSpace, Layout, TransformOptions};
 
@@ -42,7 +42,11 @@ fn decode_unguarded(name: &str, bytes: &[u8]) -> Result<(RgbImage, Vec<String>),
         });
     }
     let format = format_of(name, bytes)?;
-    if format == ImageFormat::Jpeg && jpeg_is_cut_off(bytes) {
+    let jpeg = match format {
+        ImageFormat::Jpeg => JpegFacts::of(bytes),
+        _ => JpegFacts::default(),
+    };
+    if jpeg.is_cut_off || (format == ImageFormat::WebP && webp_is_cut_off(bytes)) {
         return Err(DataError::Truncated {
             name: name.to_owned(),
         });
@@ -60,7 +64,6 @@ fn decode_unguarded(name: &str, bytes: &[u8]) -> Result<(RgbImage, Vec<String>),
     if is_animated(bytes, format) {
         notes.push("animated: only the first frame is used".to_owned());
     }
-    let is_cmyk = decoder.original_color_type() == ExtendedColorType::Cmyk8;
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let profile = decoder.icc_profile().unwrap_or_else(|_| {
         notes.push("the colour profile is damaged and was ignored".to_owned());
@@ -69,7 +72,7 @@ fn decode_unguarded(name: &str, bytes: &[u8]) -> Result<(RgbImage, Vec<String>),
     let mut picture = DynamicImage::from_decoder(decoder).map_err(fail)?;
     picture.apply_orientation(orientation);
     let profile = profile.filter(|p| !p.is_empty());
-    let rgb = srgb_from_picture(&picture, profile.as_deref(), is_cmyk, &mut notes);
+    let rgb = srgb_from_picture(&picture, profile.as_deref(), jpeg.is_cmyk, &mut notes);
     Ok((rgb, notes))
 }
 
@@ -141,23 +144,48 @@ fn other_kind(bytes: &[u8]) -> Option<&'static str> {
     None
 }
 
-/// Whether the scan data of a JPEG has no end marker. Decoders paint the missing part grey
-/// without a word.
-fn jpeg_is_cut_off(bytes: &[u8]) -> bool {
-    let mut at = 2;
-    // Walk the segments: a thumbnail inside one of them may hold an end marker of its own.
-    while let Some(&[0xff, marker, high, low]) = bytes.get(at..at + 4) {
-        match marker {
-            // A fill byte before the marker proper.
-            0xff => at += 1,
-            0x01 | 0xd0..=0xd8 => at += 2,
-            0xd9 => return false,
-            0xda => return !bytes[at..].windows(2).any(|w| w == [0xff, 0xd9]),
-            _ => at += 2 + usize::from(u16::from_be_bytes([high, low])),
+/// What the segments of a JPEG say, beyond what the decoder tells.
+#[derive(Default)]
+struct JpegFacts {
+    /// The scan data has no end marker: decoders paint the missing part grey without a word.
+    is_cut_off: bool,
+    is_cmyk: bool,
+}
+
+impl JpegFacts {
+    fn of(bytes: &[u8]) -> Self {
+        let mut facts = Self::default();
+        let mut at = 2;
+        // Walk the segments: a thumbnail inside one of them may hold an end marker of its own.
+        while let Some(&[0xff, marker, high, low]) = bytes.get(at..at + 4) {
+            match marker {
+                // A fill byte before the marker proper.
+                0xff => at += 1,
+                0x01 | 0xd0..=0xd8 => at += 2,
+                0xd9 => return facts,
+                0xda => {
+                    facts.is_cut_off = !bytes[at..].windows(2).any(|w| w == [0xff, 0xd9]);
+                    return facts;
+                }
+                _ => {
+                    // A frame header; its ninth byte counts the components.
+                    let is_frame =
+                        matches!(marker, 0xc0..=0xcf) && ![0xc4, 0xc8, 0xcc].contains(&marker);
+                    facts.is_cmyk |= is_frame && bytes.get(at + 9) == Some(&4);
+                    at += 2 + usize::from(u16::from_be_bytes([high, low]));
+                }
+            }
         }
+        // Garbage between segments is the decoder's to judge; running off the end is not.
+        facts.is_cut_off = at + 4 > bytes.len();
+        facts
     }
-    // Garbage between segments is the decoder's to judge; running off the end is not.
-    at + 4 > bytes.len()
+}
+
+/// Whether a WebP is shorter than its own header says; its decoder calls that corrupt.
+fn webp_is_cut_off(bytes: &[u8]) -> bool {
+    let size = bytes.get(4..8).and_then(|s| <[u8; 4]>::try_from(s).ok());
+    size.is_some_and(|s| u64::from(u32::from_le_bytes(s)) + 8 > bytes.len() as u64)
 }
 
 fn is_animated(bytes: &[u8], format: ImageFormat) -> bool {

@@ -164,12 +164,6 @@ pub enum DataError {
         /// Why.
         reason: String,
     },
-    /// The face detector's own data is broken.
-    #[error("the face detector does not start ({reason})")]
-    Detector {
-        /// Why.
-        reason: String,
-    },
 }
 
 impl DataError {

@@ -1,8 +1,10 @@
 //! Pictures on their way to the model: reading, framing, labels, batches.
 
 pub mod batches;
+pub mod crop;
 mod decode;
 mod error;
+pub mod faces;
 pub mod intake;
 pub mod labels;
 mod order;
@@ -76,4 +78,32 @@ impl CropSquare {
             side: or(self.side, middle.side).clamp(Self::MIN_SIDE, longest),
         }
     }
+}
+
+/// The folder of the training data, for tests: `../shared/data`, or what the environment names.
+/// Says so where there is none.
+#[cfg(test)]
+fn training_data() -> Option<PathBuf> {
+    let folder = std::env::var_os("GLOW_EXPLORER_TRAINING_DATA").map_or_else(
+        || std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data"),
+        PathBuf::from,
+    );
+    if folder.join("faces").is_dir() {
+        return Some(folder);
+    }
+    println!("skipped: no training images");
+    None
+}
+
+/// Training pictures spread over the whole set, for tests.
+#[cfg(test)]
+fn test_pictures(n: usize) -> Option<Vec<image::RgbImage>> {
+    let folder = training_data()?.join("faces");
+    let set = batches::PictureSet::open(&folder, None, 200, 3).ok()?;
+    let step = (set.len() / n).max(1);
+    let pictures = (0..set.len()).step_by(step).take(n).filter_map(|i| {
+        let pixels = set.get(i).ok()?;
+        image::RgbImage::from_raw(200, 200, pixels)
+    });
+    Some(pictures.collect())
 }
