@@ -1,5 +1,7 @@
 //! glow-explorer: Glow (Kingma & Dhariwal 2018), an invertible generative network, explored by hand.
 
+pub mod bench;
+pub mod cli;
 pub mod data;
 pub mod engine;
 pub mod export;

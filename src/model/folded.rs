@@ -165,6 +165,36 @@ impl Folded {
         Ok(Self { affine: config.coupling == Coupling::Affine, width: config.width, levels })
     }
 
+    /// As [`Folded::new`], on several threads: training folds anew at every step.
+    ///
+    /// Errors: as [`Folded::new`].
+    pub fn new_parallel(params: &Params, for_training: bool, threads: usize) -> Result<Self, ModelError> {
+        let config = &params.config;
+        let mut levels = (0..config.levels)
+            .map(|l| Self::level(params, l, 0..0, for_training))
+            .collect::<Result<Vec<_>, _>>()?;
+        let depth = config.depth;
+        let total = config.levels * depth;
+        let share = total.div_ceil(threads.max(1));
+        let shapes = config.level_shapes();
+        let fold = |at: usize| FoldedStep::new(params, at / depth, at % depth, shapes[at / depth].channels, for_training);
+        let fold = &fold;
+        let steps = std::thread::scope(|scope| {
+            let parts: Vec<_> = (0..total)
+                .step_by(share)
+                .map(|start| scope.spawn(move || (start..(start + share).min(total)).map(fold).collect::<Result<Vec<_>, _>>()))
+                .collect();
+            let join = |part: std::thread::ScopedJoinHandle<Result<Vec<FoldedStep>, ModelError>>| {
+                part.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            };
+            parts.into_iter().map(join).collect::<Result<Vec<_>, _>>()
+        })?;
+        for (at, step) in steps.into_iter().flatten().enumerate() {
+            levels[at / depth].steps.push(step);
+        }
+        Ok(Self { affine: config.coupling == Coupling::Affine, width: config.width, levels })
+    }
+
     /// Folds the steps `steps` of one level.
     ///
     /// Errors: as [`Folded::new`].

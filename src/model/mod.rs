@@ -7,6 +7,7 @@ pub mod latent;
 pub mod linalg;
 pub mod params;
 pub mod phases;
+pub mod pixels;
 
 pub use config::{ConfigError, Coupling, GlowConfig, LevelShape, Padding, Permutation};
 pub use latent::{Latent, LevelEps};
