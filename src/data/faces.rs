@@ -9,6 +9,9 @@ use image::imageops::{self, FilterType};
 use image::{GrayImage, RgbImage};
 use rustface::{Detector, ImageData, Model};
 
+use super::CropSquare;
+use super::resample::resample_square;
+
 static MODEL: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/face_model.bin"));
 
 /// The detector's window: the smallest face that it sees, in pixels of what it is shown.
@@ -23,6 +26,10 @@ const SHORTEST_SHOWN: u32 = 192;
 const MARGIN: f32 = 0.15;
 /// Detections below this are mostly not faces. The detector's authors name 0.95 to 4.5.
 const MIN_SCORE: f64 = 2.0;
+/// Side of a closer look, in sides of the face's box.
+const CLOSE_VIEW: f32 = 1.6;
+/// Sizes of the closer looks: they divide the detector's step between two scales evenly.
+const CLOSE_SIZES: [u32; 3] = [211, 240, 273];
 
 /// A face, in pixels of the picture it was found in.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -68,6 +75,49 @@ pub fn detect(rgb: &RgbImage) -> Vec<FaceBox> {
     };
     faces.sort_by(|a, b| weight(b).total_cmp(&weight(a)));
     faces
+}
+
+/// The box of a face, measured again at several sizes and averaged.
+///
+/// The detector looks at steps of a tenth of a window and a quarter in scale, so the box of one
+/// look jumps; averaging takes a third of that away. A face that the closer looks do not find
+/// stays as it is.
+pub fn refine(rgb: &RgbImage, face: FaceBox) -> FaceBox {
+    let (cx, cy) = face.centre();
+    let side = face.side * CLOSE_VIEW;
+    let crop = CropSquare { cx, cy, side };
+    let mut n = 0.0;
+    let (mut sum_x, mut sum_y, mut sum_side) = (0.0, 0.0, 0.0);
+    for size in CLOSE_SIZES {
+        let scale = side / size as f32;
+        let same_face = |found: &FaceBox| {
+            let (x, y) = found.centre();
+            let off = face.side * 0.3 / scale;
+            let middle = size as f32 / 2.0;
+            (x - middle).abs() < off
+                && (y - middle).abs() < off
+                && (0.7..1.4).contains(&(found.side * scale / face.side))
+        };
+        let view = resample_square(rgb, crop, size);
+        let found = detect(&view).into_iter().filter(same_face);
+        if let Some(found) = found.max_by(|a, b| a.score.total_cmp(&b.score)) {
+            let (x, y) = found.centre();
+            sum_x += x * scale;
+            sum_y += y * scale;
+            sum_side += found.side * scale;
+            n += 1.0;
+        }
+    }
+    if n == 0.0 {
+        return face;
+    }
+    let refined_side = sum_side / n;
+    FaceBox {
+        x: cx + (sum_x / n - side / 2.0) - refined_side / 2.0,
+        y: cy + (sum_y / n - side / 2.0) - refined_side / 2.0,
+        side: refined_side,
+        score: face.score,
+    }
 }
 
 /// How many faces a picture shows.
@@ -181,7 +231,7 @@ fn with_detector<T>(work: impl FnOnce(&mut dyn Detector) -> T) -> Option<T> {
 mod tests {
     use super::*;
     use crate::data::crop::apply_crop;
-    use crate::data::{CropSquare, test_pictures};
+    use crate::data::test_pictures;
 
     #[test]
     fn the_model_loads() {
@@ -226,6 +276,36 @@ mod tests {
                 "{placed:?} {small:?}"
             );
         }
+    }
+
+    #[test]
+    fn a_refined_box_jumps_less() {
+        let Some(pictures) = test_pictures(24) else {
+            return;
+        };
+        // The same picture a little larger: the boxes should agree.
+        let (mut plain, mut refined) = (0.0, 0.0);
+        for picture in &pictures {
+            let larger = resample_square(picture, CropSquare::centred(200, 200), 274);
+            let (Some(&a), Some(&b)) = (detect(picture).first(), detect(&larger).first()) else {
+                continue;
+            };
+            let apart = |a: FaceBox, b: FaceBox| (a.side - b.side * 200.0 / 274.0).powi(2);
+            plain += apart(a, b);
+            refined += apart(refine(picture, a), refine(&larger, b));
+        }
+        assert!(refined < plain, "{refined} against {plain}");
+    }
+
+    #[test]
+    fn a_face_that_is_not_found_again_stays() {
+        let face = FaceBox {
+            x: 10.0,
+            y: 20.0,
+            side: 30.0,
+            score: 5.0,
+        };
+        assert_eq!(refine(&RgbImage::new(90, 90), face), face);
     }
 
     #[test]

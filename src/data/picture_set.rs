@@ -114,6 +114,11 @@ impl PictureSet {
         self.names.get(index).map(String::as_str)
     }
 
+    /// The picture with this file name.
+    pub fn index_of(&self, name: &str) -> Option<usize> {
+        self.names.binary_search_by(|n| n.as_str().cmp(name)).ok()
+    }
+
     /// One picture, rows of pixels of channels.
     pub fn get(&self, index: usize) -> Result<Vec<u8>, DataError> {
         let mut pixels = vec![0; self.bytes_per_picture()];
@@ -300,6 +305,8 @@ mod tests {
         assert_eq!(set.len(), 2);
         assert_eq!(set.name(0), Some("a.PNG"));
         assert_eq!(set.name(1), Some("b.png"));
+        assert_eq!(set.index_of("b.png"), Some(1));
+        assert_eq!(set.index_of("c.png"), None);
         // Already at the model's size: taken as it is.
         let b = image::open(path.join("b.png")).unwrap().to_rgb8();
         assert_eq!(set.get(1).unwrap(), b.into_raw());

@@ -115,7 +115,8 @@ fn measure_the_training_framing() {
     let n = pictures.len();
     let mut columns = [const { Vec::new() }; 4];
     for picture in &pictures {
-        if let Some(face) = faces::detect(picture).first() {
+        if let Some(&face) = faces::detect(picture).first() {
+            let face = faces::refine(picture, face);
             let (cx, cy) = face.centre();
             let row = [cx / 200.0, cy / 200.0, face.side / 200.0, face.score];
             for (column, value) in columns.iter_mut().zip(row) {
