@@ -2,11 +2,8 @@
 
 use std::path::PathBuf;
 
-use anyhow::Context;
-
 use crate::bench::{Options, run as measure};
 use crate::formats::weights;
-use crate::model::GlowConfig;
 use crate::model::params::Params;
 
 #[derive(clap::Args, Debug)]
@@ -38,14 +35,11 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
     let params = match (&args.model, &args.config) {
         (Some(path), _) => weights::read(path)?.params,
         (None, Some(path)) => {
-            let text = std::fs::read_to_string(path).with_context(|| format!("cannot read the config: {}", path.display()))?;
-            let config: GlowConfig = serde_json::from_str(&text)
-                .with_context(|| format!("the config is not valid: {}", path.display()))?;
-            Params::perturbed(config.validated()?, 0)
+            Params::perturbed(super::read_config(path)?, 0)
         }
         (None, None) => anyhow::bail!("name what to measure: --model FILE or --config FILE"),
     };
-    let threads = args.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
+    let threads = args.threads.unwrap_or_else(super::cores);
     let report = measure(&params, Options { batch: args.batch.max(1), runs: args.runs.max(1), threads, train: args.train })?;
     println!("{}", serde_json::to_string(&report)?);
     Ok(())
