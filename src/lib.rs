@@ -2,4 +2,5 @@
 
 pub mod data;
 pub mod engine;
+pub mod latent;
 pub mod model;
