@@ -2,5 +2,6 @@
 
 pub mod data;
 pub mod engine;
+pub mod formats;
 pub mod latent;
 pub mod model;
