@@ -1,7 +1,7 @@
 //! What waits: one slot a view where the newest request wins, and a line of batch jobs. Plain state; the
 //! worker asks it what comes next.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
 
 use super::export::ExportJob;
@@ -64,11 +64,11 @@ pub(super) enum Work {
 }
 
 impl Work {
-    fn replaces(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Render { view: a, .. }, Self::Render { view: b, .. }) => a == b,
-            (Self::Inspect(_), Self::Inspect(_)) => true,
-            _ => false,
+    /// The view, or `None` for the inspector's figures: who takes turns with whom.
+    fn view(&self) -> Option<View> {
+        match self {
+            Self::Render { view, .. } => Some(*view),
+            Self::Inspect(_) => None,
         }
     }
 
@@ -112,8 +112,11 @@ pub(super) enum Accepted {
 /// See the module.
 #[derive(Default)]
 pub(super) struct Queue {
-    /// In the order in which they are served next.
-    slots: VecDeque<Slot>,
+    /// One for each view at most.
+    slots: Vec<Slot>,
+    /// When each view had its last turn, counted in steps.
+    turns: HashMap<Option<View>, u64>,
+    clock: u64,
     jobs: VecDeque<Job>,
     /// Barriers asked for, and passed.
     barriers: u64,
@@ -179,19 +182,14 @@ impl Queue {
         Accepted::Queued
     }
 
-    /// A newer request takes the place of the older, so that a busy slider is not sent to the end of
-    /// the line over and over.
     fn newest_wins(&mut self, ticket: Ticket, work: Work) {
-        let slot = Slot {
+        self.slots.retain(|s| s.work.view() != work.view());
+        self.slots.push(Slot {
             ticket,
             work,
             barrier: self.barriers,
             complaint: None,
-        };
-        match self.slots.iter_mut().find(|s| slot.work.replaces(&s.work)) {
-            Some(older) => *older = slot,
-            None => self.slots.push_back(slot),
-        }
+        });
     }
 
     /// A model overtakes pictures that wait to be encoded (they would have to be encoded again), but
@@ -224,13 +222,9 @@ impl Queue {
         self.jobs.push_front(job);
     }
 
-    /// Puts an unfinished request back: in front, or at the end once it has had its turn.
-    pub(super) fn put_back(&mut self, slot: Slot, had_its_turn: bool) {
-        if had_its_turn {
-            self.slots.push_back(slot);
-        } else {
-            self.slots.push_front(slot);
-        }
+    /// Puts an unfinished request back.
+    pub(super) fn put_back(&mut self, slot: Slot) {
+        self.slots.push(slot);
     }
 
     /// Whether a job is still to give the recipe one of its items.
@@ -244,14 +238,21 @@ impl Queue {
         slot.barrier <= self.passed && !recipe.is_some_and(|r| self.is_pending(r))
     }
 
-    /// What comes next: interactive requests first, but a batch step now and then.
+    /// What comes next: interactive requests first, the view that has waited longest for a turn in
+    /// front, but a batch step now and then.
     pub(super) fn next(&mut self) -> Option<Next> {
-        let ready = self.slots.iter().position(|slot| self.is_ready(slot));
-        if let Some(at) = ready
+        let ready = self.slots.iter().enumerate();
+        let ready = ready.filter(|(_, slot)| self.is_ready(slot));
+        let turn = |slot: &Slot| self.turns.get(&slot.work.view()).copied();
+        let longest_waiting = ready.min_by_key(|(_, slot)| turn(slot)).map(|(at, _)| at);
+        if let Some(at) = longest_waiting
             && (self.jobs.is_empty() || self.in_a_row < MAX_IN_A_ROW)
         {
+            let slot = self.slots.remove(at);
             self.in_a_row += 1;
-            return self.slots.remove(at).map(Next::Slot);
+            self.clock += 1;
+            self.turns.insert(slot.work.view(), self.clock);
+            return Some(Next::Slot(slot));
         }
         self.in_a_row = 0;
         let at = self.awaited().unwrap_or(0);
@@ -346,7 +347,7 @@ mod tests {
             render(3, View::Edit, sample()),
         ]);
         assert_eq!(queue.len(), 2);
-        assert_eq!(order(&mut queue), "r3 r2");
+        assert_eq!(order(&mut queue), "r2 r3");
     }
 
     #[test]

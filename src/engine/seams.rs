@@ -9,6 +9,9 @@ use super::message::{CropSquare, ModelInfo, PictureSource};
 use crate::latent::attributes::Directions;
 use crate::model::{Decoded, Encoded, GlowConfig, GlowModel, Latent, ModelError};
 
+/// Above this, one picture takes a processor about a tenth of a second.
+const SLOW_FLOPS: f64 = 1e10;
+
 /// Asked now and then during long work; true means that nobody waits for it any more.
 pub type Cancelled<'a> = &'a (dyn Fn() -> bool + Sync);
 
@@ -41,6 +44,11 @@ pub trait Codec: Send {
         latents: &[Latent],
         cancelled: Cancelled<'_>,
     ) -> Result<Vec<Decoded>, ModelError>;
+
+    /// Cells of a view to decode together before a newer request is let in.
+    fn cells_at_once(&self) -> usize {
+        4
+    }
 }
 
 impl Codec for GlowModel {
@@ -66,6 +74,12 @@ impl Codec for GlowModel {
         cancelled: Cancelled<'_>,
     ) -> Result<Vec<Decoded>, ModelError> {
         GlowModel::decode(self, latents, cancelled)
+    }
+
+    /// A large model on a processor gains nothing from batches, and its first cell would come late.
+    fn cells_at_once(&self) -> usize {
+        let slow = self.config().flops() > SLOW_FLOPS && self.device_label().starts_with("cpu");
+        if slow { 1 } else { 4 }
     }
 }
 

@@ -235,6 +235,12 @@ impl Session {
 
     // --- Encode and decode ---
 
+    /// Cells of a view to decode together.
+    pub(super) fn cells_at_once(&self) -> usize {
+        let model = self.model.as_ref();
+        model.map_or(1, |m| m.codec.cells_at_once().max(1))
+    }
+
     /// Decodes latents; as many pictures as latents.
     pub(super) fn decode(
         &self,

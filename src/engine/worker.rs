@@ -15,9 +15,6 @@ use super::session::{Picture, Session, failed};
 use crate::latent::Latent;
 use crate::model::Decoded;
 
-/// Cells of a render that are decoded at once; a newer request takes over after them.
-const CELLS_AT_ONCE: usize = 4;
-
 /// See the module.
 pub(super) struct Worker {
     pub(super) inbox: Inbox,
@@ -110,13 +107,13 @@ impl Worker {
         }));
         match result {
             Ok(Ok(true)) => {}
-            Ok(Ok(false)) => self.queue.put_back(slot, true),
+            Ok(Ok(false)) => self.queue.put_back(slot),
             // The newer request, or the cancellation, is in the letter box and deals with the slot.
             Ok(Err(EngineError::Cancelled)) if self.is_superseded(&slot) => {
                 if let Work::Render { view, .. } = slot.work {
                     self.cut_short.insert(view);
                 }
-                self.queue.put_back(slot, false);
+                self.queue.put_back(slot);
             }
             Ok(Err(error)) => self.fail(Some(ticket), None, error.to_string()),
             Err(panic) => self.recover(Some(ticket), None, panic.as_ref()),
@@ -159,16 +156,22 @@ impl Worker {
         Ok(cells.is_empty())
     }
 
-    /// The next cells that can be answered now: as many from the cache as come, and a few to decode.
+    /// The next cells that can be answered now: those that are known already, or else a few to decode.
     fn gather(&mut self, cells: &VecDeque<(u32, Recipe)>) -> Vec<Ready> {
+        let at_once = self.session.cells_at_once();
         let mut batch = Vec::new();
         let mut n_decodes = 0;
         for (_, recipe) in cells {
-            if n_decodes == CELLS_AT_ONCE || self.queue.is_pending(recipe) {
+            if n_decodes == at_once || self.queue.is_pending(recipe) {
                 break;
             }
             let ready = self.look_up(recipe);
-            n_decodes += usize::from(matches!(ready, Ready::Decode { .. }));
+            if ready.latent().is_some() {
+                if n_decodes == 0 && !batch.is_empty() {
+                    break; // what is known must not wait for a decode
+                }
+                n_decodes += 1;
+            }
             batch.push(ready);
         }
         batch
