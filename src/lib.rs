@@ -8,6 +8,7 @@ pub mod export;
 pub mod flow;
 pub mod formats;
 pub mod kernels;
+pub mod latent;
 pub mod model;
 pub mod noise;
 pub mod train;

@@ -1,0 +1,590 @@
+//! What the worker owns: the model, the pictures and latents on the shelf, directions, caches.
+
+use std::cell::Cell;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use image::RgbImage;
+
+use super::cache::Lru;
+use super::error::EngineError;
+use super::figures;
+use super::message::{
+    AttributeInfo, CropSquare, Event, Inspection, ItemId, ModelInfo, PictureSource, Recipe,
+};
+use super::recipe::{self, Items, Resolver};
+use super::seams::{Cancelled, Codec, OpenModel, OpenedModel, PictureReader};
+use crate::formats;
+use crate::latent::Latent;
+use crate::latent::attributes::Directions;
+use crate::model::{Decoded, Encoded, ModelError};
+
+/// Drawn latents that are kept, in bytes.
+const SAMPLES_BYTES: usize = 32 << 20;
+
+/// The longer side of the preview of a whole picture.
+const PREVIEW_SIDE: u32 = 1024;
+
+/// Something on the shelf.
+pub(super) struct Item {
+    /// For people.
+    pub(super) name: String,
+    /// Never the same for two states of an item, so that cached pictures of older ones do not match.
+    pub(super) version: u64,
+    /// Where its latent comes from, for an imported picture.
+    photo: Option<Photo>,
+    /// `None` until a model has encoded it.
+    pub(super) latent: Option<Arc<Latent>>,
+    /// Its figures, without projections.
+    figures: Option<Inspection>,
+}
+
+#[derive(Clone)]
+struct Photo {
+    source: PictureSource,
+    crop: CropSquare,
+    /// The crop at the size of the model that was open last.
+    pixels: Option<Arc<RgbImage>>,
+}
+
+/// A decoded picture, as views and caches hold it.
+#[derive(Clone)]
+pub(super) struct Picture {
+    pub(super) pixels: Arc<RgbImage>,
+    pub(super) non_finite: usize,
+}
+
+impl Picture {
+    fn new(decoded: Decoded) -> Self {
+        Self {
+            pixels: Arc::new(decoded.pixels),
+            non_finite: decoded.non_finite,
+        }
+    }
+}
+
+struct Model {
+    codec: Box<dyn Codec>,
+    info: ModelInfo,
+}
+
+/// See the module.
+pub(super) struct Session {
+    open: OpenModel,
+    reader: Box<dyn PictureReader>,
+    model: Option<Model>,
+    /// What `model` was opened from, to open it again after a panic.
+    asked_for: Option<PathBuf>,
+    directions: Directions,
+    items: Items,
+    last_version: u64,
+    pictures: Lru<Picture>,
+    samples: Lru<Arc<Latent>>,
+    /// Whole pictures by item, so that a crop can be moved without reading the file again.
+    sources: Lru<Arc<RgbImage>>,
+    in_codec: Cell<bool>,
+}
+
+impl Session {
+    pub(super) fn new(
+        open: OpenModel,
+        reader: Box<dyn PictureReader>,
+        picture_bytes: usize,
+        source_bytes: usize,
+    ) -> Self {
+        Self {
+            open,
+            reader,
+            model: None,
+            asked_for: None,
+            directions: Directions::default(),
+            items: Items::new(),
+            last_version: 0,
+            pictures: Lru::new(picture_bytes),
+            samples: Lru::new(SAMPLES_BYTES),
+            sources: Lru::new(source_bytes),
+            in_codec: Cell::new(false),
+        }
+    }
+
+    // --- The model ---
+
+    fn model(&self) -> Result<&Model, EngineError> {
+        self.model.as_ref().ok_or(EngineError::NoModel)
+    }
+
+    /// Opens a model. The answer: what to tell the window, and the items to encode anew.
+    pub(super) fn open_model(
+        &mut self,
+        path: Option<PathBuf>,
+    ) -> Result<(Vec<Event>, Vec<ItemId>), EngineError> {
+        let opened = (self.open)(path.as_deref()).map_err(EngineError::Outside)?;
+        self.asked_for = path;
+        Ok(self.adopt(opened))
+    }
+
+    fn adopt(&mut self, opened: OpenedModel) -> (Vec<Event>, Vec<ItemId>) {
+        let OpenedModel {
+            codec,
+            info,
+            directions,
+        } = opened;
+        let config = codec.config().clone();
+        let mut events = vec![Event::ModelOpened(Box::new(info.clone()))];
+        self.directions = directions;
+        if let Some(d) = self.misfit(&self.directions, &config) {
+            let message = format!("{d} belongs to another model; open matching attributes");
+            events.push(failed(None, message));
+            self.directions = Directions::default();
+        }
+        events.push(self.attributes_event());
+        self.model = Some(Model { codec, info });
+        self.pictures.clear();
+        self.samples.clear();
+
+        let (mut anew, mut foreign) = (Vec::new(), Vec::new());
+        let mut version = self.last_version;
+        for (&id, item) in &mut self.items {
+            let kept = item.latent.clone().filter(|latent| latent.fits(&config));
+            if item.photo.is_none() && kept.is_none() {
+                let name = item.name.clone();
+                events.push(failed(Some(id), EngineError::Foreign { name }.to_string()));
+                foreign.push(id);
+                continue;
+            }
+            version += 1;
+            *item = Arc::new(Item {
+                name: item.name.clone(),
+                version,
+                photo: item.photo.clone(),
+                // A photo's latent is the model's view of it; a pinned latent stays what it is.
+                latent: kept.filter(|_| item.photo.is_none()),
+                figures: None,
+            });
+            anew.push(id);
+        }
+        self.last_version = version;
+        self.forget(&foreign);
+        (events, anew)
+    }
+
+    /// Whether the last panic happened inside the model, which may have left it in pieces.
+    pub(super) fn model_panicked(&self) -> bool {
+        self.in_codec.get()
+    }
+
+    /// Opens the same model again. Items keep their latents, unless the file is another one now.
+    pub(super) fn reopen_model(&mut self) -> Result<(Vec<Event>, Vec<ItemId>), EngineError> {
+        self.in_codec.set(false);
+        let before = self.model.take();
+        let opened = (self.open)(self.asked_for.as_deref()).map_err(EngineError::Outside)?;
+        match before {
+            Some(before) if before.info.config == opened.info.config => {
+                self.model = Some(Model {
+                    codec: opened.codec,
+                    info: opened.info,
+                });
+                Ok((Vec::new(), Vec::new()))
+            }
+            _ => Ok(self.adopt(opened)),
+        }
+    }
+
+    fn misfit(&self, directions: &Directions, config: &crate::model::GlowConfig) -> Option<String> {
+        let misfit = directions
+            .as_slice()
+            .iter()
+            .find(|d| !d.vector.fits(config));
+        misfit.map(|d| format!("attribute \"{}\"", d.name))
+    }
+
+    /// Opens directions for the open model.
+    pub(super) fn open_attributes(&mut self, path: &Path) -> Result<Event, EngineError> {
+        let config = &self.model()?.info.config;
+        let file = formats::attributes::read(path)?;
+        if let Some(d) = self.misfit(&file.directions, config) {
+            return Err(EngineError::Outside(format!(
+                "{d} belongs to another model; open matching attributes: {}",
+                path.display()
+            )));
+        }
+        self.directions = file.directions;
+        self.pictures.clear();
+        Ok(self.attributes_event())
+    }
+
+    fn attributes_event(&self) -> Event {
+        let infos = self.directions.as_slice().iter().map(|d| AttributeInfo {
+            name: d.name.clone(),
+            auc: d.figures.auc,
+            counts: d.figures.counts,
+            range: d.range,
+        });
+        Event::AttributesOpened(infos.collect())
+    }
+
+    /// Name of the open model.
+    pub(super) fn model_name(&self) -> Result<&str, EngineError> {
+        Ok(&self.model()?.info.name)
+    }
+
+    /// Configuration of the open model.
+    pub(super) fn config(&self) -> Result<&crate::model::GlowConfig, EngineError> {
+        Ok(self.model()?.codec.config())
+    }
+
+    // --- Encode and decode ---
+
+    /// Cells of a view to decode together.
+    pub(super) fn cells_at_once(&self) -> usize {
+        let model = self.model.as_ref();
+        model.map_or(1, |m| m.codec.cells_at_once().max(1))
+    }
+
+    /// Decodes latents; as many pictures as latents.
+    pub(super) fn decode(
+        &self,
+        latents: &[Latent],
+        cancelled: Cancelled<'_>,
+    ) -> Result<Vec<Decoded>, EngineError> {
+        let codec = &self.model()?.codec;
+        self.in_codec.set(true);
+        let decoded = codec.decode(latents, cancelled);
+        self.in_codec.set(false);
+        as_many(decoded?, latents.len())
+    }
+
+    fn decode_one(
+        &self,
+        latent: &Latent,
+        cancelled: Cancelled<'_>,
+    ) -> Result<Decoded, EngineError> {
+        let decoded = self.decode(std::slice::from_ref(latent), cancelled)?;
+        decoded.into_iter().next().ok_or(EngineError::NoModel)
+    }
+
+    fn encode_one(
+        &self,
+        pixels: &RgbImage,
+        cancelled: Cancelled<'_>,
+    ) -> Result<Encoded, EngineError> {
+        let codec = &self.model()?.codec;
+        self.in_codec.set(true);
+        let encoded = codec.encode(std::slice::from_ref(pixels), cancelled);
+        self.in_codec.set(false);
+        let encoded = as_many(encoded?, 1)?;
+        encoded.into_iter().next().ok_or(EngineError::NoModel)
+    }
+
+    // --- Recipes and their pictures ---
+
+    /// The latent of a recipe.
+    pub(super) fn latent(
+        &mut self,
+        recipe: &Recipe,
+        items: Option<&Items>,
+    ) -> Result<Arc<Latent>, EngineError> {
+        let model = self.model.as_ref().ok_or(EngineError::NoModel)?;
+        Resolver {
+            config: model.codec.config(),
+            directions: &self.directions,
+            items: items.unwrap_or(&self.items),
+            samples: &mut self.samples,
+        }
+        .latent(recipe)
+    }
+
+    /// The key of a recipe's picture.
+    pub(super) fn key(
+        &self,
+        recipe: &Recipe,
+        items: Option<&Items>,
+    ) -> Result<Vec<u8>, EngineError> {
+        recipe::key(recipe, items.unwrap_or(&self.items))
+    }
+
+    /// A picture that was decoded before.
+    pub(super) fn cached(&mut self, key: &[u8]) -> Option<Picture> {
+        self.pictures.get(key)
+    }
+
+    /// Keeps a decoded picture.
+    pub(super) fn keep(&mut self, key: &[u8], decoded: Decoded) -> Picture {
+        let picture = Picture::new(decoded);
+        let bytes = picture.pixels.as_raw().len();
+        self.pictures.insert(key, picture.clone(), bytes);
+        picture
+    }
+
+    /// The items as they are now; cheap.
+    pub(super) fn items(&self) -> Items {
+        self.items.clone()
+    }
+
+    /// Figures of a recipe. An imported picture's come from the picture itself, any other's from what
+    /// its latent decodes to.
+    pub(super) fn inspect(
+        &mut self,
+        recipe: &Recipe,
+        cancelled: Cancelled<'_>,
+    ) -> Result<Inspection, EngineError> {
+        let latent = self.latent(recipe, None)?;
+        if let Recipe::Item(id) = recipe
+            && let Some(known) = self.items.get(id).and_then(|item| item.figures.clone())
+        {
+            return Ok(self.with_projections(known, &latent));
+        }
+        let decoded = self.decode_one(&latent, cancelled)?;
+        let (inspection, decoded) = self.inspect_decoded(&latent, decoded, cancelled)?;
+        let key = self.key(recipe, None)?;
+        self.keep(&key, decoded);
+        Ok(self.with_projections(inspection, &latent))
+    }
+
+    /// Figures of a latent that was not encoded from a picture; gives `decoded` back.
+    fn inspect_decoded(
+        &self,
+        latent: &Latent,
+        decoded: Decoded,
+        cancelled: Cancelled<'_>,
+    ) -> Result<(Inspection, Decoded), EngineError> {
+        if decoded.non_finite > 0 {
+            // There is no picture whose likelihood could be asked for.
+            return Ok((
+                figures::without_picture(latent, decoded.non_finite),
+                decoded,
+            ));
+        }
+        let encoded = self.encode_one(&decoded.pixels, cancelled)?;
+        let again = self.decode_one(&encoded.latent, cancelled)?;
+        Ok((figures::of(latent, &encoded, &again), decoded))
+    }
+
+    fn with_projections(&self, mut inspection: Inspection, latent: &Latent) -> Inspection {
+        // Shapes were checked when the directions were opened, so that nothing is lost here.
+        inspection.projections = self.directions.project_all(latent).unwrap_or_default();
+        inspection
+    }
+
+    // --- Items ---
+
+    /// Drops items.
+    pub(super) fn forget(&mut self, ids: &[ItemId]) {
+        for id in ids {
+            self.items.remove(id);
+            self.sources.remove(&id.0.to_le_bytes());
+        }
+    }
+
+    /// Reads a picture and decides its crop; it has no latent yet.
+    pub(super) fn import(
+        &mut self,
+        id: ItemId,
+        source: PictureSource,
+        crop: Option<CropSquare>,
+    ) -> Result<Event, EngineError> {
+        let picture = self.reader.read(&source).map_err(EngineError::Outside)?;
+        let (width, height) = picture.pixels.dimensions();
+        if width == 0 || height == 0 {
+            let message = format!("the picture has no pixels: {}", picture.name);
+            return Err(EngineError::Request(message));
+        }
+        let (crop, face_found) = match crop {
+            Some(crop) => (crop, false),
+            None => self.reader.propose_crop(&picture.pixels),
+        };
+        check_crop(crop, &picture.name)?;
+        let event = Event::Imported {
+            item: id,
+            name: picture.name.clone(),
+            preview: Arc::new(preview(&picture.pixels)),
+            size: [width, height],
+            crop,
+            face_found,
+        };
+        let bytes = picture.pixels.as_raw().len();
+        let key = id.0.to_le_bytes();
+        self.sources.insert(&key, Arc::new(picture.pixels), bytes);
+        let photo = Photo {
+            source,
+            crop,
+            pixels: None,
+        };
+        self.last_version += 1;
+        let item = Item {
+            name: picture.name,
+            version: self.last_version,
+            photo: Some(photo),
+            latent: None,
+            figures: None,
+        };
+        self.items.insert(id, Arc::new(item));
+        Ok(event)
+    }
+
+    /// Encodes an imported picture with its crop, or another one; decodes a pinned latent anew.
+    pub(super) fn encode(
+        &mut self,
+        id: ItemId,
+        crop: Option<CropSquare>,
+        cancelled: Cancelled<'_>,
+    ) -> Result<Event, EngineError> {
+        let item = self
+            .items
+            .get(&id)
+            .ok_or(EngineError::UnknownItem(id))?
+            .clone();
+        let Some(photo) = &item.photo else {
+            if crop.is_some() {
+                let message = format!("{} has no crop: it is not a photo", item.name);
+                return Err(EngineError::Request(message));
+            }
+            let latent = item.latent.clone();
+            let latent = latent.ok_or_else(|| EngineError::NotEncoded(item.name.clone()))?;
+            return self.shelve(id, item.name.clone(), latent, cancelled);
+        };
+        let mut photo = photo.clone();
+        if let Some(crop) = crop {
+            check_crop(crop, &item.name)?;
+            (photo.crop, photo.pixels) = (crop, None);
+        }
+        let size = self.config()?.image_size as u32;
+        let ready = photo.pixels.clone().filter(|p| p.width() == size);
+        let pixels = match ready {
+            Some(pixels) => pixels,
+            None => {
+                let whole = self.whole_picture(id, &photo.source)?;
+                Arc::new(self.reader.apply_crop(&whole, photo.crop, size))
+            }
+        };
+        let encoded = self.encode_one(&pixels, cancelled)?;
+        let decoded = self.decode_one(&encoded.latent, cancelled)?;
+        let inspection = figures::of(&encoded.latent, &encoded, &decoded);
+        photo.pixels = Some(pixels);
+        let latent = Arc::new(encoded.latent);
+        Ok(self.put(
+            id,
+            item.name.clone(),
+            Some(photo),
+            latent,
+            inspection,
+            decoded,
+        ))
+    }
+
+    fn whole_picture(
+        &mut self,
+        id: ItemId,
+        source: &PictureSource,
+    ) -> Result<Arc<RgbImage>, EngineError> {
+        let key = id.0.to_le_bytes();
+        if let Some(pixels) = self.sources.get(&key) {
+            return Ok(pixels);
+        }
+        let pixels = self
+            .reader
+            .read(source)
+            .map_err(EngineError::Outside)?
+            .pixels;
+        let bytes = pixels.as_raw().len();
+        let pixels = Arc::new(pixels);
+        self.sources.insert(&key, pixels.clone(), bytes);
+        Ok(pixels)
+    }
+
+    /// Keeps the latent of a recipe.
+    pub(super) fn pin(
+        &mut self,
+        id: ItemId,
+        recipe: &Recipe,
+        cancelled: Cancelled<'_>,
+    ) -> Result<Event, EngineError> {
+        let latent = self.latent(recipe, None)?;
+        let name = recipe::name(recipe, &self.items);
+        self.shelve(id, name, latent, cancelled)
+    }
+
+    fn shelve(
+        &mut self,
+        id: ItemId,
+        name: String,
+        latent: Arc<Latent>,
+        cancelled: Cancelled<'_>,
+    ) -> Result<Event, EngineError> {
+        let decoded = self.decode_one(&latent, cancelled)?;
+        let (inspection, decoded) = self.inspect_decoded(&latent, decoded, cancelled)?;
+        Ok(self.put(id, name, None, latent, inspection, decoded))
+    }
+
+    fn put(
+        &mut self,
+        id: ItemId,
+        name: String,
+        photo: Option<Photo>,
+        latent: Arc<Latent>,
+        inspection: Inspection,
+        decoded: Decoded,
+    ) -> Event {
+        self.last_version += 1;
+        let item = Item {
+            name,
+            version: self.last_version,
+            photo,
+            latent: Some(latent.clone()),
+            figures: Some(inspection.clone()),
+        };
+        self.items.insert(id, Arc::new(item));
+        let picture = match self.key(&Recipe::Item(id), None) {
+            Ok(key) => self.keep(&key, decoded),
+            Err(_) => Picture::new(decoded),
+        };
+        Event::Encoded {
+            item: id,
+            thumbnail: picture.pixels,
+            inspection: self.with_projections(inspection, &latent),
+        }
+    }
+}
+
+fn as_many<T>(results: Vec<T>, n: usize) -> Result<Vec<T>, EngineError> {
+    if results.len() == n {
+        return Ok(results);
+    }
+    Err(EngineError::Model(ModelError::Shape {
+        what: "the model's answer".to_owned(),
+        expected: format!("{n} results"),
+        found: results.len().to_string(),
+    }))
+}
+
+fn check_crop(crop: CropSquare, name: &str) -> Result<(), EngineError> {
+    let CropSquare { cx, cy, side } = crop;
+    if cx.is_finite() && cy.is_finite() && side.is_finite() && side > 0.0 {
+        return Ok(());
+    }
+    Err(EngineError::Request(format!(
+        "the crop must be a square of at least one pixel, not {side} at ({cx}, {cy}): {name}"
+    )))
+}
+
+fn preview(pixels: &RgbImage) -> RgbImage {
+    let (width, height) = pixels.dimensions();
+    let longer = width.max(height);
+    if longer <= PREVIEW_SIDE {
+        return pixels.clone();
+    }
+    let shrunk = |side: u32| {
+        let side = u64::from(side) * u64::from(PREVIEW_SIDE) / u64::from(longer);
+        (side as u32).max(1)
+    };
+    image::imageops::thumbnail(pixels, shrunk(width), shrunk(height))
+}
+
+/// A failure without a ticket.
+pub(super) fn failed(item: Option<ItemId>, message: String) -> Event {
+    Event::Failed {
+        ticket: None,
+        item,
+        message,
+    }
+}
