@@ -2,4 +2,5 @@
 
 mod agreement;
 mod flows;
+mod oracle;
 mod support;
