@@ -1,7 +1,13 @@
 //! glow-explorer: Glow (Kingma & Dhariwal 2018), an invertible generative network, explored by hand.
 
+pub mod bench;
+pub mod cli;
 pub mod data;
 pub mod engine;
+pub mod export;
 pub mod formats;
+pub mod kernels;
 pub mod latent;
 pub mod model;
+pub mod noise;
+pub mod train;

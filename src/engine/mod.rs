@@ -4,6 +4,7 @@
 //! [`message`] for what they mean. Requests of a view replace each other, batch work goes in
 //! order, and the thread sleeps where there is nothing to do.
 
+mod adapters;
 mod cache;
 mod error;
 mod export;
@@ -24,6 +25,7 @@ use std::thread::JoinHandle;
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
+pub use adapters::{Files, Pictures};
 pub use error::EngineError;
 pub use seams::{
     Cancelled, Codec, Exporter, GridLayout, OpenModel, OpenedModel, PictureReader, ReadPicture,

@@ -159,15 +159,16 @@ pub trait Exporter: Send {
         folder: &Path,
     ) -> Result<(), String>;
 
-    /// An animated GIF.
+    /// An animation: a GIF, or an animated PNG where the path says so.
     ///
-    /// Errors: as above.
-    fn gif(
+    /// Errors: as above; any, once `cancelled` says so between frames.
+    fn animation(
         &self,
         pictures: &[RgbImage],
         delay_cs: u16,
         scale: u32,
         settings: &str,
         path: &Path,
+        cancelled: Cancelled<'_>,
     ) -> Result<(), String>;
 }

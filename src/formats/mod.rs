@@ -1,8 +1,9 @@
-//! Files: latents and attribute directions as safetensors, and what their readers share.
+//! Files: weights, latents, attribute directions.
 
 pub mod attributes;
 pub mod error;
 pub mod latents;
 mod tensors;
+pub mod weights;
 
 pub use error::FormatError;

@@ -1,7 +1,13 @@
 //! Glow as a whole: configuration, parameters, encode, decode, likelihood.
 
 pub mod config;
+pub mod fast;
+pub mod folded;
 pub mod latent;
+pub mod linalg;
+pub mod params;
+pub mod phases;
+pub mod pixels;
 
 pub use config::{ConfigError, Coupling, GlowConfig, LevelShape, Padding, Permutation};
 pub use latent::{Latent, LevelEps};
