@@ -108,10 +108,11 @@ impl ExportJob {
         if !(1..=64).contains(&self.request.scale) {
             return refuse("the scale must be from 1 to 64");
         }
-        if let ExportKind::Grid { labels, .. } = &self.request.kind {
-            if !labels.is_empty() && labels.len() != self.total() {
-                return refuse("every picture needs a label, or none");
-            }
+        if let ExportKind::Grid { labels, .. } = &self.request.kind
+            && !labels.is_empty()
+            && labels.len() != self.total()
+        {
+            return refuse("every picture needs a label, or none");
         }
         Ok(())
     }
