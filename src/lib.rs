@@ -5,6 +5,7 @@ pub mod cli;
 pub mod data;
 pub mod engine;
 pub mod export;
+pub mod flow;
 pub mod formats;
 pub mod kernels;
 pub mod latent;

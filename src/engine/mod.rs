@@ -9,6 +9,7 @@ mod cache;
 mod error;
 mod export;
 mod figures;
+mod loader;
 mod mail;
 pub mod message;
 mod queue;
@@ -27,6 +28,7 @@ use crossbeam_channel::{Receiver, Sender, unbounded};
 
 pub use adapters::{Files, Pictures};
 pub use error::EngineError;
+pub use loader::{Loader, Shipped};
 pub use seams::{
     Cancelled, Codec, Exporter, GridLayout, OpenModel, OpenedModel, PictureReader, ReadPicture,
 };

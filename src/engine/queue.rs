@@ -87,7 +87,7 @@ pub(super) struct Slot {
     pub(super) work: Work,
     /// Models and directions that were asked for before it: it waits until they are open.
     barrier: u64,
-    /// The last failure that was reported, so that sixteen cells with one fault say it once.
+    /// What the first cell that could not be drawn failed with; said once, after the others.
     pub(super) complaint: Option<String>,
 }
 

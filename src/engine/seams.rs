@@ -91,6 +91,8 @@ pub struct OpenedModel {
     pub info: ModelInfo,
     /// The directions that came with it; empty where there are none.
     pub directions: Directions,
+    /// What people should know about: attributes beside the model that cannot be read.
+    pub warnings: Vec<String>,
 }
 
 /// Loads a weight file, or the shipped model; the message of an error is shown as it is.

@@ -105,9 +105,11 @@ impl Session {
             codec,
             info,
             directions,
+            warnings,
         } = opened;
         let config = codec.config().clone();
         let mut events = vec![Event::ModelOpened(Box::new(info.clone()))];
+        events.extend(warnings.into_iter().map(|message| failed(None, message)));
         self.directions = directions;
         if let Some(d) = self.misfit(&self.directions, &config) {
             let message = format!("{d} belongs to another model; open matching attributes");

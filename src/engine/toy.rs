@@ -217,6 +217,7 @@ pub(crate) fn open_toy(
         codec: Box::new(codec),
         info,
         directions: Directions::default(),
+        warnings: Vec::new(),
     })
 }
 

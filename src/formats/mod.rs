@@ -1,4 +1,4 @@
-//! Files: weights, latents, attribute directions.
+//! Files: weights, latents and attribute directions as safetensors, and what their readers share.
 
 pub mod attributes;
 pub mod error;

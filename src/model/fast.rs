@@ -537,7 +537,7 @@ impl FastGlow {
     }
 }
 
-fn shape_error(what: &str, expected: usize, found: usize) -> ModelError {
+pub(super) fn shape_error(what: &str, expected: usize, found: usize) -> ModelError {
     ModelError::Shape { what: what.into(), expected: expected.to_string(), found: found.to_string() }
 }
 

@@ -1,0 +1,5 @@
+//! The one integration binary.
+
+mod agreement;
+mod flows;
+mod support;
