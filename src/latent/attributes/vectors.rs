@@ -60,7 +60,7 @@ impl Vectors {
         &self.data[i * self.d..(i + 1) * self.d]
     }
 
-    /// A factor for each number from one for each level, finest first: for [`RidgeOptions::weights`].
+    /// A factor for each number from one for each level, finest first: for [`RidgeOptions::weights`](super::build::RidgeOptions::weights).
     ///
     /// Errors: another count of factors than levels.
     pub fn level_weights(&self, factors: &[f32]) -> Result<Vec<f32>, LatentError> {
