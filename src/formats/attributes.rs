@@ -6,7 +6,7 @@
 //! `held_out`, `method`, `provenance`.
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +21,12 @@ pub const FORMAT: &str = "glow-explorer-attributes/1";
 
 /// 1 GiB: thousands of directions.
 const MAX_BYTES: u64 = 1 << 30;
+
+/// Where the directions of a weight file are looked for: `faces.safetensors` has them in
+/// `faces.attributes.safetensors`.
+pub fn path_beside(weights: &Path) -> PathBuf {
+    weights.with_extension("attributes.safetensors")
+}
 
 /// How the numbers of the directions are kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -55,8 +61,14 @@ struct Entry {
 ///
 /// Errors: every way in which the file can differ from what its configuration implies.
 pub fn read(path: &Path) -> Result<AttributesFile, FormatError> {
-    let bytes = read_bounded(path, MAX_BYTES)?;
-    let file = TensorFile::parse(path, &bytes, FORMAT)?;
+    from_bytes(&read_bounded(path, MAX_BYTES)?, path)
+}
+
+/// Reads an attributes file that is already in memory; `path` is for messages.
+///
+/// Errors: as [`read`].
+pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<AttributesFile, FormatError> {
+    let file = TensorFile::parse(path, bytes, FORMAT)?;
     let config = file.config()?;
     let entries: Vec<Entry> = file.json("directions")?;
     let mut list = Vec::with_capacity(entries.len());
