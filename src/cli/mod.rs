@@ -40,10 +40,13 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
 
 /// Reads a model configuration.
 fn read_config(path: &Path) -> anyhow::Result<GlowConfig> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read the config: {}", path.display()))?;
-    let config: GlowConfig =
-        serde_json::from_str(&text).with_context(|| format!("the config is not valid: {}", path.display()))?;
-    config.validated().with_context(|| format!("the config is not valid: {}", path.display()))
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("cannot read the config: {}", path.display()))?;
+    let config: GlowConfig = serde_json::from_str(&text)
+        .with_context(|| format!("the config is not valid: {}", path.display()))?;
+    config
+        .validated()
+        .with_context(|| format!("the config is not valid: {}", path.display()))
 }
 
 /// Threads to work on where nothing else is said.

@@ -8,12 +8,12 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use super::ModelError;
 use super::config::GlowConfig;
 use super::folded::{Folded, FoldedLevel, FoldedPrior, FoldedStep};
 use super::latent::{Latent, LevelEps};
 use super::params::Params;
 use super::phases::{self, Scratch, tile_rows, tiles};
-use super::ModelError;
 use crate::kernels::team::{self, Barrier, SharedBuffer};
 use crate::kernels::{Aligned, padded};
 
@@ -77,7 +77,12 @@ impl FastGlow {
     /// Errors: a 1x1 convolution without an inverse.
     pub fn new(params: &Params, threads: usize) -> Result<Self, ModelError> {
         let folded = Folded::new(params, false)?;
-        Ok(Self { config: params.config.clone(), folded, threads: threads.max(1), idle: Mutex::default() })
+        Ok(Self {
+            config: params.config.clone(),
+            folded,
+            threads: threads.max(1),
+            idle: Mutex::default(),
+        })
     }
 
     /// Threads in use.
@@ -93,14 +98,20 @@ impl FastGlow {
     /// Encodes pictures `x`, each `[c, h, w]`.
     ///
     /// Errors: a slice of another length than the config's; cancellation, which is asked for between steps.
-    pub fn encode(&self, x: &[&[f32]], cancelled: &(dyn Fn() -> bool + Sync)) -> Result<Vec<RawEncoding>, ModelError> {
+    pub fn encode(
+        &self,
+        x: &[&[f32]],
+        cancelled: &(dyn Fn() -> bool + Sync),
+    ) -> Result<Vec<RawEncoding>, ModelError> {
         let dims = self.config.dims();
         if let Some(wrong) = x.iter().find(|x| x.len() != dims) {
             return Err(shape_error("picture", dims, wrong.len()));
         }
         let mut out = Vec::with_capacity(x.len());
         for batch in x.chunks(PICTURES_AT_ONCE) {
-            out.extend(self.in_groups(batch, |part, members| self.encode_group(part, members, cancelled))?);
+            out.extend(self.in_groups(batch, |part, members| {
+                self.encode_group(part, members, cancelled)
+            })?);
         }
         Ok(out)
     }
@@ -108,7 +119,11 @@ impl FastGlow {
     /// Decodes latents to pictures `[c, h, w]`.
     ///
     /// Errors: a latent of other shapes than the config's; cancellation, which is asked for between steps.
-    pub fn decode(&self, latents: &[&Latent], cancelled: &(dyn Fn() -> bool + Sync)) -> Result<Vec<Vec<f32>>, ModelError> {
+    pub fn decode(
+        &self,
+        latents: &[&Latent],
+        cancelled: &(dyn Fn() -> bool + Sync),
+    ) -> Result<Vec<Vec<f32>>, ModelError> {
         let starts = vec![None; latents.len()];
         let (pictures, _) = self.decode_from(latents, &starts, None, cancelled)?;
         Ok(pictures)
@@ -128,10 +143,16 @@ impl FastGlow {
         if let Some(wrong) = latents.iter().find(|z| !z.fits(&self.config)) {
             return Err(shape_error("latent", self.config.dims(), wrong.dims()));
         }
-        let work: Vec<_> = latents.iter().copied().zip(starts.iter().copied()).collect();
+        let work: Vec<_> = latents
+            .iter()
+            .copied()
+            .zip(starts.iter().copied())
+            .collect();
         let (mut pictures, mut states) = (Vec::with_capacity(work.len()), Vec::new());
         for batch in work.chunks(PICTURES_AT_ONCE) {
-            for (x, state) in self.in_groups(batch, |part, members| self.decode_group(part, members, keep, cancelled))? {
+            for (x, state) in self.in_groups(batch, |part, members| {
+                self.decode_group(part, members, keep, cancelled)
+            })? {
                 pictures.push(x);
                 states.extend(state);
             }
@@ -150,10 +171,13 @@ impl FastGlow {
             return work(items, threads);
         }
         let size = items.len() / threads;
-        let results: Vec<Mutex<Option<Result<Vec<R>, ModelError>>>> = (0..threads).map(|_| Mutex::default()).collect();
+        let results: Vec<Mutex<Option<Result<Vec<R>, ModelError>>>> =
+            (0..threads).map(|_| Mutex::default()).collect();
         team::run(threads, |member, _| {
             let result = work(&items[member * size..(member + 1) * size], 1);
-            *results[member].lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
+            *results[member]
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner) = Some(result);
         });
         let mut out = Vec::with_capacity(items.len());
         for result in results {
@@ -165,25 +189,45 @@ impl FastGlow {
     }
 
     fn workspace(&self, pictures: usize, members: usize) -> Workspace {
-        let mut ws = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
-        ws.scratch.resize_with(members.max(ws.scratch.len()), Scratch::default);
-        ws.eps.resize_with(self.folded.levels.len(), Aligned::default);
+        let mut ws = self
+            .idle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop()
+            .unwrap_or_default();
+        ws.scratch
+            .resize_with(members.max(ws.scratch.len()), Scratch::default);
+        ws.eps
+            .resize_with(self.folded.levels.len(), Aligned::default);
         for (level, eps) in self.folded.levels.iter().zip(&mut ws.eps) {
             let rows = pictures * level.grid.pixels();
-            ws.states.iter_mut().for_each(|s| s.reserve_len(rows * level.state_stride()));
+            ws.states
+                .iter_mut()
+                .for_each(|s| s.reserve_len(rows * level.state_stride()));
             // A split's prior rows wait here too.
-            ws.taps.reserve_len(rows * level.taps_out_stride().max(padded(level.channels)));
+            ws.taps
+                .reserve_len(rows * level.taps_out_stride().max(padded(level.channels)));
             eps.reserve_len(rows * padded(level.channels));
-            ws.scratch.iter_mut().for_each(|s| s.reserve(level, self.folded.width));
+            ws.scratch
+                .iter_mut()
+                .for_each(|s| s.reserve(level, self.folded.width));
         }
         ws
     }
 
     fn give_back(&self, ws: Workspace) {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(ws);
+        self.idle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(ws);
     }
 
-    fn encode_group(&self, x: &[&[f32]], members: usize, cancelled: &(dyn Fn() -> bool + Sync)) -> Result<Vec<RawEncoding>, ModelError> {
+    fn encode_group(
+        &self,
+        x: &[&[f32]],
+        members: usize,
+        cancelled: &(dyn Fn() -> bool + Sync),
+    ) -> Result<Vec<RawEncoding>, ModelError> {
         let levels = &self.folded.levels;
         let n = x.len();
         let mut ws = self.workspace(n, members);
@@ -197,15 +241,33 @@ impl FastGlow {
             let eps: Vec<SharedBuffer> = ws.eps.iter_mut().map(|e| SharedBuffer::new(e)).collect();
             let scratch: Vec<Mutex<&mut Scratch>> = ws.scratch.iter_mut().map(Mutex::new).collect();
             team::run(members, |index, barrier| {
-                let member = Member { index, members, barrier };
-                let mut scratch = scratch[index].lock().unwrap_or_else(PoisonError::into_inner);
-                self.encode_member(&member, n, &states, &taps, &eps, &mut scratch, &log_prob, &stop, cancelled);
+                let member = Member {
+                    index,
+                    members,
+                    barrier,
+                };
+                let mut scratch = scratch[index]
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner);
+                self.encode_member(
+                    &member,
+                    n,
+                    &states,
+                    &taps,
+                    &eps,
+                    &mut scratch,
+                    &log_prob,
+                    &stop,
+                    cancelled,
+                );
             });
         }
         let result = if stop.load(Ordering::Relaxed) {
             Err(ModelError::Cancelled)
         } else {
-            let log_prob = log_prob.into_inner().unwrap_or_else(PoisonError::into_inner);
+            let log_prob = log_prob
+                .into_inner()
+                .unwrap_or_else(PoisonError::into_inner);
             Ok((0..n)
                 .map(|i| RawEncoding {
                     latent: self.latent_from_rows(&ws.eps, i),
@@ -217,7 +279,10 @@ impl FastGlow {
         result
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the buffers that the threads share")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the buffers that the threads share"
+    )]
     fn encode_member(
         &self,
         member: &Member,
@@ -242,7 +307,12 @@ impl FastGlow {
             // buffers that nobody reads outside their own share in that phase. Phases: mix (reads own rows of
             // `now`, writes own rows of the other state), barrier, net (all read `now`, own rows of `taps`
             // written), barrier, couple and mix (all read `taps`; own rows of both states), barrier.
-            let (from, to) = unsafe { (states[now].rows_mut(mine.clone(), stride), states[1 - now].rows_mut(mine.clone(), stride)) };
+            let (from, to) = unsafe {
+                (
+                    states[now].rows_mut(mine.clone(), stride),
+                    states[1 - now].rows_mut(mine.clone(), stride),
+                )
+            };
             phases::mix_rows(from, to, stride, mine.len(), &first.mix, &first.mix_bias);
             now = 1 - now;
             member.barrier.wait();
@@ -259,16 +329,34 @@ impl FastGlow {
                 }
                 // SAFETY: the couple phase.
                 let (y, from, to) = unsafe {
-                    (taps.all(), states[now].rows_mut(mine.clone(), stride), states[1 - now].rows_mut(mine.clone(), stride))
+                    (
+                        taps.all(),
+                        states[now].rows_mut(mine.clone(), stride),
+                        states[1 - now].rows_mut(mine.clone(), stride),
+                    )
                 };
                 for tile in tiles(mine.clone(), tile_rows(self.folded.width)) {
                     let at = (tile.start - mine.start) * stride..(tile.end - mine.start) * stride;
-                    self.couple_forward(level, step, y, tile.clone(), &mut from[at.clone()], scratch);
+                    self.couple_forward(
+                        level,
+                        step,
+                        y,
+                        tile.clone(),
+                        &mut from[at.clone()],
+                        scratch,
+                    );
                     for (row, v) in tile.clone().zip(&scratch.per_row) {
                         log_probs[row / pixels] += f64::from(*v);
                     }
                     if let Some(next) = level.steps.get(k + 1) {
-                        phases::mix_rows(&from[at.clone()], &mut to[at], stride, tile.len(), &next.mix, &next.mix_bias);
+                        phases::mix_rows(
+                            &from[at.clone()],
+                            &mut to[at],
+                            stride,
+                            tile.len(),
+                            &next.mix,
+                            &next.mix_bias,
+                        );
                     }
                 }
                 if k + 1 < level.steps.len() {
@@ -277,7 +365,12 @@ impl FastGlow {
                 member.barrier.wait();
             }
             // SAFETY: all read the state; own rows of eps and of the other state are written.
-            let (x, e) = unsafe { (states[now].all(), eps[l].rows_mut(mine.clone(), padded(level.channels))) };
+            let (x, e) = unsafe {
+                (
+                    states[now].all(),
+                    eps[l].rows_mut(mine.clone(), padded(level.channels)),
+                )
+            };
             for (row, lp) in self.split_forward(level, x, mine.clone(), e, scratch) {
                 log_probs[row / pixels] += lp;
             }
@@ -287,13 +380,24 @@ impl FastGlow {
             }
             {
                 let mut all = log_prob.lock().unwrap_or_else(PoisonError::into_inner);
-                all[l * n..(l + 1) * n].iter_mut().zip(&log_probs).for_each(|(a, b)| *a += b);
+                all[l * n..(l + 1) * n]
+                    .iter_mut()
+                    .zip(&log_probs)
+                    .for_each(|(a, b)| *a += b);
             }
             if let Some(next) = levels.get(l + 1) {
                 let mine = member.share(n * next.grid.pixels());
                 // SAFETY: as above.
                 let to = unsafe { states[1 - now].rows_mut(mine.clone(), next.state_stride()) };
-                phases::squeeze_rows(x, stride, level.half(), next.grid.side, mine, to, next.state_stride());
+                phases::squeeze_rows(
+                    x,
+                    stride,
+                    level.half(),
+                    next.grid.side,
+                    mine,
+                    to,
+                    next.state_stride(),
+                );
                 now = 1 - now;
                 member.barrier.wait();
             }
@@ -301,7 +405,15 @@ impl FastGlow {
     }
 
     /// Couples the rows of a tile in place; `scratch.per_row` gets each row's log-determinant.
-    fn couple_forward(&self, level: &FoldedLevel, step: &FoldedStep, y: &[f32], tile: Range<usize>, x: &mut [f32], scratch: &mut Scratch) {
+    fn couple_forward(
+        &self,
+        level: &FoldedLevel,
+        step: &FoldedStep,
+        y: &[f32],
+        tile: Range<usize>,
+        x: &mut [f32],
+        scratch: &mut Scratch,
+    ) {
         let (m, o_stride, n) = (level.half(), padded(level.coupling_out), tile.len());
         phases::net_output(level, step, y, tile, &mut scratch.out);
         let (out, per_row) = (&scratch.out[..n * o_stride], &mut scratch.per_row[..n]);
@@ -314,7 +426,14 @@ impl FastGlow {
     }
 
     /// Factors eps out of rows `mine` of the state; gives each row's log-probability.
-    fn split_forward(&self, level: &FoldedLevel, x: &[f32], mine: Range<usize>, eps: &mut [f32], scratch: &mut Scratch) -> Vec<(usize, f64)> {
+    fn split_forward(
+        &self,
+        level: &FoldedLevel,
+        x: &[f32],
+        mine: Range<usize>,
+        eps: &mut [f32],
+        scratch: &mut Scratch,
+    ) -> Vec<(usize, f64)> {
         let (c, stride) = (level.channels, level.state_stride());
         let e_stride = padded(c);
         let mut out = Vec::with_capacity(mine.len());
@@ -325,9 +444,17 @@ impl FastGlow {
                 phases::split_prior(level, x, tile.clone(), &mut prior, scratch);
             }
             for (i, row) in tile.clone().enumerate() {
-                let (offset, e) = if is_top { (0, c) } else { (level.half(), c - level.half()) };
+                let (offset, e) = if is_top {
+                    (0, c)
+                } else {
+                    (level.half(), c - level.half())
+                };
                 let z = &x[row * stride + offset..(row + 1) * stride];
-                let p = if is_top { phases::top_prior_row(level, row) } else { &prior[i * e_stride..(i + 1) * e_stride] };
+                let p = if is_top {
+                    phases::top_prior_row(level, row)
+                } else {
+                    &prior[i * e_stride..(i + 1) * e_stride]
+                };
                 let to = &mut eps[(row - mine.start) * e_stride..(row - mine.start + 1) * e_stride];
                 out.push((row, f64::from(phases::eps_from_z(z, p, e, to))));
             }
@@ -347,10 +474,18 @@ impl FastGlow {
         let n = work.len();
         let start = match work.first().and_then(|(_, s)| *s) {
             Some(state) => {
-                let level = levels.get(state.level).ok_or_else(|| shape_error("coarse state", levels.len(), state.level))?;
-                let fits = |s: &CoarseState| s.level == state.level && s.data.len() == level.grid.pixels() * level.half();
+                let level = levels
+                    .get(state.level)
+                    .ok_or_else(|| shape_error("coarse state", levels.len(), state.level))?;
+                let fits = |s: &CoarseState| {
+                    s.level == state.level && s.data.len() == level.grid.pixels() * level.half()
+                };
                 if !work.iter().all(|(_, s)| s.is_some_and(fits)) {
-                    return Err(shape_error("coarse state", level.grid.pixels() * level.half(), state.data.len()));
+                    return Err(shape_error(
+                        "coarse state",
+                        level.grid.pixels() * level.half(),
+                        state.data.len(),
+                    ));
                 }
                 Some(state.level)
             }
@@ -383,9 +518,27 @@ impl FastGlow {
             let eps = &ws.eps;
             let scratch: Vec<Mutex<&mut Scratch>> = ws.scratch.iter_mut().map(Mutex::new).collect();
             team::run(members, |index, barrier| {
-                let member = Member { index, members, barrier };
-                let mut scratch = scratch[index].lock().unwrap_or_else(PoisonError::into_inner);
-                let now = self.decode_member(&member, n, start, &states, &taps, eps, &mut scratch, keep, &kept, &stop, cancelled);
+                let member = Member {
+                    index,
+                    members,
+                    barrier,
+                };
+                let mut scratch = scratch[index]
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner);
+                let now = self.decode_member(
+                    &member,
+                    n,
+                    start,
+                    &states,
+                    &taps,
+                    eps,
+                    &mut scratch,
+                    keep,
+                    &kept,
+                    &stop,
+                    cancelled,
+                );
                 if index == 0 {
                     *last.lock().unwrap_or_else(PoisonError::into_inner) = now;
                 }
@@ -409,7 +562,10 @@ impl FastGlow {
     }
 
     /// One thread's part of a decode; gives the index of the state buffer that holds the result.
-    #[expect(clippy::too_many_arguments, reason = "the buffers that the threads share")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the buffers that the threads share"
+    )]
     fn decode_member(
         &self,
         member: &Member,
@@ -444,16 +600,26 @@ impl FastGlow {
             } else {
                 // The prior reads neighbours in the state whose rows it fills: its rows wait in `taps`.
                 // SAFETY: all read the state, own rows of `taps` are written.
-                let (x, prior) = unsafe { (states[now].all(), taps.rows_mut(mine.clone(), e_stride)) };
+                let (x, prior) =
+                    unsafe { (states[now].all(), taps.rows_mut(mine.clone(), e_stride)) };
                 for tile in tiles(mine.clone(), tile_rows(self.folded.width)) {
                     let to = &mut prior[(tile.start - mine.start) * e_stride..];
                     phases::split_prior(level, x, tile, to, scratch);
                 }
                 member.barrier.wait();
                 // SAFETY: own rows of both.
-                let (x, prior) = unsafe { (states[now].rows_mut(mine.clone(), stride), taps.rows_mut(mine.clone(), e_stride)) };
+                let (x, prior) = unsafe {
+                    (
+                        states[now].rows_mut(mine.clone(), stride),
+                        taps.rows_mut(mine.clone(), e_stride),
+                    )
+                };
                 let half = level.half();
-                for ((row, x), prior) in mine.clone().zip(x.chunks_exact_mut(stride)).zip(prior.chunks_exact(e_stride)) {
+                for ((row, x), prior) in mine
+                    .clone()
+                    .zip(x.chunks_exact_mut(stride))
+                    .zip(prior.chunks_exact(e_stride))
+                {
                     let e = &eps[l][row * e_stride..(row + 1) * e_stride];
                     phases::z_from_eps(e, prior, half, &mut x[half..]);
                 }
@@ -472,12 +638,30 @@ impl FastGlow {
                 }
                 // SAFETY: the couple phase: all read `taps`, own rows of both states.
                 let (y, from, to) = unsafe {
-                    (taps.all(), states[now].rows_mut(mine.clone(), stride), states[1 - now].rows_mut(mine.clone(), stride))
+                    (
+                        taps.all(),
+                        states[now].rows_mut(mine.clone(), stride),
+                        states[1 - now].rows_mut(mine.clone(), stride),
+                    )
                 };
                 for tile in tiles(mine.clone(), tile_rows(self.folded.width)) {
                     let at = (tile.start - mine.start) * stride..(tile.end - mine.start) * stride;
-                    self.couple_inverse(level, step, y, tile.clone(), &mut from[at.clone()], scratch);
-                    phases::mix_rows(&from[at.clone()], &mut to[at], stride, tile.len(), &step.unmix, &step.unmix_bias);
+                    self.couple_inverse(
+                        level,
+                        step,
+                        y,
+                        tile.clone(),
+                        &mut from[at.clone()],
+                        scratch,
+                    );
+                    phases::mix_rows(
+                        &from[at.clone()],
+                        &mut to[at],
+                        stride,
+                        tile.len(),
+                        &step.unmix,
+                        &step.unmix_bias,
+                    );
                 }
                 now = 1 - now;
                 member.barrier.wait();
@@ -486,8 +670,21 @@ impl FastGlow {
                 let fine = &levels[l - 1];
                 let mine = member.share(n * fine.grid.pixels());
                 // SAFETY: all read the state, own rows of the other are written.
-                let (x, to) = unsafe { (states[now].all(), states[1 - now].rows_mut(mine.clone(), fine.state_stride())) };
-                phases::unsqueeze_rows(x, stride, fine.half(), fine.grid.side, mine, to, fine.state_stride());
+                let (x, to) = unsafe {
+                    (
+                        states[now].all(),
+                        states[1 - now].rows_mut(mine.clone(), fine.state_stride()),
+                    )
+                };
+                phases::unsqueeze_rows(
+                    x,
+                    stride,
+                    fine.half(),
+                    fine.grid.side,
+                    mine,
+                    to,
+                    fine.state_stride(),
+                );
                 now = 1 - now;
                 member.barrier.wait();
             }
@@ -495,7 +692,15 @@ impl FastGlow {
         now
     }
 
-    fn couple_inverse(&self, level: &FoldedLevel, step: &FoldedStep, y: &[f32], tile: Range<usize>, x: &mut [f32], scratch: &mut Scratch) {
+    fn couple_inverse(
+        &self,
+        level: &FoldedLevel,
+        step: &FoldedStep,
+        y: &[f32],
+        tile: Range<usize>,
+        x: &mut [f32],
+        scratch: &mut Scratch,
+    ) {
         let (m, o_stride, n) = (level.half(), padded(level.coupling_out), tile.len());
         phases::net_output(level, step, y, tile, &mut scratch.out);
         let out = &scratch.out[..n * o_stride];
@@ -507,7 +712,15 @@ impl FastGlow {
     }
 
     /// Copies what level `l` gets from the coarser ones; each picture by one member.
-    fn keep_state(&self, member: &Member, l: usize, n: usize, states: &[SharedBuffer; 2], now: usize, kept: &[Mutex<Option<CoarseState>>]) {
+    fn keep_state(
+        &self,
+        member: &Member,
+        l: usize,
+        n: usize,
+        states: &[SharedBuffer; 2],
+        now: usize,
+        kept: &[Mutex<Option<CoarseState>>],
+    ) {
         let level = &self.folded.levels[l];
         let (pixels, stride) = (level.grid.pixels(), level.state_stride());
         // SAFETY: after the barrier that ended the unsqueeze; all only read the state.
@@ -515,12 +728,18 @@ impl FastGlow {
         for i in (0..n).filter(|i| i % member.members == member.index) {
             let rows = x[i * pixels * stride..(i + 1) * pixels * stride].chunks_exact(stride);
             let data = rows.flat_map(|row| &row[..level.half()]).copied().collect();
-            *kept[i].lock().unwrap_or_else(PoisonError::into_inner) = Some(CoarseState { level: l, data });
+            *kept[i].lock().unwrap_or_else(PoisonError::into_inner) =
+                Some(CoarseState { level: l, data });
         }
     }
 
     fn latent_from_rows(&self, eps: &[Aligned], picture: usize) -> Latent {
-        let levels = self.folded.levels.iter().zip(self.config.level_shapes()).zip(eps);
+        let levels = self
+            .folded
+            .levels
+            .iter()
+            .zip(self.config.level_shapes())
+            .zip(eps);
         let levels = levels
             .map(|((level, shape), eps)| {
                 let (pixels, stride) = (level.grid.pixels(), padded(level.channels));
@@ -530,7 +749,11 @@ impl FastGlow {
                         data[c * pixels + p] = eps[(picture * pixels + p) * stride + c];
                     }
                 }
-                LevelEps { channels: shape.eps_channels, side: shape.side, data }
+                LevelEps {
+                    channels: shape.eps_channels,
+                    side: shape.side,
+                    data,
+                }
             })
             .collect();
         Latent { levels }
@@ -538,7 +761,11 @@ impl FastGlow {
 }
 
 pub(super) fn shape_error(what: &str, expected: usize, found: usize) -> ModelError {
-    ModelError::Shape { what: what.into(), expected: expected.to_string(), found: found.to_string() }
+    ModelError::Shape {
+        what: what.into(),
+        expected: expected.to_string(),
+        found: found.to_string(),
+    }
 }
 
 fn load_eps_rows(eps: &LevelEps, level: &FoldedLevel, picture: usize, rows: &mut [f32]) {
@@ -558,21 +785,28 @@ pub fn load_picture_rows(x: &[&[f32]], channels: usize, level: &FoldedLevel, row
             for y in 0..2 * side {
                 for xx in 0..2 * side {
                     let row = i * side * side + y / 2 * side + xx / 2;
-                    rows[row * stride + 4 * c + 2 * (y % 2) + xx % 2] = x[(c * 2 * side + y) * 2 * side + xx];
+                    rows[row * stride + 4 * c + 2 * (y % 2) + xx % 2] =
+                        x[(c * 2 * side + y) * 2 * side + xx];
                 }
             }
         }
     }
 }
 
-fn picture_from_rows(rows: &[f32], channels: usize, level: &FoldedLevel, picture: usize) -> Vec<f32> {
+fn picture_from_rows(
+    rows: &[f32],
+    channels: usize,
+    level: &FoldedLevel,
+    picture: usize,
+) -> Vec<f32> {
     let (side, stride) = (level.grid.side, level.state_stride());
     let mut x = vec![0.0; channels * 4 * side * side];
     for c in 0..channels {
         for y in 0..2 * side {
             for xx in 0..2 * side {
                 let row = picture * side * side + y / 2 * side + xx / 2;
-                x[(c * 2 * side + y) * 2 * side + xx] = rows[row * stride + 4 * c + 2 * (y % 2) + xx % 2];
+                x[(c * 2 * side + y) * 2 * side + xx] =
+                    rows[row * stride + 4 * c + 2 * (y % 2) + xx % 2];
             }
         }
     }
