@@ -24,7 +24,7 @@ enum Sub {
     /// Measure encode, decode and training step
     Bench(bench::Args),
     /// Train a model on a folder of pictures
-    Train(train::Args),
+    Train(Box<train::Args>),
 }
 
 /// Runs the command that the arguments name.
@@ -33,7 +33,7 @@ enum Sub {
 pub fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.command {
         Some(Sub::Bench(args)) => bench::run(args),
-        Some(Sub::Train(args)) => train::run(args),
+        Some(Sub::Train(args)) => train::run(*args),
         None => Ok(()),
     }
 }

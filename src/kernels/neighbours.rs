@@ -54,7 +54,7 @@ pub fn tap_is_outside(class: usize, t: usize) -> bool {
     let touches = |bit: u8| class & bit as usize != 0;
     (t / 3 == 0 && touches(TOP))
         || (t / 3 == 2 && touches(BOTTOM))
-        || (t % 3 == 0 && touches(LEFT))
+        || (t.is_multiple_of(3) && touches(LEFT))
         || (t % 3 == 2 && touches(RIGHT))
 }
 
