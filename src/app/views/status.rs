@@ -1,0 +1,94 @@
+//! The status bar.
+
+use egui::{Ui, vec2};
+
+use crate::app::action::Action;
+use crate::app::dialog::Dialog;
+use crate::app::state::LogLevel;
+use crate::app::widgets::Cx;
+use crate::app::widgets::bars::{median_and_p95, sparkline_ui};
+
+/// Device, decode time, queue, progress, last message.
+pub fn status_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
+    ui.horizontal(|ui| {
+        ui.set_min_height(22.0);
+        ui.style_mut().override_text_style = Some(egui::TextStyle::Small);
+        let weak = cx.tokens.text_weak;
+        let live = &cx.state.live;
+        let device = match &live.model {
+            Some(model) => model.device.as_str(),
+            None if live.opening => "opening the model…",
+            None => "no model",
+        };
+        ui.label(egui::RichText::new(device).color(weak)).on_hover_text("Where the model runs");
+        ui.separator();
+        decode_time_ui(ui, cx);
+        ui.separator();
+        let queue = egui::RichText::new(format!("queue {}", live.waiting)).color(weak);
+        ui.label(queue).on_hover_text("Requests that wait for the model");
+        if let Some(progress) = live.progress.clone() {
+            ui.separator();
+            let share = progress.done as f32 / progress.total.max(1) as f32;
+            let text = format!("{} {}/{}", progress.what, progress.done, progress.total);
+            let bar = egui::ProgressBar::new(share).desired_width(150.0).desired_height(14.0);
+            let response = ui.add(bar.fill(cx.tokens.accent));
+            response.widget_info(|| {
+                egui::WidgetInfo::labeled(egui::Role::ProgressIndicator, true, &text)
+            });
+            ui.label(&text);
+            if let Some(ticket) = progress.ticket
+                && ui.small_button("Cancel").on_hover_text("Give it up; nothing is left behind").clicked()
+            {
+                cx.push(Action::Cancel(ticket));
+            }
+        }
+        ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+            message_ui(ui, cx);
+        });
+    });
+}
+
+fn decode_time_ui(ui: &mut Ui, cx: &Cx<'_>) {
+    let times = &cx.state.live.decode_ms;
+    let text = match median_and_p95(times.iter().copied()) {
+        Some((median, p95)) => format!("decode {median:.0} ms (p95 {p95:.0})"),
+        None => "decode …".to_owned(),
+    };
+    // As wide as it ever gets, so that nothing to the right of it moves while a slider is dragged.
+    let (rect, _) = ui.allocate_exact_size(vec2(138.0, 18.0), egui::Sense::hover());
+    let builder = egui::UiBuilder::new()
+        .max_rect(rect)
+        .layout(egui::Layout::left_to_right(egui::Align::Center));
+    let label = egui::Label::new(egui::RichText::new(text).color(cx.tokens.text_weak)).truncate();
+    ui.new_child(builder).add(label);
+    let values: Vec<f32> = times.iter().copied().collect();
+    sparkline_ui(ui, &values, "Decode times")
+        .on_hover_text("Time of one decode: median and 95th percentile of the last ones");
+}
+
+/// The last message; a click opens the log.
+fn message_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
+    let Some(line) = cx.state.live.log.back() else {
+        return;
+    };
+    let (icon, color) = sign(line.level, cx);
+    let text = egui::RichText::new(format!("{icon} {}", line.text)).color(color);
+    let button = egui::Button::new(text).frame(false).truncate();
+    let response = ui.add(button);
+    response.widget_info(|| {
+        egui::WidgetInfo::labeled(egui::Role::Button, true, format!("Last message: {}", line.text))
+    });
+    let tip = format!("{}\n\nA click shows all messages (Ctrl+L)", line.text);
+    if response.on_hover_text(tip).clicked() {
+        cx.push(Action::Show(Dialog::Log));
+    }
+}
+
+/// Sign and colour of a kind of message.
+pub fn sign(level: LogLevel, cx: &Cx<'_>) -> (&'static str, egui::Color32) {
+    match level {
+        LogLevel::Info => ("ℹ", cx.tokens.text_weak),
+        LogLevel::Done => ("✔", cx.tokens.done),
+        LogLevel::Error => ("⚠", cx.tokens.error),
+    }
+}

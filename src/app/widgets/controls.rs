@@ -1,0 +1,85 @@
+//! Sliders, numbers and choices with a label in front, so that columns of them line up.
+
+use egui::{DragValue, Response, Slider, Ui, vec2};
+
+use crate::app::theme;
+
+/// A slider in a row of its own: label, rail, number. The number has fixed decimals, so that the
+/// row keeps its width while it is dragged. `true` where the value changed.
+pub fn slider_ui(
+    ui: &mut Ui,
+    label: &str,
+    value: &mut f32,
+    range: std::ops::RangeInclusive<f32>,
+    decimals: usize,
+    tip: &str,
+) -> Response {
+    ui.horizontal(|ui| {
+        let label = label_ui(ui, label);
+        let gap = ui.spacing().item_spacing.x;
+        let rail = (ui.available_width() - theme::VALUE_WIDTH - gap).clamp(60.0, 260.0);
+        ui.spacing_mut().slider_width = rail;
+        ui.spacing_mut().interact_size.x = theme::VALUE_WIDTH;
+        let slider = Slider::new(value, range).fixed_decimals(decimals);
+        ui.add(slider).labelled_by(label.id).on_hover_text(tip)
+    })
+    .inner
+}
+
+/// The label of a row, as wide as all the others.
+pub fn label_ui(ui: &mut Ui, label: &str) -> Response {
+    let width = theme::LABEL_WIDTH.min(ui.available_width() * 0.5);
+    let (rect, _) = ui.allocate_exact_size(vec2(width, theme::CONTROL_HEIGHT), egui::Sense::hover());
+    let mut child = ui.new_child(
+        egui::UiBuilder::new()
+            .max_rect(rect)
+            .layout(egui::Layout::left_to_right(egui::Align::Center)),
+    );
+    child.add(egui::Label::new(label).truncate())
+}
+
+/// A whole number with a label right in front of it.
+pub fn number_ui(
+    ui: &mut Ui,
+    label: &str,
+    value: &mut u32,
+    range: std::ops::RangeInclusive<u32>,
+    tip: &str,
+) -> Response {
+    let text = ui.label(label);
+    let number = DragValue::new(value).range(range).speed(0.1);
+    ui.add(number).labelled_by(text.id).on_hover_text(tip)
+}
+
+/// A choice among a few, shown side by side. The new one, where it changed.
+pub fn choice_ui<T: Copy + PartialEq>(
+    ui: &mut Ui,
+    current: T,
+    choices: &[(T, &str, &str)],
+) -> Option<T> {
+    let mut chosen = None;
+    ui.spacing_mut().item_spacing.x = 2.0;
+    for &(value, label, tip) in choices {
+        let button = egui::Button::selectable(value == current, label).frame_when_inactive(true);
+        if ui.add(button).on_hover_text(tip).clicked() && value != current {
+            chosen = Some(value);
+        }
+    }
+    chosen
+}
+
+/// A button that may be disabled, with a tooltip either way.
+pub fn button_ui(ui: &mut Ui, enabled: bool, text: &str, tip: &str) -> bool {
+    ui.add_enabled(enabled, egui::Button::new(text))
+        .on_hover_text(tip)
+        .on_disabled_hover_text(tip)
+        .clicked()
+}
+
+/// A button with a sign on it; `name` is what it is called for people who do not see it.
+pub fn icon_button_ui(ui: &mut Ui, enabled: bool, icon: &str, name: &str, tip: &str) -> Response {
+    let button = egui::Button::new(icon).min_size(vec2(theme::CONTROL_HEIGHT + 4.0, theme::CONTROL_HEIGHT));
+    let response = ui.add_enabled(enabled, button);
+    response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, enabled, name));
+    response.on_hover_text(tip).on_disabled_hover_text(tip)
+}
