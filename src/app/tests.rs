@@ -1,0 +1,459 @@
+//! The window by label, against the scripted worker. No display and no GPU is needed.
+
+use std::path::PathBuf;
+
+use egui::{Key, Modifiers};
+use egui_kittest::Harness;
+use egui_kittest::kittest::Queryable as _;
+
+use super::fake::FakeEngine;
+use super::state::{ItemStatus, Selection, Tab};
+use super::*;
+use crate::engine::message::{Event, ExportKind, PictureSource, View};
+
+/// The window and the worker behind it.
+struct Bench {
+    harness: Harness<'static, ExplorerApp>,
+    engine: FakeEngine,
+}
+
+impl Bench {
+    fn new(files: Vec<PathBuf>) -> Self {
+        Self::with_size(files, [1280.0, 800.0], egui::Theme::Dark)
+    }
+
+    fn with_size(files: Vec<PathBuf>, size: [f32; 2], theme: egui::Theme) -> Self {
+        let (engine, link) = FakeEngine::new();
+        let options = AppOptions {
+            link: Box::new(move |_wake| link),
+            files,
+            model: None,
+        };
+        let harness = Harness::builder()
+            .with_size(size)
+            .with_theme(theme)
+            .with_max_steps(40)
+            .build_eframe(move |cc| ExplorerApp::new(cc, options));
+        let mut bench = Self { harness, engine };
+        bench.settle();
+        bench
+    }
+
+    /// Lets window and worker talk until both are done.
+    fn settle(&mut self) {
+        for _ in 0..40 {
+            self.harness.run();
+            if self.engine.answer() == 0 {
+                return;
+            }
+        }
+        panic!("the window keeps asking");
+    }
+
+    fn state(&self) -> &State {
+        self.harness.state().state()
+    }
+
+    fn click(&mut self, label: &str) {
+        let button = self.harness.get_by_role_and_label(egui::Role::Button, label);
+        button.click();
+        self.settle();
+    }
+
+    fn press(&mut self, modifiers: Modifiers, key: Key) {
+        self.harness.key_press_modifiers(modifiers, key);
+        self.settle();
+    }
+
+    fn perform(&mut self, action: Action) {
+        let ctx = self.harness.ctx.clone();
+        self.harness.state_mut().perform(&ctx, action);
+        self.settle();
+    }
+
+    /// Renders of a view since `from`, as cells in order.
+    fn renders(&self, view: View, from: usize) -> Vec<Vec<(u32, Recipe)>> {
+        let heard = self.engine.heard[from..].iter();
+        heard
+            .filter_map(|command| match command {
+                Command::Render { view: v, cells, .. } if *v == view => Some(cells.clone()),
+                _ => None,
+            })
+            .collect()
+    }
+}
+
+fn seed_and_index(recipe: &Recipe) -> (u64, u32) {
+    match recipe {
+        Recipe::Scaled { base, .. } => seed_and_index(base),
+        Recipe::Sample { seed, index } => (*seed, *index),
+        other => panic!("not a sample: {other:?}"),
+    }
+}
+
+#[test]
+fn the_first_screen_is_full() {
+    let bench = Bench::new(Vec::new());
+    assert!(matches!(bench.engine.heard[0], Command::OpenModel(None)));
+    let sample = &bench.state().live.views[&View::Sample];
+    assert_eq!(sample.shown.len(), 24);
+    assert_eq!(bench.state().doc.shelf.len(), 4);
+    assert!(bench.state().items.values().all(|i| i.status == ItemStatus::Ready));
+    assert!(bench.state().doc.morph.path_keys().is_some());
+    let cell = bench.harness.get_by_role_and_label(egui::Role::Button, "Seed 1 · 1");
+    assert!(cell.rect().width() > 60.0);
+    bench.harness.get_by_label("faces-64 (shipped)");
+}
+
+#[test]
+fn every_control_is_there_by_name() {
+    let mut bench = Bench::new(Vec::new());
+    for label in [
+        "File", "Edit", "View", "Model", "Help", "Undo", "Redo", "Commands", "Open…",
+        "Previous seed", "Next seed", "New seed", "Pin", "Use as A", "Use as B", "More like this",
+        "Export…", "Per level", "Actions ▾", "Decode times",
+    ] {
+        assert!(bench.harness.query_all_by_label_contains(label).count() > 0, "{label}");
+    }
+    for label in ["Seed", "Columns", "Rows", "Temperature"] {
+        bench.harness.get_by_role_and_label(egui::Role::SpinButton, label);
+    }
+    bench.perform(Action::SetTab(Tab::Morph));
+    for label in ["Position", "Duration", "Steps", "Picture of slot A", "Picture of slot B", "Swap", "+ Keyframe", "Ping-pong", "Linear"] {
+        assert!(bench.harness.query_all_by_label(label).count() > 0, "{label}");
+    }
+    bench.perform(Action::SetTab(Tab::Edit));
+    for label in ["Smiling", "Mouth slightly open", "Search attributes", "Reset all", "Keep other attributes", "Hold to compare", "Base"] {
+        assert!(bench.harness.query_all_by_label(label).count() > 0, "{label}");
+    }
+}
+
+#[test]
+fn a_change_of_temperature_redraws_the_same_faces() {
+    let mut bench = Bench::new(Vec::new());
+    let from = bench.engine.heard.len();
+    let before = bench.state().doc.sample.temperature;
+    let slider = bench.harness.get_by_role_and_label(egui::Role::Slider, "Temperature");
+    slider.increment_accesskit();
+    bench.settle();
+    let after = bench.state().doc.sample.temperature;
+    assert!(after > before, "{before} {after}");
+    let renders = bench.renders(View::Sample, from);
+    let cells: Vec<_> = renders.iter().flatten().collect();
+    assert!(cells.len() >= 24, "{}", cells.len());
+    for (cell, recipe) in cells {
+        assert_eq!(seed_and_index(recipe), (1, *cell));
+        assert!(matches!(recipe, Recipe::Scaled { temperature, .. } if *temperature == [after]));
+    }
+}
+
+#[test]
+fn cells_nearest_the_pointer_come_first() {
+    let mut bench = Bench::new(Vec::new());
+    let place = bench.harness.get_by_label("Seed 1 · 15").rect().center();
+    bench.harness.hover_at(place);
+    bench.settle();
+    let from = bench.engine.heard.len();
+    bench.perform(Action::SetSeed(5));
+    let renders = bench.renders(View::Sample, from);
+    assert_eq!(renders[0][0].0, 14);
+    assert_eq!(renders[0].len(), 24);
+}
+
+#[test]
+fn a_fast_drag_waits_for_pictures_and_ends_on_the_last_value() {
+    let mut bench = Bench::new(Vec::new());
+    let from = bench.engine.heard.len();
+    // Ten values with no answer in between: the worker may not be asked ten times.
+    for i in 0..10 {
+        let action = Action::SetTemperature(0.3 + 0.05 * i as f32);
+        let ctx = bench.harness.ctx.clone();
+        bench.harness.state_mut().perform(&ctx, action);
+        bench.harness.run();
+    }
+    bench.settle();
+    let renders = bench.renders(View::Sample, from);
+    assert!(renders.len() <= 2, "{} renders", renders.len());
+    let (_, last) = &renders.last().unwrap()[0];
+    assert!(matches!(last, Recipe::Scaled { temperature, .. } if *temperature == [0.3 + 0.05 * 9.0]));
+}
+
+#[test]
+fn an_idle_window_asks_for_nothing() {
+    let mut bench = Bench::new(Vec::new());
+    let from = bench.engine.heard.len();
+    for _ in 0..5 {
+        bench.harness.step();
+    }
+    assert_eq!(bench.engine.answer(), 0);
+    assert_eq!(bench.engine.heard.len(), from);
+    let delay = bench.harness.output().viewport_output.values().next().unwrap().repaint_delay;
+    assert!(delay > std::time::Duration::from_secs(1), "{delay:?}");
+}
+
+#[test]
+fn two_pictures_come_in_the_way_the_dialog_brings_them() {
+    let mut bench = Bench::new(Vec::new());
+    let answer = PathsChosen {
+        purpose: dialog::PathPurpose::Pictures,
+        paths: Some(vec!["/tmp/anna.png".into(), "/tmp/ben.jpg".into()]),
+    };
+    bench.harness.state().paths_out.send(answer).unwrap();
+    bench.harness.step();
+    bench.settle();
+    let imports = bench.engine.heard.iter().filter(|c| matches!(c, Command::Import { .. }));
+    assert_eq!(imports.count(), 2);
+    bench.harness.get_by_label("anna.png, photo");
+    bench.harness.get_by_label("ben.jpg, photo");
+    assert!(matches!(bench.state().selection, Selection::Item(_)));
+    bench.harness.get_by_label("ben.jpg, original");
+}
+
+#[test]
+fn a_failed_import_says_why_and_leaves_the_rest_alone() {
+    let bench = Bench::new(vec!["/tmp/missing.png".into(), "/tmp/anna.png".into()]);
+    bench.harness.get_by_label("missing.png, failed");
+    bench.harness.get_by_label("anna.png, photo");
+    let log = &bench.state().live.log;
+    assert!(log.iter().any(|l| l.level == LogLevel::Error && l.text.contains("missing.png")));
+}
+
+#[test]
+fn a_pasted_picture_is_imported() {
+    let mut bench = Bench::new(Vec::new());
+    let image = egui::ColorImage::filled([3, 2], egui::Color32::from_rgb(1, 2, 3));
+    bench.harness.event(egui::Event::PasteImage(Arc::new(image)));
+    bench.settle();
+    let import = bench.engine.heard.iter().find_map(|c| match c {
+        Command::Import { source: PictureSource::Rgba { size, pixels }, .. } => Some((*size, pixels.len())),
+        _ => None,
+    });
+    assert_eq!(import, Some(([3, 2], 24)));
+}
+
+#[test]
+fn slots_and_position_decide_the_morph() {
+    let mut bench = Bench::new(Vec::new());
+    bench.click("Seed 1 · 3");
+    bench.click("Use as A");
+    bench.click("Seed 1 · 9");
+    bench.click("Use as B");
+    let keys = bench.state().doc.morph.path_keys().unwrap();
+    assert_eq!(keys.iter().map(seed_and_index).collect::<Vec<_>>(), [(1, 2), (1, 8)]);
+    bench.press(Modifiers::NONE, Key::Num2);
+    assert_eq!(bench.state().tab, Tab::Morph);
+    bench.click("Step 3 of 9");
+    assert_eq!(bench.state().playback.t, 0.25);
+    let hero = &bench.state().live.views[&View::Morph].shown[&0];
+    assert!(matches!(&hero.recipe, Recipe::Morph { t, keys: k, .. } if *t == 0.25 && *k == keys));
+}
+
+#[test]
+fn playing_moves_and_stops() {
+    let mut bench = Bench::new(Vec::new());
+    bench.perform(Action::SetTab(Tab::Morph));
+    let before = bench.state().playback.t;
+    bench.harness.key_press(Key::Space);
+    bench.harness.run_steps(4);
+    assert!(bench.state().playback.playing);
+    assert_ne!(bench.state().playback.t, before);
+    bench.harness.key_press(Key::Space);
+    bench.harness.run_steps(2);
+    assert!(!bench.state().playback.playing);
+    bench.settle();
+}
+
+#[test]
+fn an_attribute_moves_the_edited_picture_and_undo_brings_it_back() {
+    let mut bench = Bench::new(Vec::new());
+    bench.press(Modifiers::NONE, Key::Num3);
+    let slider = bench.harness.get_by_role_and_label(egui::Role::Slider, "Smiling");
+    slider.set_value_accesskit(1.0);
+    bench.settle();
+    assert_eq!(bench.state().doc.edit.amounts.get("Smiling"), Some(&1.0));
+    let shown = &bench.state().live.views[&View::Edit].shown[&0];
+    assert!(matches!(&shown.recipe, Recipe::Edited { edits, .. } if edits[0].amount == 1.0));
+    bench.press(Modifiers::COMMAND, Key::Z);
+    assert!(bench.state().doc.edit.amounts.is_empty());
+    bench.press(Modifiers::COMMAND | Modifiers::SHIFT, Key::Z);
+    assert_eq!(bench.state().doc.edit.amounts.get("Smiling"), Some(&1.0));
+}
+
+#[test]
+fn a_removed_picture_comes_back_with_undo() {
+    let mut bench = Bench::new(Vec::new());
+    let name = bench.state().doc.shelf[0].name.clone();
+    bench.harness.get_by_label(&format!("{name}, sample")).click();
+    bench.settle();
+    bench.press(Modifiers::NONE, Key::Delete);
+    assert_eq!(bench.state().doc.shelf.len(), 3);
+    assert!(bench.state().doc.morph.keys[0].is_none());
+    bench.press(Modifiers::COMMAND, Key::Z);
+    assert_eq!(bench.state().doc.shelf.len(), 4);
+    assert!(bench.state().doc.morph.keys[0].is_some());
+    assert!(!bench.engine.heard.iter().any(|c| matches!(c, Command::Forget(_))));
+}
+
+#[test]
+fn letters_in_a_text_field_are_letters() {
+    let mut bench = Bench::new(Vec::new());
+    bench.perform(Action::SetTab(Tab::Edit));
+    let seed = bench.state().doc.sample.seed;
+    bench.harness.get_by_role_and_label(egui::Role::TextInput, "Search attributes").click();
+    bench.settle();
+    bench.harness.event(egui::Event::Text("r".to_owned()));
+    bench.press(Modifiers::NONE, Key::R);
+    bench.press(Modifiers::NONE, Key::Num1);
+    assert_eq!(bench.state().doc.sample.seed, seed);
+    assert_eq!(bench.state().tab, Tab::Edit);
+    assert_eq!(bench.state().search, "r");
+}
+
+#[test]
+fn an_export_is_sent_and_an_existing_file_is_asked_about() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("grid.png");
+    std::fs::write(&path, "old").unwrap();
+    let mut bench = Bench::new(Vec::new());
+    bench.press(Modifiers::COMMAND, Key::E);
+    let Some(Dialog::Export(mut form)) = bench.state().dialog.clone() else {
+        panic!("the export dialog is open");
+    };
+    form.path = path.display().to_string();
+    bench.perform(Action::Show(Dialog::Export(form)));
+    bench.click("Export");
+    assert!(!bench.engine.heard.iter().any(|c| matches!(c, Command::Export { .. })));
+    bench.click("Replace");
+    let request = bench.engine.heard.iter().find_map(|c| match c {
+        Command::Export { request, .. } => Some(request.clone()),
+        _ => None,
+    });
+    let request = request.expect("an export was asked for");
+    assert_eq!(request.path, path);
+    assert!(matches!(request.kind, ExportKind::Grid { columns: 6, .. }));
+    assert!(bench.state().dialog.is_none());
+    assert!(bench.state().live.log.back().unwrap().text.starts_with("saved"));
+}
+
+#[test]
+fn a_photo_is_cropped_anew() {
+    let mut bench = Bench::new(vec!["/tmp/anna.png".into()]);
+    bench.click("Crop…");
+    bench.press(Modifiers::NONE, Key::ArrowRight);
+    bench.click("Apply");
+    let crop = bench.engine.heard.iter().find_map(|c| match c {
+        Command::Recrop { crop, .. } => Some(*crop),
+        _ => None,
+    });
+    assert_eq!(crop.unwrap().cx, 541.0);
+}
+
+#[test]
+fn the_palette_finds_and_does() {
+    let mut bench = Bench::new(Vec::new());
+    bench.press(Modifiers::COMMAND, Key::P);
+    bench.harness.event(egui::Event::Text("light".to_owned()));
+    bench.settle();
+    bench.press(Modifiers::NONE, Key::Enter);
+    assert_eq!(bench.state().settings.theme, state::ThemeChoice::Light);
+    assert!(bench.state().dialog.is_none());
+}
+
+#[test]
+fn pictures_that_are_not_finite_are_flagged() {
+    let mut bench = Bench::new(Vec::new());
+    bench.perform(Action::SetTemperature(40.0));
+    let picture = bench.state().cell_picture(View::Sample, 0).unwrap();
+    assert!(picture.non_finite > 0);
+    let flagged = bench.harness.query_all_by_label_contains("not finite");
+    assert!(flagged.count() > 0);
+}
+
+#[test]
+fn every_dialog_opens_and_escape_closes_it() {
+    let mut bench = Bench::new(vec!["/tmp/anna.png".into()]);
+    for name in ["Keyboard", "Messages", "About", "Commands…", "Type a path…", "Export…", "Rename"] {
+        let action = (keys::entry(name).unwrap().action)(bench.state()).unwrap();
+        bench.perform(action);
+        assert!(bench.state().dialog.is_some(), "{name}");
+        bench.press(Modifiers::NONE, Key::Escape);
+        assert!(bench.state().dialog.is_none(), "{name}");
+    }
+}
+
+#[test]
+fn a_worker_that_has_gone_is_reported_once() {
+    let mut bench = Bench::new(Vec::new());
+    let (engine, _) = FakeEngine::new();
+    drop(std::mem::replace(&mut bench.engine, engine));
+    bench.harness.run_steps(3);
+    let gone = bench.state().live.log.iter().filter(|l| l.text.contains("worker"));
+    assert_eq!(gone.count(), 1);
+}
+
+#[test]
+fn without_a_display_the_error_names_the_other_ways() {
+    let error = check_display(true, |_| false).unwrap_err().to_string();
+    assert!(error.contains("no display"), "{error}");
+    assert!(error.contains("glow-explorer sample"), "{error}");
+    assert!(check_display(true, |name| name == "DISPLAY").is_ok());
+    assert!(check_display(false, |_| false).is_ok());
+}
+
+#[test]
+fn stale_answers_are_dropped() {
+    let mut bench = Bench::new(Vec::new());
+    let before = bench.state().cell_picture(View::Sample, 0).unwrap().id;
+    let event = Event::Rendered {
+        view: View::Sample,
+        ticket: crate::engine::message::Ticket(3),
+        cell: 0,
+        pixels: Arc::new(image::RgbImage::new(1, 1)),
+        non_finite: 0,
+        elapsed: None,
+    };
+    bench.harness.state_mut().state.receive(event);
+    assert_eq!(bench.state().cell_picture(View::Sample, 0).unwrap().id, before);
+}
+
+/// Writes pictures of the screens to the folder named by `GLOW_SCREENS`, for people to look at.
+#[test]
+#[ignore = "needs a graphics adapter; draws, asserts little"]
+fn draw_screens() {
+    let Some(folder) = std::env::var_os("GLOW_SCREENS").map(PathBuf::from) else {
+        eprintln!("skipped: GLOW_SCREENS is not set");
+        return;
+    };
+    std::fs::create_dir_all(&folder).unwrap();
+    for (theme, suffix) in [(egui::Theme::Dark, "dark"), (egui::Theme::Light, "light")] {
+        for (size, name) in [([1280.0, 800.0], "wide"), ([1024.0, 700.0], "small")] {
+            let files = vec!["/home/anna/holiday-portrait.jpg".into(), "/home/missing.png".into()];
+            let mut bench = Bench::with_size(files, size, theme);
+            let shoot = |bench: &mut Bench, screen: &str| {
+                bench.settle();
+                let picture = bench.harness.render().unwrap();
+                picture.save(folder.join(format!("{screen}-{name}-{suffix}.png"))).unwrap();
+            };
+            bench.perform(Action::Select(Selection::Cell(8)));
+            shoot(&mut bench, "1-sample");
+            bench.perform(Action::SetPerLevel(true));
+            shoot(&mut bench, "2-levels");
+            bench.perform(Action::SetTab(Tab::Morph));
+            shoot(&mut bench, "3-morph");
+            bench.perform(Action::SetTab(Tab::Edit));
+            bench.perform(Action::SetAmount("Smiling".to_owned(), 1.2));
+            shoot(&mut bench, "4-edit");
+            let photo = bench.state().doc.shelf[0].id;
+            bench.perform(Action::Select(Selection::Item(photo)));
+            let form = dialog::CropForm::new(photo, bench.state()).unwrap();
+            shoot(&mut bench, "5-photo");
+            bench.perform(Action::Show(Dialog::Crop(form)));
+            shoot(&mut bench, "6-crop");
+            for (number, entry) in [(7, "Export…"), (8, "Keyboard"), (9, "Commands…")] {
+                let action = (keys::entry(entry).unwrap().action)(bench.state()).unwrap();
+                bench.perform(action);
+                shoot(&mut bench, &format!("{number}-dialog"));
+            }
+        }
+    }
+}

@@ -9,6 +9,7 @@ use crate::app::intake;
 use crate::app::keys;
 use crate::app::theme::{self, section_ui};
 use crate::app::widgets::Cx;
+use crate::app::widgets::icons::{Icon, note_ui};
 
 /// The open dialog, over everything else.
 pub fn dialogs_ui(ui: &Ui, cx: &mut Cx<'_>) {
@@ -72,7 +73,7 @@ fn type_path_ui(ui: &mut Ui, cx: &mut Cx<'_>, purpose: PathPurpose, text: &str, 
     let mut text = text.to_owned();
     let (changed, entered) = field_ui(ui, "Path", "/home/me/face.jpg", &mut text);
     if !note.is_empty() {
-        ui.colored_label(cx.tokens.warning, format!("⚠ {note}"));
+        note_ui(ui, Icon::Warning, cx.tokens.warning, note);
     }
     if changed {
         let (text, note) = (text.clone(), String::new());
@@ -211,10 +212,7 @@ fn log_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
         .show(ui, |ui| {
             for line in &cx.state.live.log {
                 let (icon, color) = status::sign(line.level, cx);
-                ui.horizontal_top(|ui| {
-                    ui.colored_label(color, icon);
-                    ui.add(egui::Label::new(&line.text).wrap().selectable(true));
-                });
+                note_ui(ui, icon, color, &line.text);
             }
             if cx.state.live.log.is_empty() {
                 ui.label(egui::RichText::new("No messages so far").color(cx.tokens.text_weak));

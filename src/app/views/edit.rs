@@ -8,7 +8,8 @@ use crate::app::dialog::ExportSource;
 use crate::app::state::{Named, SEARCH_FROM, Selection};
 use crate::app::theme;
 use crate::app::widgets::Cx;
-use crate::app::widgets::controls::{button_ui, icon_button_ui, slider_ui};
+use crate::app::widgets::controls::{button_ui, slider_ui};
+use crate::app::widgets::icons::{Icon, icon_button_ui};
 use crate::app::widgets::picture::{
     drag_source, paint_ring, picture_button, picture_menu_ui, square_in,
 };
@@ -164,7 +165,7 @@ fn attribute_ui(ui: &mut Ui, cx: &mut Cx<'_>, attribute: &AttributeInfo, project
             cx.push(Action::SetAmount(attribute.name.clone(), snapped));
         }
         let name = format!("Reset {}", pretty(&attribute.name));
-        if icon_button_ui(ui, amount != 0.0, "⟲", &name, &name).clicked() {
+        if icon_button_ui(ui, amount != 0.0, Icon::Reset, &name, &name).clicked() {
             cx.push(Action::SetAmount(attribute.name.clone(), 0.0));
         }
     });

@@ -9,6 +9,7 @@ use crate::app::export;
 use crate::app::theme;
 use crate::app::widgets::Cx;
 use crate::app::widgets::controls::{button_ui, choice_ui, label_ui};
+use crate::app::widgets::icons::{Icon, note_ui};
 
 /// What, as what, where to.
 pub fn export_ui(ui: &mut Ui, cx: &mut Cx<'_>, form: &ExportForm) {
@@ -63,7 +64,7 @@ pub fn export_ui(ui: &mut Ui, cx: &mut Cx<'_>, form: &ExportForm) {
     };
     ui.label(egui::RichText::new(summary).small().color(cx.tokens.text_weak));
     if form.ask_replace {
-        ui.colored_label(cx.tokens.warning, "⚠ This file exists. Replace it?");
+        note_ui(ui, Icon::Warning, cx.tokens.warning, "This file exists. Replace it?");
     }
     if new != *form {
         cx.push(Action::Show(Dialog::Export(new.clone())));

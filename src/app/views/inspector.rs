@@ -9,6 +9,7 @@ use crate::app::theme::{self, section_ui};
 use crate::app::widgets::Cx;
 use crate::app::widgets::bars::bar_ui;
 use crate::app::widgets::controls::button_ui;
+use crate::app::widgets::icons::{Icon, note_ui};
 use crate::app::widgets::picture::{paint, picture_menu_ui};
 use crate::engine::message::Inspection;
 
@@ -30,7 +31,7 @@ pub fn inspector_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
         ui.add_space(6.0);
         ui.horizontal(|ui| {
             ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
-                let menu = ui.menu_button("Actions ⏷", |ui| {
+                let menu = ui.menu_button("Actions ▾", |ui| {
                     picture_menu_ui(ui, cx, &named, cx.state.selection);
                 });
                 menu.response.on_hover_text("What can be done with this picture");
@@ -41,7 +42,7 @@ pub fn inspector_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
             });
         });
         if let Some(Item { status: ItemStatus::Failed(message), .. }) = item {
-            ui.colored_label(cx.tokens.error, format!("⚠ {message}"));
+            note_ui(ui, Icon::Warning, cx.tokens.error, message);
             return;
         }
         if let (Some(photo), Selection::Item(id)) = (item.and_then(|i| i.photo.as_ref()), cx.state.selection) {
@@ -129,10 +130,10 @@ fn photo_ui(ui: &mut Ui, cx: &Cx<'_>, photo: &Photo) {
 fn figures_ui(ui: &mut Ui, cx: &Cx<'_>, inspection: &Inspection) {
     if inspection.non_finite > 0 {
         let text = format!(
-            "⚠ {} values are not finite: the picture lies outside what the model can decode. Lower the temperature or the edits",
+            "{} values are not finite: the picture lies outside what the model can decode. Lower the temperature or the edits",
             inspection.non_finite
         );
-        ui.colored_label(cx.tokens.error, text);
+        note_ui(ui, Icon::Warning, cx.tokens.error, &text);
         ui.add_space(4.0);
     }
     figure_ui(ui, cx, "Bits per dimension", &format!("{:.3}", inspection.bits_per_dim),

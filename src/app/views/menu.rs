@@ -6,7 +6,7 @@ use crate::app::action::Action;
 use crate::app::keys;
 use crate::app::state::{Tab, ThemeChoice};
 use crate::app::widgets::Cx;
-use crate::app::widgets::controls::icon_button_ui;
+use crate::app::widgets::icons::{Icon, icon_button_ui};
 
 /// File, Edit, View, Model, Help; the model, undo and redo, and the palette.
 pub fn menu_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
@@ -59,11 +59,11 @@ fn right_side_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
         push_named(cx, "Commands…");
     }
     let can_redo = cx.state.history.can_redo();
-    if icon_button_ui(ui, can_redo, "↷", "Redo", "Redo (Ctrl+Shift+Z)").clicked() {
+    if icon_button_ui(ui, can_redo, Icon::Redo, "Redo", "Redo (Ctrl+Shift+Z)").clicked() {
         cx.push(Action::Redo);
     }
     let can_undo = cx.state.history.can_undo(&cx.state.doc);
-    if icon_button_ui(ui, can_undo, "↶", "Undo", "Undo (Ctrl+Z)").clicked() {
+    if icon_button_ui(ui, can_undo, Icon::Undo, "Undo", "Undo (Ctrl+Z)").clicked() {
         cx.push(Action::Undo);
     }
     let (text, tip) = match &cx.state.live.model {
@@ -119,8 +119,8 @@ fn item_ui(ui: &mut Ui, cx: &mut Cx<'_>, name: &str, checked: Option<bool>) {
     };
     let action = (entry.action)(cx.state);
     let text = match checked {
-        Some(true) => format!("✔ {name}"),
-        Some(false) => format!("     {name}"),
+        Some(true) => format!("● {name}"),
+        Some(false) => format!("○ {name}"),
         None => name.to_owned(),
     };
     let mut button = Button::new(text);

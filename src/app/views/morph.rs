@@ -11,6 +11,7 @@ use crate::app::theme;
 use crate::app::widgets::Cx;
 use crate::app::widgets::controls::{button_ui, choice_ui, number_ui, slider_ui};
 use crate::app::widgets::filmstrip::filmstrip_ui;
+use crate::app::widgets::icons::{Icon, icon_button_ui, paint_in_front};
 use crate::app::widgets::picture::{
     drag_source, paint_ring, picture_button, picture_menu_ui, square_in,
 };
@@ -141,7 +142,7 @@ fn slot_ui(ui: &mut Ui, cx: &mut Cx<'_>, slot: usize) {
             info.current_text_value = Some(shown.to_owned());
             info
         });
-        if slot >= 2 && ui.small_button("✖").on_hover_text("Remove this keyframe").clicked() {
+        if slot >= 2 && icon_button_ui(ui, true, Icon::Remove, &format!("Remove keyframe {letter}"), "Remove this keyframe").clicked() {
             cx.push(Action::ClearKey(slot));
         }
     });
@@ -180,13 +181,18 @@ fn controls_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
     let ready = cx.state.doc.morph.path_keys().is_some();
     ui.horizontal_wrapped(|ui| {
         ui.add_enabled_ui(ready, |ui| {
-            let (text, tip) = if cx.state.playback.playing {
-                ("⏸ Pause", "Stop here (Space)")
+            let (icon, text, tip) = if cx.state.playback.playing {
+                (Icon::Pause, "Pause", "Stop here (Space)")
             } else {
-                ("▶ Play", "Run along the path (Space)")
+                (Icon::Play, "Play", "Run along the path (Space)")
             };
-            let button = egui::Button::new(text).min_size(vec2(76.0, theme::CONTROL_HEIGHT));
-            if ui.add(button).on_hover_text(tip).clicked() {
+            // Room for the sign in front; both texts come out equally wide.
+            let button = egui::Button::new(format!("     {text}"))
+                .min_size(vec2(78.0, theme::CONTROL_HEIGHT));
+            let response = ui.add(button);
+            response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, ready, text));
+            paint_in_front(ui, &response, icon, cx.tokens.text);
+            if response.on_hover_text(tip).clicked() {
                 cx.push(Action::Play(!cx.state.playback.playing));
             }
             let mut t = cx.state.playback.t;

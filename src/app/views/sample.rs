@@ -7,7 +7,8 @@ use crate::app::action::Action;
 use crate::app::dialog::ExportSource;
 use crate::app::state::{Selection, State};
 use crate::app::theme::{self, section_ui};
-use crate::app::widgets::controls::{button_ui, icon_button_ui, number_ui, slider_ui};
+use crate::app::widgets::controls::{button_ui, number_ui, slider_ui};
+use crate::app::widgets::icons::{Icon, icon_button_ui};
 use crate::app::widgets::picture::{
     drag_source, paint, picture_button, picture_menu_ui, square_in,
 };
@@ -123,13 +124,13 @@ fn seed_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
     {
         cx.push(Action::SetSeed(seed));
     }
-    if icon_button_ui(ui, seed > 0, "◀", "Previous seed", "Previous seed ([)").clicked() {
+    if icon_button_ui(ui, seed > 0, Icon::Previous, "Previous seed", "Previous seed ([)").clicked() {
         cx.push(Action::SetSeed(seed.saturating_sub(1)));
     }
-    if icon_button_ui(ui, true, "▶", "Next seed", "Next seed (])").clicked() {
+    if icon_button_ui(ui, true, Icon::Next, "Next seed", "Next seed (])").clicked() {
         cx.push(Action::SetSeed(seed.wrapping_add(1)));
     }
-    if icon_button_ui(ui, true, "🎲", "New seed", "A new seed (R)").clicked() {
+    if icon_button_ui(ui, true, Icon::Dice, "New seed", "A new seed (R)").clicked() {
         cx.push(Action::NewSeed);
     }
     ui.spacing_mut().item_spacing.x = theme::GAP;

@@ -7,8 +7,8 @@ use crate::app::dialog::{CropForm, Dialog, PathPurpose};
 use crate::app::state::{Item, ItemStatus, Named, Origin, Selection, ShelfEntry};
 use crate::app::theme;
 use crate::app::widgets::Cx;
-use crate::app::widgets::controls::icon_button_ui;
-use crate::app::widgets::picture::{drag_source, paint, paint_badge, paint_ring, picture_menu_ui};
+use crate::app::widgets::icons::{self, Icon, icon_button_ui};
+use crate::app::widgets::picture::{drag_source, paint, paint_ring, picture_menu_ui};
 use crate::engine::message::Recipe;
 
 const THUMBNAIL: f32 = 52.0;
@@ -100,15 +100,13 @@ fn row_buttons_ui(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect, entry: &ShelfEntry) 
     child.spacing_mut().button_padding = vec2(3.0, 1.0);
     child.spacing_mut().interact_size = vec2(20.0, 20.0);
     let name = format!("Remove {}", entry.name);
-    let remove = egui::Button::new(egui::RichText::new("✖").size(11.0)).min_size(Vec2::splat(22.0));
-    let response = child.add(remove);
-    response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, &name));
-    if response.on_hover_text("Take off the shelf (Delete); undo brings it back").clicked() {
+    let tip = "Take off the shelf (Delete); undo brings it back";
+    if icon_button_ui(&mut child, true, Icon::Remove, &name, tip).clicked() {
         cx.push(Action::Remove(entry.id));
     }
     if let Some(form) = crop {
         let name = format!("Crop {}", entry.name);
-        let response = icon_button_ui(&mut child, true, "✂", &name, "Frame this photo anew");
+        let response = icon_button_ui(&mut child, true, Icon::Crop, &name, "Frame this photo anew");
         if response.clicked() {
             cx.push(Action::Show(Dialog::Crop(form)));
         }
@@ -140,7 +138,7 @@ fn paint_row(
     }
     paint_ring(painter, &tokens, thumbnail, selected, false);
     if let ItemStatus::Failed(_) = item.status {
-        paint_badge(painter, &tokens, thumbnail, "⚠", tokens.error);
+        icons::paint(painter, thumbnail.shrink(15.0), Icon::Warning, tokens.error);
     }
     let slots: String = cx.state.slots_of(entry.id).into_iter().collect();
     if !slots.is_empty() {
@@ -157,14 +155,15 @@ fn paint_row(
     let name = elided(ui, &entry.name, egui::TextStyle::Body, tokens.text, width);
     painter.galley(pos2(x, rect.top() + 9.0), name, tokens.text);
     let (icon, color) = match (&item.status, item.origin) {
-        (ItemStatus::Failed(_), _) => ("⚠", tokens.error),
-        (ItemStatus::Busy, _) => ("…", tokens.text_weak),
-        (_, Origin::Photo) => ("🖼", tokens.text_weak),
-        (_, Origin::Sample) => ("◆", tokens.text_weak),
+        (ItemStatus::Failed(_), _) => (Icon::Warning, tokens.error),
+        (ItemStatus::Busy, _) => (Icon::Busy, tokens.text_weak),
+        (_, Origin::Photo) => (Icon::Photo, tokens.text_weak),
+        (_, Origin::Sample) => (Icon::Sample, tokens.text_weak),
     };
-    let text = format!("{icon} {status}");
-    let line = elided(ui, &text, egui::TextStyle::Small, color, width);
-    painter.galley(pos2(x, rect.top() + 31.0), line, color);
+    let sign = Rect::from_min_size(pos2(x, rect.top() + 33.0), Vec2::splat(11.0));
+    icons::paint(painter, sign, icon, color);
+    let line = elided(ui, status, egui::TextStyle::Small, color, width - 16.0);
+    painter.galley(pos2(x + 16.0, rect.top() + 31.0), line, color);
 }
 
 /// The middle square of a preview.

@@ -6,6 +6,7 @@ use crate::app::action::Action;
 use crate::app::dialog::Dialog;
 use crate::app::state::LogLevel;
 use crate::app::widgets::Cx;
+use crate::app::widgets::icons::{Icon, paint_in_front};
 use crate::app::widgets::bars::{median_and_p95, sparkline_ui};
 
 /// Device, decode time, queue, progress, last message.
@@ -72,9 +73,10 @@ fn message_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
         return;
     };
     let (icon, color) = sign(line.level, cx);
-    let text = egui::RichText::new(format!("{icon} {}", line.text)).color(color);
+    let text = egui::RichText::new(format!("      {}", line.text)).color(color);
     let button = egui::Button::new(text).frame(false).truncate();
     let response = ui.add(button);
+    paint_in_front(ui, &response, icon, color);
     response.widget_info(|| {
         egui::WidgetInfo::labeled(egui::Role::Button, true, format!("Last message: {}", line.text))
     });
@@ -85,10 +87,10 @@ fn message_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
 }
 
 /// Sign and colour of a kind of message.
-pub fn sign(level: LogLevel, cx: &Cx<'_>) -> (&'static str, egui::Color32) {
+pub fn sign(level: LogLevel, cx: &Cx<'_>) -> (Icon, egui::Color32) {
     match level {
-        LogLevel::Info => ("ℹ", cx.tokens.text_weak),
-        LogLevel::Done => ("✔", cx.tokens.done),
-        LogLevel::Error => ("⚠", cx.tokens.error),
+        LogLevel::Info => (Icon::Info, cx.tokens.text_weak),
+        LogLevel::Done => (Icon::Done, cx.tokens.done),
+        LogLevel::Error => (Icon::Warning, cx.tokens.error),
     }
 }

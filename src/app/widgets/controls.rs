@@ -75,11 +75,3 @@ pub fn button_ui(ui: &mut Ui, enabled: bool, text: &str, tip: &str) -> bool {
         .on_disabled_hover_text(tip)
         .clicked()
 }
-
-/// A button with a sign on it; `name` is what it is called for people who do not see it.
-pub fn icon_button_ui(ui: &mut Ui, enabled: bool, icon: &str, name: &str, tip: &str) -> Response {
-    let button = egui::Button::new(icon).min_size(vec2(theme::CONTROL_HEIGHT + 4.0, theme::CONTROL_HEIGHT));
-    let response = ui.add_enabled(enabled, button);
-    response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, enabled, name));
-    response.on_hover_text(tip).on_disabled_hover_text(tip)
-}

@@ -4,6 +4,7 @@ pub mod bars;
 pub mod controls;
 pub mod filmstrip;
 pub mod grid;
+pub mod icons;
 pub mod picture;
 
 use super::action::Action;

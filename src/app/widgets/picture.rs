@@ -73,7 +73,7 @@ pub fn paint(
                 .with_texture(id, uv);
             painter.add(image);
             if picture.non_finite > 0 {
-                paint_badge(painter, tokens, rect, "⚠ not finite", tokens.error);
+                paint_badge(painter, tokens, rect, "! not finite", tokens.error);
             }
         }
         None => {
