@@ -434,6 +434,11 @@ fn draw_screens() {
                 let picture = bench.harness.render().unwrap();
                 picture.save(folder.join(format!("{screen}-{name}-{suffix}.png"))).unwrap();
             };
+            let choice = match theme {
+                egui::Theme::Dark => state::ThemeChoice::Dark,
+                egui::Theme::Light => state::ThemeChoice::Light,
+            };
+            bench.perform(Action::SetTheme(choice));
             bench.perform(Action::Select(Selection::Cell(8)));
             shoot(&mut bench, "1-sample");
             bench.perform(Action::SetPerLevel(true));

@@ -19,9 +19,13 @@ pub const ROUNDING: u8 = 5;
 /// Rounding of windows.
 pub const WINDOW_ROUNDING: u8 = 10;
 /// Width of the label in front of a slider.
-pub const LABEL_WIDTH: f32 = 108.0;
+pub const LABEL_WIDTH: f32 = 96.0;
+/// The same in the list of attributes.
+pub const ATTRIBUTE_LABEL_WIDTH: f32 = 128.0;
+/// Width of a slider's handle, of its height.
+pub const HANDLE_ASPECT: f32 = 0.5;
 /// Width of a value behind a slider.
-pub const VALUE_WIDTH: f32 = 52.0;
+pub const VALUE_WIDTH: f32 = 48.0;
 /// Height of a control.
 pub const CONTROL_HEIGHT: f32 = 26.0;
 /// Width of the shelf.
@@ -214,6 +218,9 @@ fn visuals(theme: Theme, t: &Tokens) -> Visuals {
     v.selection.stroke = Stroke::new(1.0, t.accent);
     v.slider_trailing_fill = true;
     v.striped = false;
+    v.handle_shape = egui::style::HandleShape::Rect {
+        aspect_ratio: HANDLE_ASPECT,
+    };
 
     let widgets = &mut v.widgets;
     widgets.noninteractive.fg_stroke = Stroke::new(1.0, t.text);

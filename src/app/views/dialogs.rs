@@ -22,7 +22,10 @@ pub fn dialogs_ui(ui: &Ui, cx: &mut Cx<'_>) {
         Dialog::Export(_) => 520.0,
         _ => 440.0,
     };
-    let modal = Modal::new(Id::unique("dialog")).show(ui.ctx(), |ui| {
+    let frame = egui::Frame::popup(&ui.ctx().global_style())
+        .corner_radius(theme::WINDOW_ROUNDING)
+        .inner_margin(20);
+    let modal = Modal::new(Id::unique("dialog")).frame(frame).show(ui.ctx(), |ui| {
         ui.set_width(width.min(ui.ctx().content_rect().width() - 64.0));
         match &dialog {
             Dialog::Crop(form) => crop::crop_ui(ui, cx, form),

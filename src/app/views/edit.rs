@@ -8,7 +8,7 @@ use crate::app::dialog::ExportSource;
 use crate::app::state::{Named, SEARCH_FROM, Selection};
 use crate::app::theme;
 use crate::app::widgets::Cx;
-use crate::app::widgets::controls::{button_ui, slider_ui};
+use crate::app::widgets::controls::{button_ui, slider_ui, wide_slider_ui};
 use crate::app::widgets::icons::{Icon, icon_button_ui};
 use crate::app::widgets::picture::{
     drag_source, paint_ring, picture_button, picture_menu_ui, square_in,
@@ -23,7 +23,7 @@ pub fn edit_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
     let tokens = cx.tokens;
     Panel::right("attributes")
         .frame(theme::panel_frame(&tokens, Margin::same(14)).fill(tokens.background))
-        .default_size(330.0)
+        .default_size(350.0)
         .size_range(270.0..=480.0)
         .show(ui, |ui| attributes_ui(ui, cx));
     let frame = egui::Frame::new().inner_margin(Margin::same(14));
@@ -42,9 +42,7 @@ fn pictures_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
         take_drop(&response, cx);
         return;
     };
-    let small = (room.width() * 0.22).clamp(72.0, 150.0);
-    let (left, right) = room.split_left_right_at_x(room.left() + small);
-    let before = Rect::from_min_size(pos2(left.left(), left.top() + 20.0), Vec2::splat(small));
+    let (before, hero) = places(room);
     caption(ui, cx, before, "Base");
     let picture = cx.state.cell_picture(View::Edit, 1).or_else(|| cx.state.picture_of(&base.recipe));
     let picture = picture.cloned();
@@ -57,7 +55,6 @@ fn pictures_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
     take_drop(&response, cx);
     response.on_hover_text(&base.label);
 
-    let hero = square_in(right.with_min_x(right.left() + theme::GROUP_GAP).with_min_y(right.top() + 20.0));
     let Some(result) = cx.state.doc.edit.result() else {
         return;
     };
@@ -75,6 +72,32 @@ fn pictures_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
         cx.push(Action::Select(Selection::Edit));
     }
     response.context_menu(|ui| picture_menu_ui(ui, cx, &result, Selection::Edit));
+}
+
+/// Room for the caption over a picture.
+const CAPTION: f32 = 20.0;
+
+/// Where base and result lie: beside each other in a wide room, one over the other in a tall one.
+fn places(room: Rect) -> (Rect, Rect) {
+    let spare = room.height() - room.width() - 2.0 * CAPTION - theme::GAP;
+    let tall = spare >= 64.0;
+    let small = if tall {
+        spare.min(140.0)
+    } else {
+        (room.width() * 0.22).clamp(64.0, 150.0)
+    };
+    let before = Rect::from_min_size(room.min + vec2(0.0, CAPTION), Vec2::splat(small));
+    let rest = if tall {
+        room.with_min_y(before.bottom() + theme::GAP + CAPTION)
+    } else {
+        let left = before.right() + theme::GROUP_GAP;
+        room.with_min_x(left).with_min_y(before.top())
+    };
+    // Both begin at the same line; what is left over stays at the bottom.
+    let hero = square_in(rest);
+    let hero = hero.translate(rest.min - hero.min);
+    let centred = if tall { 0.0 } else { ((rest.width() - hero.width()) / 2.0).max(0.0) };
+    (before, hero.translate(vec2(centred, 0.0)))
 }
 
 fn take_drop(response: &egui::Response, cx: &mut Cx<'_>) {
@@ -153,7 +176,9 @@ fn attribute_ui(ui: &mut Ui, cx: &mut Cx<'_>, attribute: &AttributeInfo, project
         let row = vec2(ui.available_width() - reset_width, theme::CONTROL_HEIGHT);
         let response = ui
             .allocate_ui(row, |ui| {
-                slider_ui(ui, &pretty(&attribute.name), &mut amount, low..=high, 2, &tip(attribute, projection))
+                let name = pretty(&attribute.name);
+                let label = (name.as_str(), theme::ATTRIBUTE_LABEL_WIDTH);
+                wide_slider_ui(ui, label, &mut amount, low..=high, 2, &tip(attribute, projection))
             })
             .inner;
         if let Some(projection) = projection {
@@ -175,7 +200,7 @@ fn attribute_ui(ui: &mut Ui, cx: &mut Cx<'_>, attribute: &AttributeInfo, project
 fn paint_tick(ui: &Ui, cx: &Cx<'_>, slider: Rect, range: [f32; 2], projection: f32) {
     let share = ((projection - range[0]) / (range[1] - range[0]).max(1e-6)).clamp(0.0, 1.0);
     // The rail as egui lays it out: the handle's radius is kept free at both ends.
-    let radius = slider.height() / 2.5;
+    let radius = slider.height() / 2.5 * theme::HANDLE_ASPECT;
     let rail = slider.width() - theme::VALUE_WIDTH - ui.spacing().item_spacing.x - 2.0 * radius;
     let x = slider.left() + radius + rail * share;
     let y = slider.center().y + 6.0;

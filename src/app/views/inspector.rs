@@ -4,7 +4,7 @@ use egui::{Rect, Sense, Ui, pos2, vec2};
 
 use crate::app::action::Action;
 use crate::app::dialog::{CropForm, Dialog};
-use crate::app::state::{Item, ItemStatus, Photo, Selection};
+use crate::app::state::{Item, ItemStatus, Named, Photo, Selection, slot_name};
 use crate::app::theme::{self, section_ui};
 use crate::app::widgets::Cx;
 use crate::app::widgets::bars::bar_ui;
@@ -41,6 +41,7 @@ pub fn inspector_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
                 });
             });
         });
+        buttons_ui(ui, cx, &named);
         if let Some(Item { status: ItemStatus::Failed(message), .. }) = item {
             note_ui(ui, Icon::Warning, cx.tokens.error, message);
             return;
@@ -88,12 +89,41 @@ fn pictures_ui(ui: &mut Ui, cx: &mut Cx<'_>, item: Option<&Item>, name: &str) {
     describe(ui, shown, &format!("{name}, selected picture"));
     if photo.is_some() {
         ui.columns(2, |columns| {
-            for (column, text) in columns.iter_mut().zip(["Original", "Decoded from its latent"]) {
+            for (column, text) in columns.iter_mut().zip(["Original", "Decoded"]) {
                 let text = egui::RichText::new(text).small().color(cx.tokens.text_weak);
                 column.add(egui::Label::new(text).truncate());
             }
         });
     }
+}
+
+/// What can be done with the selected picture, as buttons: the usual part of its menu.
+fn buttons_ui(ui: &mut Ui, cx: &mut Cx<'_>, named: &Named) {
+    let on_shelf = matches!(cx.state.selection, Selection::Item(_));
+    let ready = match cx.state.selection {
+        Selection::Item(id) => cx.state.is_ready(id),
+        _ => true,
+    };
+    ui.horizontal_wrapped(|ui| {
+        ui.spacing_mut().item_spacing = vec2(4.0, 4.0);
+        let mut button = |ui: &mut Ui, enabled: bool, text: &str, tip: &str, action: Action| {
+            if button_ui(ui, enabled, text, tip) {
+                cx.push(action);
+            }
+        };
+        let keep = "Keep this picture on the shelf (P)";
+        button(ui, !on_shelf, "Pin", keep, Action::Pin(named.clone()));
+        for slot in 0..2 {
+            let letter = slot_name(slot);
+            let tip = format!("Into slot {letter} of the morph ({letter})");
+            let action = Action::SetKey(slot, named.clone());
+            button(ui, ready, &format!("Use as {letter}"), &tip, action);
+        }
+        let edit = Action::EditBase(named.clone());
+        button(ui, ready, "Edit attributes", "Move it along attributes (E)", edit);
+        let more = Action::MoreLikeThis(named.clone());
+        button(ui, ready, "More like this", "Fill the grid with variations of it (M)", more);
+    });
 }
 
 fn describe(ui: &Ui, rect: Rect, text: &str) {
@@ -136,6 +166,7 @@ fn figures_ui(ui: &mut Ui, cx: &Cx<'_>, inspection: &Inspection) {
         note_ui(ui, Icon::Warning, cx.tokens.error, &text);
         ui.add_space(4.0);
     }
+    ui.spacing_mut().interact_size.y = 20.0;
     figure_ui(ui, cx, "Bits per dimension", &format!("{:.3}", inspection.bits_per_dim),
         "Exact likelihood under the model: less is more typical");
     figure_ui(ui, cx, "Relative norm", &format!("{:.3}", inspection.relative_norm),

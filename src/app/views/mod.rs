@@ -60,7 +60,7 @@ pub fn window_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
 /// The bar of tabs: the open one is underlined, so that colour is not all that tells.
 fn tabs_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
     ui.horizontal(|ui| {
-        ui.spacing_mut().item_spacing.x = 4.0;
+        ui.spacing_mut().item_spacing.x = 20.0;
         for (number, tab) in Tab::ALL.into_iter().enumerate() {
             let open = cx.state.tab == tab;
             let color = if open { cx.tokens.text } else { cx.tokens.text_weak };
@@ -72,7 +72,7 @@ fn tabs_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
             });
             if open {
                 let y = response.rect.bottom() + 2.0;
-                let line = response.rect.shrink2(egui::vec2(8.0, 0.0)).x_range();
+                let line = response.rect.x_range();
                 let stroke = egui::Stroke::new(2.0, cx.tokens.accent);
                 ui.painter().hline(line, y, stroke);
             }

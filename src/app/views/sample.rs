@@ -89,7 +89,9 @@ fn controls_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
         ui.add_space(theme::GROUP_GAP);
         size_ui(ui, cx);
         ui.add_space(theme::GROUP_GAP);
-        selected_ui(ui, cx);
+        if button_ui(ui, true, "Export…", "Write the grid or the picture to a file (Ctrl+E)") {
+            cx.push(Action::OpenExport(ExportSource::Grid));
+        }
     });
     ui.add_space(2.0);
     match &cx.state.doc.sample.variation {
@@ -143,32 +145,6 @@ fn size_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
     if changed {
         cx.push(Action::SetGrid(columns, rows));
     }
-}
-
-/// What can be done with the selected picture, as buttons: the same as its context menu.
-fn selected_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
-    let named = match cx.state.selection {
-        Selection::Cell(_) => cx.state.selected(),
-        _ => None,
-    };
-    let any = named.is_some();
-    ui.spacing_mut().item_spacing.x = 4.0;
-    let mut wish: Option<Action> = None;
-    let mut button = |ui: &mut Ui, text: &str, tip: &str, make: &dyn Fn(crate::app::state::Named) -> Action| {
-        if button_ui(ui, any, text, tip) {
-            wish = named.clone().map(make);
-        }
-    };
-    button(ui, "Pin", "Keep the selected picture on the shelf (P)", &Action::Pin);
-    button(ui, "Use as A", "First picture of the morph (A)", &|n| Action::SetKey(0, n));
-    button(ui, "Use as B", "Second picture of the morph (B)", &|n| Action::SetKey(1, n));
-    button(ui, "Edit", "Edit its attributes (E)", &Action::EditBase);
-    button(ui, "More like this", "Fill the grid with variations of it (M)", &Action::MoreLikeThis);
-    cx.actions.extend(wish);
-    if button_ui(ui, true, "Export…", "Write the grid or the picture to a file (Ctrl+E)") {
-        cx.push(Action::OpenExport(ExportSource::Grid));
-    }
-    ui.spacing_mut().item_spacing.x = theme::GAP;
 }
 
 /// The temperature slider, and one for each level under it where that is wanted.

@@ -180,7 +180,7 @@ fn paint_preview(ui: &Ui, cx: &mut Cx<'_>, rect: Rect, preview: &crate::app::sta
 }
 
 /// One line of text that ends in `…` where it is too long.
-fn elided(
+pub fn elided(
     ui: &Ui,
     text: &str,
     style: egui::TextStyle,

@@ -3,10 +3,11 @@
 use egui::{Ui, vec2};
 
 use crate::app::action::Action;
+use super::shelf::elided;
 use crate::app::dialog::Dialog;
 use crate::app::state::LogLevel;
 use crate::app::widgets::Cx;
-use crate::app::widgets::icons::{Icon, paint_in_front};
+use crate::app::widgets::icons::{self, Icon};
 use crate::app::widgets::bars::{median_and_p95, sparkline_ui};
 
 /// Device, decode time, queue, progress, last message.
@@ -56,7 +57,7 @@ fn decode_time_ui(ui: &mut Ui, cx: &Cx<'_>) {
         None => "decode …".to_owned(),
     };
     // As wide as it ever gets, so that nothing to the right of it moves while a slider is dragged.
-    let (rect, _) = ui.allocate_exact_size(vec2(138.0, 18.0), egui::Sense::hover());
+    let (rect, _) = ui.allocate_exact_size(vec2(124.0, 18.0), egui::Sense::hover());
     let builder = egui::UiBuilder::new()
         .max_rect(rect)
         .layout(egui::Layout::left_to_right(egui::Align::Center));
@@ -73,10 +74,15 @@ fn message_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
         return;
     };
     let (icon, color) = sign(line.level, cx);
-    let text = egui::RichText::new(format!("      {}", line.text)).color(color);
-    let button = egui::Button::new(text).frame(false).truncate();
-    let response = ui.add(button);
-    paint_in_front(ui, &response, icon, color);
+    let sign_width = 17.0;
+    let room = ui.available_width() - sign_width;
+    let text = elided(ui, &line.text, egui::TextStyle::Small, color, room);
+    let size = vec2(sign_width + text.size().x, 18.0);
+    let (rect, response) = ui.allocate_exact_size(size, egui::Sense::click());
+    let place = egui::Rect::from_min_size(rect.left_top() + vec2(0.0, 3.0), egui::Vec2::splat(12.0));
+    icons::paint(ui.painter(), place, icon, color);
+    let left = egui::pos2(rect.left() + sign_width, rect.center().y - text.size().y / 2.0);
+    ui.painter().galley(left, text, color);
     response.widget_info(|| {
         egui::WidgetInfo::labeled(egui::Role::Button, true, format!("Last message: {}", line.text))
     });

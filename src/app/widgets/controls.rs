@@ -2,7 +2,7 @@
 
 use egui::{DragValue, Response, Slider, Ui, vec2};
 
-use crate::app::theme;
+use crate::app::theme::{self, Tokens};
 
 /// A slider in a row of its own: label, rail, number. The number has fixed decimals, so that the
 /// row keeps its width while it is dragged. `true` where the value changed.
@@ -14,13 +14,41 @@ pub fn slider_ui(
     decimals: usize,
     tip: &str,
 ) -> Response {
+    wide_slider_ui(ui, (label, theme::LABEL_WIDTH), value, range, decimals, tip)
+}
+
+/// The same with a label of another width.
+pub fn wide_slider_ui(
+    ui: &mut Ui,
+    (label, label_width): (&str, f32),
+    value: &mut f32,
+    range: std::ops::RangeInclusive<f32>,
+    decimals: usize,
+    tip: &str,
+) -> Response {
     ui.horizontal(|ui| {
-        let label = label_ui(ui, label);
+        let label = label_of_width_ui(ui, label, label_width);
         let gap = ui.spacing().item_spacing.x;
         let rail = (ui.available_width() - theme::VALUE_WIDTH - gap).clamp(60.0, 260.0);
         ui.spacing_mut().slider_width = rail;
         ui.spacing_mut().interact_size.x = theme::VALUE_WIDTH;
-        let slider = Slider::new(value, range).fixed_decimals(decimals);
+        // The part that is filled is the accent itself, not its quiet form.
+        ui.visuals_mut().selection.bg_fill = Tokens::of(ui).accent;
+        // Filled from the left only where the left end is zero; elsewhere a notch marks zero.
+        let from_zero = *range.start() >= 0.0;
+        let notch = (!from_zero).then(|| (0.0 - range.start()) / (range.end() - range.start()));
+        let slider = Slider::new(value, range)
+            .fixed_decimals(decimals)
+            .trailing_fill(from_zero);
+        if let Some(share) = notch {
+            let height = ui.spacing().interact_size.y;
+            let radius = height / 2.5 * theme::HANDLE_ASPECT;
+            let left = ui.next_widget_position().x + radius;
+            let x = left + (rail - 2.0 * radius) * share;
+            let y = ui.max_rect().center().y;
+            let stroke = egui::Stroke::new(1.0, Tokens::of(ui).text_weak);
+            ui.painter().vline(x, y - 6.0..=y + 6.0, stroke);
+        }
         ui.add(slider).labelled_by(label.id).on_hover_text(tip)
     })
     .inner
@@ -28,7 +56,12 @@ pub fn slider_ui(
 
 /// The label of a row, as wide as all the others.
 pub fn label_ui(ui: &mut Ui, label: &str) -> Response {
-    let width = theme::LABEL_WIDTH.min(ui.available_width() * 0.5);
+    label_of_width_ui(ui, label, theme::LABEL_WIDTH)
+}
+
+/// The label of a row, with a width of one's own.
+fn label_of_width_ui(ui: &mut Ui, label: &str, width: f32) -> Response {
+    let width = width.min(ui.available_width() * 0.5);
     let (rect, _) = ui.allocate_exact_size(vec2(width, theme::CONTROL_HEIGHT), egui::Sense::hover());
     let mut child = ui.new_child(
         egui::UiBuilder::new()

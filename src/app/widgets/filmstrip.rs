@@ -17,7 +17,7 @@ const MAX_SIDE: f32 = 84.0;
 pub fn filmstrip_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
     let morph = &cx.state.doc.morph;
     let n_steps = morph.steps.max(2);
-    let gap = 4.0;
+    let gap = 6.0;
     let fit = (ui.available_width() - gap * (n_steps - 1) as f32) / n_steps as f32;
     let side = fit.floor().clamp(MIN_SIDE, MAX_SIDE);
     let whole = vec2((side + gap) * n_steps as f32 - gap, side + 6.0);
