@@ -175,10 +175,8 @@ fn default_path(form: &ExportForm, state: &State) -> PathBuf {
     let folder = state.export_folder.clone().unwrap_or_default();
     let sample = &state.doc.sample;
     let stem = match form.source {
-        ExportSource::Selected => (form.selected.as_ref()).map_or_else(
-            || "picture".to_owned(),
-            |named| file_stem(&named.label),
-        ),
+        ExportSource::Selected => (form.selected.as_ref())
+            .map_or_else(|| "picture".to_owned(), |named| file_stem(&named.label)),
         ExportSource::Grid if sample.variation.is_some() => format!("variations-{}", sample.seed),
         ExportSource::Grid => format!("samples-seed-{}", sample.seed),
         ExportSource::Morph => "morph".to_owned(),
@@ -229,7 +227,10 @@ mod tests {
         form.path = "out.png".to_owned();
         let request = request(&form, &state).unwrap();
         assert_eq!(request.recipes.len(), 24);
-        let ExportKind::Grid { columns, labels, .. } = request.kind else {
+        let ExportKind::Grid {
+            columns, labels, ..
+        } = request.kind
+        else {
             panic!("a grid was asked for");
         };
         assert_eq!((columns, labels.len()), (6, 24));

@@ -149,7 +149,10 @@ impl FakeEngine {
         let numbers = normals(name.bytes().map(u64::from).sum());
         let photo = RgbImage::from_fn(360, 480, |x, y| {
             let (u, v) = (x as f32 / 360.0, y as f32 / 480.0);
-            let (fx, fy) = ((u - 0.5) * 360.0 / 220.0 + 0.5, (v - 0.42) * 480.0 / 220.0 + 0.5);
+            let (fx, fy) = (
+                (u - 0.5) * 360.0 / 220.0 + 0.5,
+                (v - 0.42) * 480.0 / 220.0 + 0.5,
+            );
             if (0.0..1.0).contains(&fx) && (0.0..1.0).contains(&fy) {
                 shade(&numbers, fx, fy)
             } else {
@@ -281,34 +284,58 @@ fn face(numbers: &[f32; N]) -> RgbImage {
 fn shade(n: &[f32; N], u: f32, v: f32) -> Rgb<u8> {
     let mix = |a: [f32; 3], b: [f32; 3], t: f32| {
         let t = t.clamp(0.0, 1.0);
-        [a[0] + t * (b[0] - a[0]), a[1] + t * (b[1] - a[1]), a[2] + t * (b[2] - a[2])]
+        [
+            a[0] + t * (b[0] - a[0]),
+            a[1] + t * (b[1] - a[1]),
+            a[2] + t * (b[2] - a[2]),
+        ]
     };
     let soft = |d: f32| (0.5 - d * 30.0).clamp(0.0, 1.0);
     let ellipse = |cx: f32, cy: f32, rx: f32, ry: f32| {
         (((u - cx) / rx).powi(2) + ((v - cy) / ry).powi(2)).sqrt() * rx.min(ry) - rx.min(ry)
     };
-    let mut color = mix([0.35, 0.42, 0.5], [0.62, 0.55, 0.48], 0.5 + 0.3 * n[8] + 0.4 * (v - 0.5));
+    let mut color = mix(
+        [0.35, 0.42, 0.5],
+        [0.62, 0.55, 0.48],
+        0.5 + 0.3 * n[8] + 0.4 * (v - 0.5),
+    );
     let hair = mix([0.16, 0.1, 0.07], [0.86, 0.7, 0.42], 0.35 + 0.35 * n[1]);
     let length = 0.42 - 0.08 * n[2];
     let wave = 0.012 * n[8] * (v * 40.0).sin();
     color = mix(color, hair, soft(ellipse(0.5 + wave, 0.46, 0.34, length)));
     let skin = mix([0.55, 0.36, 0.26], [0.98, 0.82, 0.72], 0.6 + 0.25 * n[6]);
     let width = 0.23 + 0.02 * n[2];
-    color = mix(color, mix(skin, [0.2, 0.1, 0.1], 0.25), soft(ellipse(0.5, 0.86, 0.13, 0.2)));
+    color = mix(
+        color,
+        mix(skin, [0.2, 0.1, 0.1], 0.25),
+        soft(ellipse(0.5, 0.86, 0.13, 0.2)),
+    );
     let lit = mix(skin, [1.0, 0.95, 0.9], 0.3 * (0.6 - u) + 0.02 * n[3]);
     color = mix(color, lit, soft(ellipse(0.5, 0.53, width, 0.31)));
     for side in [-1.0, 1.0] {
         let x = 0.5 + side * 0.1;
         let open = (0.022 - 0.006 * n[7]).max(0.006);
-        color = mix(color, [0.97, 0.96, 0.95], soft(ellipse(x, 0.48, 0.042, open)));
-        color = mix(color, [0.15, 0.1, 0.08], soft(ellipse(x, 0.48, 0.018, open)));
+        color = mix(
+            color,
+            [0.97, 0.96, 0.95],
+            soft(ellipse(x, 0.48, 0.042, open)),
+        );
+        color = mix(
+            color,
+            [0.15, 0.1, 0.08],
+            soft(ellipse(x, 0.48, 0.018, open)),
+        );
         color = mix(color, hair, soft(ellipse(x, 0.43, 0.055, 0.008)) * 0.8);
         if n[4] > 0.9 {
             let ring = ellipse(x, 0.48, 0.07, 0.055).abs() - 0.006;
             color = mix(color, [0.1, 0.1, 0.12], soft(ring));
         }
     }
-    color = mix(color, mix(skin, [0.4, 0.2, 0.15], 0.35), soft(ellipse(0.505, 0.58, 0.022, 0.035)) * 0.6);
+    color = mix(
+        color,
+        mix(skin, [0.4, 0.2, 0.15], 0.35),
+        soft(ellipse(0.505, 0.58, 0.022, 0.035)) * 0.6,
+    );
     let bend = 0.66 + 0.03 * n[0] * (1.0 - ((u - 0.5) / 0.1).powi(2));
     let thickness = 0.012 + (0.012 * n[5]).max(0.0);
     if (u - 0.5).abs() < 0.1 {

@@ -101,8 +101,16 @@ pub fn actions_of_paths(purpose: PathPurpose, paths: Vec<PathBuf>) -> Vec<Action
             }
             actions
         }
-        PathPurpose::Model => paths.next().map(|p| Action::OpenModel(Some(p))).into_iter().collect(),
-        PathPurpose::Attributes => paths.next().map(Action::OpenAttributes).into_iter().collect(),
+        PathPurpose::Model => paths
+            .next()
+            .map(|p| Action::OpenModel(Some(p)))
+            .into_iter()
+            .collect(),
+        PathPurpose::Attributes => paths
+            .next()
+            .map(Action::OpenAttributes)
+            .into_iter()
+            .collect(),
         PathPurpose::Export => Vec::new(),
     }
 }

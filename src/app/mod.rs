@@ -108,8 +108,10 @@ fn check_display(needs_variable: bool, set: impl Fn(&str) -> bool) -> Result<(),
 
 fn app_error(error: eframe::Error) -> AppError {
     match error {
-        // The event loop fails when the display named by the environment does not answer.
-        eframe::Error::WinitEventLoop(error) => AppError::NoDisplay(format!(" ({error})")),
+        // winit's own words here name its source files, which help nobody.
+        eframe::Error::WinitEventLoop(_) => AppError::NoDisplay(
+            " (the one that DISPLAY or WAYLAND_DISPLAY names does not answer)".to_owned(),
+        ),
         error => AppError::Window(error.to_string()),
     }
 }
@@ -132,12 +134,19 @@ impl ExplorerApp {
         theme::install(&cc.egui_ctx);
         let ctx = cc.egui_ctx.clone();
         let wake: Wake = Arc::new(move || ctx.request_repaint());
-        let stored = cc.storage.and_then(|s| eframe::get_value::<State>(s, APP_KEY));
+        let stored = cc
+            .storage
+            .and_then(|s| eframe::get_value::<State>(s, APP_KEY));
         let mut state = stored.unwrap_or_default().restored();
         if state.export_folder.is_none() {
             let dirs = directories::UserDirs::new();
-            let pictures = dirs.as_ref().and_then(|d| d.picture_dir()).filter(|p| p.is_dir());
-            state.export_folder = pictures.map(Path::to_path_buf).or_else(|| std::env::current_dir().ok());
+            let pictures = dirs
+                .as_ref()
+                .and_then(|d| d.picture_dir())
+                .filter(|p| p.is_dir());
+            state.export_folder = pictures
+                .map(Path::to_path_buf)
+                .or_else(|| std::env::current_dir().ok());
         }
         let link = (options.link)(Arc::clone(&wake));
         let (paths_out, paths_in) = crossbeam_channel::unbounded();
@@ -205,7 +214,9 @@ impl ExplorerApp {
             Action::CopyImage(recipe) => self.copy_image(ctx, &recipe),
             Action::Paste => ctx.send_viewport_cmd(ViewportCommand::RequestPaste),
             Action::NewSeed => {
-                let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+                let now = SystemTime::now()
+                    .duration_since(UNIX_EPOCH)
+                    .unwrap_or_default();
                 // Short enough to read out and to type.
                 let seed = u64::from(now.subsec_nanos()) / 100 % 1_000_000;
                 self.perform(ctx, Action::SetSeed(seed));
@@ -238,11 +249,17 @@ impl ExplorerApp {
     fn copy_image(&mut self, ctx: &Context, recipe: &Recipe) {
         match self.state.picture_of(recipe) {
             Some(picture) => {
-                let size = [picture.pixels.width() as usize, picture.pixels.height() as usize];
+                let size = [
+                    picture.pixels.width() as usize,
+                    picture.pixels.height() as usize,
+                ];
                 ctx.copy_image(egui::ColorImage::from_rgb(size, picture.pixels.as_raw()));
                 self.state.log(LogLevel::Done, "copied the picture");
             }
-            None => self.state.log(LogLevel::Info, "this picture is not drawn yet; try again in a moment"),
+            None => self.state.log(
+                LogLevel::Info,
+                "this picture is not drawn yet; try again in a moment",
+            ),
         }
     }
 }

@@ -1,6 +1,8 @@
 //! What the worker's answers do to the [`State`].
 
-use super::state::{Item, ItemStatus, Live, LogLevel, Named, Origin, Photo, Progress, Shown, State};
+use super::state::{
+    Item, ItemStatus, Live, LogLevel, Named, Origin, Photo, Progress, Shown, State,
+};
 use crate::engine::message::{Command, CropSquare, Event, ItemId, ModelInfo, Recipe, Ticket, View};
 
 /// Decode times kept for the status bar.
@@ -119,6 +121,10 @@ impl State {
     }
 
     fn model_opened(&mut self, info: ModelInfo) -> Vec<Command> {
+        if self.live.model.is_some() {
+            // Directions belong to the model they were found with.
+            self.doc.edit.amounts.clear();
+        }
         let levels = info.config.levels;
         let sample = &mut self.doc.sample;
         let temperature = sample.temperature;
@@ -144,7 +150,11 @@ impl State {
             commands.extend(cells.into_iter().map(|named| self.pin(named)));
             // A morph that is ready beats two empty slots.
             let pinned: Vec<Named> = (self.doc.shelf.iter())
-                .filter(|e| self.items.get(&e.id).is_some_and(|i| i.origin == Origin::Sample))
+                .filter(|e| {
+                    self.items
+                        .get(&e.id)
+                        .is_some_and(|i| i.origin == Origin::Sample)
+                })
                 .map(|e| Named {
                     recipe: Recipe::Item(e.id),
                     label: e.name.clone(),
@@ -179,11 +189,11 @@ impl State {
     /// A latent changed under its id (another crop): what was drawn from it is old.
     fn item_changed(&mut self, id: ItemId) {
         for view in self.live.views.values_mut() {
-            view.shown.retain(|_, s| !super::action::mentions(&s.recipe, id));
+            view.shown
+                .retain(|_, s| !super::action::mentions(&s.recipe, id));
             view.failed = None;
-            let touched = |f: &super::state::Flight| {
-                f.cells.values().any(|r| super::action::mentions(r, id))
-            };
+            let touched =
+                |f: &super::state::Flight| f.cells.values().any(|r| super::action::mentions(r, id));
             if view.in_flight.as_ref().is_some_and(touched) {
                 view.in_flight = None;
             }
@@ -222,6 +232,12 @@ impl State {
 
     /// Whether an item has a latent.
     pub fn is_ready(&self, id: ItemId) -> bool {
-        matches!(self.items.get(&id), Some(Item { status: ItemStatus::Ready, .. }))
+        matches!(
+            self.items.get(&id),
+            Some(Item {
+                status: ItemStatus::Ready,
+                ..
+            })
+        )
     }
 }

@@ -49,7 +49,8 @@ impl State {
         let mut views = Vec::new();
         match self.tab {
             Tab::Sample => {
-                let cells = (0..self.doc.sample.n_cells()).map(|i| (i, self.doc.sample.cell(i).recipe));
+                let cells =
+                    (0..self.doc.sample.n_cells()).map(|i| (i, self.doc.sample.cell(i).recipe));
                 views.push((View::Sample, cells.collect()));
             }
             Tab::Morph => {
@@ -101,7 +102,8 @@ impl State {
             return None;
         }
         if let Some(flight) = &state.in_flight {
-            let on_its_way = |(cell, recipe): (&u32, &Recipe)| flight.cells.get(cell) == Some(recipe);
+            let on_its_way =
+                |(cell, recipe): (&u32, &Recipe)| flight.cells.get(cell) == Some(recipe);
             if missing.iter().all(on_its_way)
                 || flight.answered < MIN_ANSWERED.min(flight.cells.len())
             {

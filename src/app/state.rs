@@ -739,12 +739,9 @@ impl State {
     /// The letters of the slots that hold a shelf item: `A`, `B` ...
     pub fn slots_of(&self, id: ItemId) -> Vec<char> {
         let keys = self.doc.morph.keys.iter().enumerate();
-        keys.filter(|(_, key)| {
-            key.as_ref()
-                .is_some_and(|k| k.recipe == Recipe::Item(id))
-        })
-        .map(|(slot, _)| slot_name(slot))
-        .collect()
+        keys.filter(|(_, key)| key.as_ref().is_some_and(|k| k.recipe == Recipe::Item(id)))
+            .map(|(slot, _)| slot_name(slot))
+            .collect()
     }
 
     /// Writes a line to the message log.

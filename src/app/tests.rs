@@ -55,7 +55,9 @@ impl Bench {
     }
 
     fn click(&mut self, label: &str) {
-        let button = self.harness.get_by_role_and_label(egui::Role::Button, label);
+        let button = self
+            .harness
+            .get_by_role_and_label(egui::Role::Button, label);
         button.click();
         self.settle();
     }
@@ -98,9 +100,17 @@ fn the_first_screen_is_full() {
     let sample = &bench.state().live.views[&View::Sample];
     assert_eq!(sample.shown.len(), 24);
     assert_eq!(bench.state().doc.shelf.len(), 4);
-    assert!(bench.state().items.values().all(|i| i.status == ItemStatus::Ready));
+    assert!(
+        bench
+            .state()
+            .items
+            .values()
+            .all(|i| i.status == ItemStatus::Ready)
+    );
     assert!(bench.state().doc.morph.path_keys().is_some());
-    let cell = bench.harness.get_by_role_and_label(egui::Role::Button, "Seed 1 · 1");
+    let cell = bench
+        .harness
+        .get_by_role_and_label(egui::Role::Button, "Seed 1 · 1");
     assert!(cell.rect().width() > 60.0);
     bench.harness.get_by_label("faces-64 (shipped)");
 }
@@ -109,22 +119,68 @@ fn the_first_screen_is_full() {
 fn every_control_is_there_by_name() {
     let mut bench = Bench::new(Vec::new());
     for label in [
-        "File", "Edit", "View", "Model", "Help", "Undo", "Redo", "Commands", "Open…",
-        "Previous seed", "Next seed", "New seed", "Pin", "Use as A", "Use as B", "More like this",
-        "Export…", "Per level", "Actions ▾", "Decode times",
+        "File",
+        "Edit",
+        "View",
+        "Model",
+        "Help",
+        "Undo",
+        "Redo",
+        "Commands",
+        "Open…",
+        "Previous seed",
+        "Next seed",
+        "New seed",
+        "Pin",
+        "Use as A",
+        "Use as B",
+        "More like this",
+        "Export…",
+        "Per level",
+        "Actions ▾",
+        "Decode times",
     ] {
-        assert!(bench.harness.query_all_by_label_contains(label).count() > 0, "{label}");
+        assert!(
+            bench.harness.query_all_by_label_contains(label).count() > 0,
+            "{label}"
+        );
     }
     for label in ["Seed", "Columns", "Rows", "Temperature"] {
-        bench.harness.get_by_role_and_label(egui::Role::SpinButton, label);
+        bench
+            .harness
+            .get_by_role_and_label(egui::Role::SpinButton, label);
     }
     bench.perform(Action::SetTab(Tab::Morph));
-    for label in ["Position", "Duration", "Steps", "Picture of slot A", "Picture of slot B", "Swap", "+ Keyframe", "Ping-pong", "Linear"] {
-        assert!(bench.harness.query_all_by_label(label).count() > 0, "{label}");
+    for label in [
+        "Position",
+        "Duration",
+        "Steps",
+        "Picture of slot A",
+        "Picture of slot B",
+        "Swap",
+        "+ Keyframe",
+        "Ping-pong",
+        "Linear",
+    ] {
+        assert!(
+            bench.harness.query_all_by_label(label).count() > 0,
+            "{label}"
+        );
     }
     bench.perform(Action::SetTab(Tab::Edit));
-    for label in ["Smiling", "Mouth slightly open", "Search attributes", "Reset all", "Keep other attributes", "Hold to compare", "Base"] {
-        assert!(bench.harness.query_all_by_label(label).count() > 0, "{label}");
+    for label in [
+        "Smiling",
+        "Mouth slightly open",
+        "Search attributes",
+        "Reset all",
+        "Keep other attributes",
+        "Hold to compare",
+        "Base",
+    ] {
+        assert!(
+            bench.harness.query_all_by_label(label).count() > 0,
+            "{label}"
+        );
     }
 }
 
@@ -133,7 +189,9 @@ fn a_change_of_temperature_redraws_the_same_faces() {
     let mut bench = Bench::new(Vec::new());
     let from = bench.engine.heard.len();
     let before = bench.state().doc.sample.temperature;
-    let slider = bench.harness.get_by_role_and_label(egui::Role::Slider, "Temperature");
+    let slider = bench
+        .harness
+        .get_by_role_and_label(egui::Role::Slider, "Temperature");
     slider.increment_accesskit();
     bench.settle();
     let after = bench.state().doc.sample.temperature;
@@ -175,7 +233,9 @@ fn a_fast_drag_waits_for_pictures_and_ends_on_the_last_value() {
     let renders = bench.renders(View::Sample, from);
     assert!(renders.len() <= 2, "{} renders", renders.len());
     let (_, last) = &renders.last().unwrap()[0];
-    assert!(matches!(last, Recipe::Scaled { temperature, .. } if *temperature == [0.3 + 0.05 * 9.0]));
+    assert!(
+        matches!(last, Recipe::Scaled { temperature, .. } if *temperature == [0.3 + 0.05 * 9.0])
+    );
 }
 
 #[test]
@@ -187,7 +247,14 @@ fn an_idle_window_asks_for_nothing() {
     }
     assert_eq!(bench.engine.answer(), 0);
     assert_eq!(bench.engine.heard.len(), from);
-    let delay = bench.harness.output().viewport_output.values().next().unwrap().repaint_delay;
+    let delay = bench
+        .harness
+        .output()
+        .viewport_output
+        .values()
+        .next()
+        .unwrap()
+        .repaint_delay;
     assert!(delay > std::time::Duration::from_secs(1), "{delay:?}");
 }
 
@@ -201,7 +268,11 @@ fn two_pictures_come_in_the_way_the_dialog_brings_them() {
     bench.harness.state().paths_out.send(answer).unwrap();
     bench.harness.step();
     bench.settle();
-    let imports = bench.engine.heard.iter().filter(|c| matches!(c, Command::Import { .. }));
+    let imports = bench
+        .engine
+        .heard
+        .iter()
+        .filter(|c| matches!(c, Command::Import { .. }));
     assert_eq!(imports.count(), 2);
     bench.harness.get_by_label("anna.png, photo");
     bench.harness.get_by_label("ben.jpg, photo");
@@ -215,17 +286,25 @@ fn a_failed_import_says_why_and_leaves_the_rest_alone() {
     bench.harness.get_by_label("missing.png, failed");
     bench.harness.get_by_label("anna.png, photo");
     let log = &bench.state().live.log;
-    assert!(log.iter().any(|l| l.level == LogLevel::Error && l.text.contains("missing.png")));
+    assert!(
+        log.iter()
+            .any(|l| l.level == LogLevel::Error && l.text.contains("missing.png"))
+    );
 }
 
 #[test]
 fn a_pasted_picture_is_imported() {
     let mut bench = Bench::new(Vec::new());
     let image = egui::ColorImage::filled([3, 2], egui::Color32::from_rgb(1, 2, 3));
-    bench.harness.event(egui::Event::PasteImage(Arc::new(image)));
+    bench
+        .harness
+        .event(egui::Event::PasteImage(Arc::new(image)));
     bench.settle();
     let import = bench.engine.heard.iter().find_map(|c| match c {
-        Command::Import { source: PictureSource::Rgba { size, pixels }, .. } => Some((*size, pixels.len())),
+        Command::Import {
+            source: PictureSource::Rgba { size, pixels },
+            ..
+        } => Some((*size, pixels.len())),
         _ => None,
     });
     assert_eq!(import, Some(([3, 2], 24)));
@@ -239,13 +318,38 @@ fn slots_and_position_decide_the_morph() {
     bench.click("Seed 1 · 9");
     bench.click("Use as B");
     let keys = bench.state().doc.morph.path_keys().unwrap();
-    assert_eq!(keys.iter().map(seed_and_index).collect::<Vec<_>>(), [(1, 2), (1, 8)]);
+    assert_eq!(
+        keys.iter().map(seed_and_index).collect::<Vec<_>>(),
+        [(1, 2), (1, 8)]
+    );
     bench.press(Modifiers::NONE, Key::Num2);
     assert_eq!(bench.state().tab, Tab::Morph);
     bench.click("Step 3 of 9");
     assert_eq!(bench.state().playback.t, 0.25);
     let hero = &bench.state().live.views[&View::Morph].shown[&0];
     assert!(matches!(&hero.recipe, Recipe::Morph { t, keys: k, .. } if *t == 0.25 && *k == keys));
+}
+
+#[test]
+fn a_picture_is_dragged_from_the_shelf_into_a_slot() {
+    let mut bench = Bench::new(Vec::new());
+    bench.perform(Action::SetTab(Tab::Morph));
+    let entry = bench.state().doc.shelf[3].clone();
+    let label = format!("{}, sample", entry.name);
+    let row = bench.harness.get_by_label(&label);
+    let from = row.rect().left_center() + egui::vec2(30.0, 0.0);
+    let slot = bench.harness.get_by_label_contains("Slot B");
+    let to = slot.rect().center();
+    bench.harness.drag_at(from);
+    bench.harness.step();
+    bench.harness.hover_at(from + egui::vec2(30.0, 10.0));
+    bench.harness.step();
+    bench.harness.hover_at(to);
+    bench.harness.step();
+    bench.harness.drop_at(to);
+    bench.settle();
+    let key = bench.state().doc.morph.keys[1].as_ref().unwrap();
+    assert_eq!(key.recipe, Recipe::Item(entry.id));
 }
 
 #[test]
@@ -267,7 +371,9 @@ fn playing_moves_and_stops() {
 fn an_attribute_moves_the_edited_picture_and_undo_brings_it_back() {
     let mut bench = Bench::new(Vec::new());
     bench.press(Modifiers::NONE, Key::Num3);
-    let slider = bench.harness.get_by_role_and_label(egui::Role::Slider, "Smiling");
+    let slider = bench
+        .harness
+        .get_by_role_and_label(egui::Role::Slider, "Smiling");
     slider.set_value_accesskit(1.0);
     bench.settle();
     assert_eq!(bench.state().doc.edit.amounts.get("Smiling"), Some(&1.0));
@@ -283,7 +389,10 @@ fn an_attribute_moves_the_edited_picture_and_undo_brings_it_back() {
 fn a_removed_picture_comes_back_with_undo() {
     let mut bench = Bench::new(Vec::new());
     let name = bench.state().doc.shelf[0].name.clone();
-    bench.harness.get_by_label(&format!("{name}, sample")).click();
+    bench
+        .harness
+        .get_by_label(&format!("{name}, sample"))
+        .click();
     bench.settle();
     bench.press(Modifiers::NONE, Key::Delete);
     assert_eq!(bench.state().doc.shelf.len(), 3);
@@ -291,7 +400,13 @@ fn a_removed_picture_comes_back_with_undo() {
     bench.press(Modifiers::COMMAND, Key::Z);
     assert_eq!(bench.state().doc.shelf.len(), 4);
     assert!(bench.state().doc.morph.keys[0].is_some());
-    assert!(!bench.engine.heard.iter().any(|c| matches!(c, Command::Forget(_))));
+    assert!(
+        !bench
+            .engine
+            .heard
+            .iter()
+            .any(|c| matches!(c, Command::Forget(_)))
+    );
 }
 
 #[test]
@@ -299,7 +414,10 @@ fn letters_in_a_text_field_are_letters() {
     let mut bench = Bench::new(Vec::new());
     bench.perform(Action::SetTab(Tab::Edit));
     let seed = bench.state().doc.sample.seed;
-    bench.harness.get_by_role_and_label(egui::Role::TextInput, "Search attributes").click();
+    bench
+        .harness
+        .get_by_role_and_label(egui::Role::TextInput, "Search attributes")
+        .click();
     bench.settle();
     bench.harness.event(egui::Event::Text("r".to_owned()));
     bench.press(Modifiers::NONE, Key::R);
@@ -322,7 +440,13 @@ fn an_export_is_sent_and_an_existing_file_is_asked_about() {
     form.path = path.display().to_string();
     bench.perform(Action::Show(Dialog::Export(form)));
     bench.click("Export");
-    assert!(!bench.engine.heard.iter().any(|c| matches!(c, Command::Export { .. })));
+    assert!(
+        !bench
+            .engine
+            .heard
+            .iter()
+            .any(|c| matches!(c, Command::Export { .. }))
+    );
     bench.click("Replace");
     let request = bench.engine.heard.iter().find_map(|c| match c {
         Command::Export { request, .. } => Some(request.clone()),
@@ -332,7 +456,16 @@ fn an_export_is_sent_and_an_existing_file_is_asked_about() {
     assert_eq!(request.path, path);
     assert!(matches!(request.kind, ExportKind::Grid { columns: 6, .. }));
     assert!(bench.state().dialog.is_none());
-    assert!(bench.state().live.log.back().unwrap().text.starts_with("saved"));
+    assert!(
+        bench
+            .state()
+            .live
+            .log
+            .back()
+            .unwrap()
+            .text
+            .starts_with("saved")
+    );
 }
 
 #[test]
@@ -372,7 +505,15 @@ fn pictures_that_are_not_finite_are_flagged() {
 #[test]
 fn every_dialog_opens_and_escape_closes_it() {
     let mut bench = Bench::new(vec!["/tmp/anna.png".into()]);
-    for name in ["Keyboard", "Messages", "About", "Commands…", "Type a path…", "Export…", "Rename"] {
+    for name in [
+        "Keyboard",
+        "Messages",
+        "About",
+        "Commands…",
+        "Type a path…",
+        "Export…",
+        "Rename",
+    ] {
         let action = (keys::entry(name).unwrap().action)(bench.state()).unwrap();
         bench.perform(action);
         assert!(bench.state().dialog.is_some(), "{name}");
@@ -387,7 +528,12 @@ fn a_worker_that_has_gone_is_reported_once() {
     let (engine, _) = FakeEngine::new();
     drop(std::mem::replace(&mut bench.engine, engine));
     bench.harness.run_steps(3);
-    let gone = bench.state().live.log.iter().filter(|l| l.text.contains("worker"));
+    let gone = bench
+        .state()
+        .live
+        .log
+        .iter()
+        .filter(|l| l.text.contains("worker"));
     assert_eq!(gone.count(), 1);
 }
 
@@ -413,7 +559,10 @@ fn stale_answers_are_dropped() {
         elapsed: None,
     };
     bench.harness.state_mut().state.receive(event);
-    assert_eq!(bench.state().cell_picture(View::Sample, 0).unwrap().id, before);
+    assert_eq!(
+        bench.state().cell_picture(View::Sample, 0).unwrap().id,
+        before
+    );
 }
 
 /// Writes pictures of the screens to the folder named by `GLOW_SCREENS`, for people to look at.
@@ -427,12 +576,17 @@ fn draw_screens() {
     std::fs::create_dir_all(&folder).unwrap();
     for (theme, suffix) in [(egui::Theme::Dark, "dark"), (egui::Theme::Light, "light")] {
         for (size, name) in [([1280.0, 800.0], "wide"), ([1024.0, 700.0], "small")] {
-            let files = vec!["/home/anna/holiday-portrait.jpg".into(), "/home/missing.png".into()];
+            let files = vec![
+                "/home/anna/holiday-portrait.jpg".into(),
+                "/home/missing.png".into(),
+            ];
             let mut bench = Bench::with_size(files, size, theme);
             let shoot = |bench: &mut Bench, screen: &str| {
                 bench.settle();
                 let picture = bench.harness.render().unwrap();
-                picture.save(folder.join(format!("{screen}-{name}-{suffix}.png"))).unwrap();
+                picture
+                    .save(folder.join(format!("{screen}-{name}-{suffix}.png")))
+                    .unwrap();
             };
             let choice = match theme {
                 egui::Theme::Dark => state::ThemeChoice::Dark,

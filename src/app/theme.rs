@@ -2,8 +2,8 @@
 
 use egui::epaint::Shadow;
 use egui::{
-    Color32, CornerRadius, FontDefinitions, FontFamily, FontId, Margin, Stroke, Style,
-    TextStyle, Theme, ThemePreference, Vec2, Visuals, vec2,
+    Color32, CornerRadius, FontDefinitions, FontFamily, FontId, Margin, Stroke, Style, TextStyle,
+    Theme, ThemePreference, Vec2, Visuals, vec2,
 };
 
 use super::state::{Settings, ThemeChoice};
@@ -100,8 +100,8 @@ const LIGHT: Tokens = Tokens {
     line: Color32::from_rgb(0xdc, 0xd9, 0xd3),
     text: Color32::from_rgb(0x22, 0x22, 0x26),
     text_weak: Color32::from_rgb(0x62, 0x62, 0x6a),
-    accent: Color32::from_rgb(0xa8, 0x5a, 0x0c),
-    accent_soft: Color32::from_rgb(0xf6, 0xe2, 0xc6),
+    accent: Color32::from_rgb(0x9a, 0x50, 0x08),
+    accent_soft: Color32::from_rgb(0xfb, 0xef, 0xdd),
     on_accent: Color32::from_rgb(0xff, 0xff, 0xff),
     warning: Color32::from_rgb(0x8a, 0x63, 0x00),
     error: Color32::from_rgb(0xb3, 0x26, 0x1e),
@@ -301,6 +301,7 @@ mod tests {
             }
             assert!(contrast(t.on_accent, t.accent) >= 4.5);
             assert!(contrast(t.text, t.accent_soft) >= 4.5);
+            assert!(contrast(t.accent, t.accent_soft) >= 4.5);
             assert!(contrast(t.text, t.control_hover) >= 4.5);
         }
     }

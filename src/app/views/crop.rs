@@ -16,7 +16,12 @@ const MIN_SIDE: f32 = 16.0;
 
 /// The photo with the square, its size as a slider, and the buttons.
 pub fn crop_ui(ui: &mut Ui, cx: &mut Cx<'_>, form: &CropForm) {
-    let Some(photo) = cx.state.items.get(&form.item).and_then(|i| i.photo.as_ref()) else {
+    let Some(photo) = cx
+        .state
+        .items
+        .get(&form.item)
+        .and_then(|i| i.photo.as_ref())
+    else {
         cx.push(Action::Close);
         return;
     };
@@ -45,7 +50,10 @@ pub fn crop_ui(ui: &mut Ui, cx: &mut Cx<'_>, form: &CropForm) {
     square.cx = square.cx.clamp(0.0, w);
     square.cy = square.cy.clamp(0.0, h);
     if square != form.square {
-        cx.push(Action::Show(Dialog::Crop(CropForm { item: form.item, square })));
+        cx.push(Action::Show(Dialog::Crop(CropForm {
+            item: form.item,
+            square,
+        })));
     }
     ui.add_space(8.0);
     let proposal = photo.proposal;
@@ -58,8 +66,16 @@ pub fn crop_ui(ui: &mut Ui, cx: &mut Cx<'_>, form: &CropForm) {
             cx.push(Action::Close);
         }
         let moved = square != proposal;
-        if button_ui(ui, moved, "Reset to proposal", "The square as it was first proposed") {
-            cx.push(Action::Show(Dialog::Crop(CropForm { item, square: proposal })));
+        if button_ui(
+            ui,
+            moved,
+            "Reset to proposal",
+            "The square as it was first proposed",
+        ) {
+            cx.push(Action::Show(Dialog::Crop(CropForm {
+                item,
+                square: proposal,
+            })));
         }
     });
 }
@@ -73,9 +89,15 @@ fn stage_ui(
     square: &mut CropSquare,
 ) {
     let response = ui.interact(rect, ui.scope_id().with("stage"), Sense::drag());
-    response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, "Photo with the crop"));
+    response
+        .widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, "Photo with the crop"));
     let frame = square_on_screen(rect, scale, square);
-    let corners = [frame.left_top(), frame.right_top(), frame.right_bottom(), frame.left_bottom()];
+    let corners = [
+        frame.left_top(),
+        frame.right_top(),
+        frame.right_bottom(),
+        frame.left_bottom(),
+    ];
     let near = |p: egui::Pos2| corners.iter().any(|c| c.distance(p) < 14.0);
     // What a drag does is decided where it begins, not where it is by now.
     let id = response.id.with("scaling");
@@ -102,7 +124,11 @@ fn stage_ui(
         let scroll = ui.input(|i| i.smooth_scroll_delta().y);
         square.side *= (scroll * 0.002).exp();
         let over_corner = ui.input(|i| i.pointer.hover_pos()).is_some_and(near);
-        let cursor = if over_corner { CursorIcon::ResizeNwSe } else { CursorIcon::Move };
+        let cursor = if over_corner {
+            CursorIcon::ResizeNwSe
+        } else {
+            CursorIcon::Move
+        };
         ui.ctx().set_cursor_icon(cursor);
     }
 
@@ -117,21 +143,45 @@ fn stage_ui(
     for band in [
         Rect::from_min_max(rect.min, pos2(rect.right(), inner.top())),
         Rect::from_min_max(pos2(rect.left(), inner.bottom()), rect.max),
-        Rect::from_min_max(pos2(rect.left(), inner.top()), pos2(inner.left(), inner.bottom())),
-        Rect::from_min_max(pos2(inner.right(), inner.top()), pos2(rect.right(), inner.bottom())),
+        Rect::from_min_max(
+            pos2(rect.left(), inner.top()),
+            pos2(inner.left(), inner.bottom()),
+        ),
+        Rect::from_min_max(
+            pos2(inner.right(), inner.top()),
+            pos2(rect.right(), inner.bottom()),
+        ),
     ] {
         if band.is_positive() {
             painter.rect_filled(band, 0, shade);
         }
     }
-    painter.rect_stroke(frame, 0, Stroke::new(2.0, cx.tokens.accent), StrokeKind::Middle);
+    painter.rect_stroke(
+        frame,
+        0,
+        Stroke::new(2.0, cx.tokens.accent),
+        StrokeKind::Middle,
+    );
     let thirds = Stroke::new(1.0, Color32::from_white_alpha(70));
     for third in 1..3 {
         let share = third as f32 / 3.0;
-        painter.hline(frame.x_range(), frame.top() + frame.height() * share, thirds);
-        painter.vline(frame.left() + frame.width() * share, frame.y_range(), thirds);
+        painter.hline(
+            frame.x_range(),
+            frame.top() + frame.height() * share,
+            thirds,
+        );
+        painter.vline(
+            frame.left() + frame.width() * share,
+            frame.y_range(),
+            thirds,
+        );
     }
-    for corner in [frame.left_top(), frame.right_top(), frame.right_bottom(), frame.left_bottom()] {
+    for corner in [
+        frame.left_top(),
+        frame.right_top(),
+        frame.right_bottom(),
+        frame.left_bottom(),
+    ] {
         let handle = Rect::from_center_size(corner, Vec2::splat(10.0));
         painter.rect_filled(handle, 2, cx.tokens.accent);
     }

@@ -25,19 +25,25 @@ pub fn dialogs_ui(ui: &Ui, cx: &mut Cx<'_>) {
     let frame = egui::Frame::popup(&ui.ctx().global_style())
         .corner_radius(theme::WINDOW_ROUNDING)
         .inner_margin(20);
-    let modal = Modal::new(Id::unique("dialog")).frame(frame).show(ui.ctx(), |ui| {
-        ui.set_width(width.min(ui.ctx().content_rect().width() - 64.0));
-        match &dialog {
-            Dialog::Crop(form) => crop::crop_ui(ui, cx, form),
-            Dialog::Export(form) => export::export_ui(ui, cx, form),
-            Dialog::TypePath { purpose, text, note } => type_path_ui(ui, cx, *purpose, text, note),
-            Dialog::Rename { item, text } => rename_ui(ui, cx, *item, text),
-            Dialog::Help => help_ui(ui, cx),
-            Dialog::Palette { query, row } => palette_ui(ui, cx, query, *row),
-            Dialog::Log => log_ui(ui, cx),
-            Dialog::About => about_ui(ui, cx),
-        }
-    });
+    let modal = Modal::new(Id::unique("dialog"))
+        .frame(frame)
+        .show(ui.ctx(), |ui| {
+            ui.set_width(width.min(ui.ctx().content_rect().width() - 64.0));
+            match &dialog {
+                Dialog::Crop(form) => crop::crop_ui(ui, cx, form),
+                Dialog::Export(form) => export::export_ui(ui, cx, form),
+                Dialog::TypePath {
+                    purpose,
+                    text,
+                    note,
+                } => type_path_ui(ui, cx, *purpose, text, note),
+                Dialog::Rename { item, text } => rename_ui(ui, cx, *item, text),
+                Dialog::Help => help_ui(ui, cx),
+                Dialog::Palette { query, row } => palette_ui(ui, cx, query, *row),
+                Dialog::Log => log_ui(ui, cx),
+                Dialog::About => about_ui(ui, cx),
+            }
+        });
     // Escape is in the table of keys; here only a click beside the dialog counts.
     if modal.backdrop_response.clicked() {
         cx.push(Action::Close);
@@ -80,7 +86,11 @@ fn type_path_ui(ui: &mut Ui, cx: &mut Cx<'_>, purpose: PathPurpose, text: &str, 
     }
     if changed {
         let (text, note) = (text.clone(), String::new());
-        cx.push(Action::Show(Dialog::TypePath { purpose, text, note }));
+        cx.push(Action::Show(Dialog::TypePath {
+            purpose,
+            text,
+            note,
+        }));
     }
     ui.add_space(8.0);
     buttons_ui(ui, cx, |ui, cx| {
@@ -89,7 +99,8 @@ fn type_path_ui(ui: &mut Ui, cx: &mut Cx<'_>, purpose: PathPurpose, text: &str, 
             && let Some(path) = intake::path_of_text(&text)
         {
             cx.push(Action::Close);
-            cx.actions.extend(intake::actions_of_paths(purpose, vec![path]));
+            cx.actions
+                .extend(intake::actions_of_paths(purpose, vec![path]));
         }
         if ui.button("Cancel").clicked() {
             cx.push(Action::Close);
@@ -118,8 +129,13 @@ fn rename_ui(ui: &mut Ui, cx: &mut Cx<'_>, item: crate::engine::message::ItemId,
 
 fn help_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
     title_ui(ui, "Keyboard");
-    let height = (ui.ctx().content_rect().height() - 220.0).clamp(160.0, 520.0);
-    egui::ScrollArea::vertical().max_height(height).show(ui, |ui| {
+    let height = (ui.ctx().content_rect().height() - 220.0).clamp(160.0, 560.0);
+    let scroll = egui::ScrollArea::vertical()
+        .max_height(height)
+        .min_scrolled_height(height);
+    scroll.show(ui, |ui| {
+        ui.spacing_mut().interact_size.y = 18.0;
+        ui.spacing_mut().item_spacing.y = 3.0;
         let mut groups: Vec<&str> = keys::ENTRIES.iter().map(|e| e.group).collect();
         groups.dedup();
         ui.columns(2, |columns| {
@@ -140,7 +156,10 @@ fn help_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
 
 fn help_group_ui(ui: &mut Ui, cx: &Cx<'_>, group: &str) {
     section_ui(ui, group);
-    let entries = keys::ENTRIES.iter().filter(|e| e.group == group);
+    // The second key for the same thing is known to those who need it.
+    let entries = keys::ENTRIES
+        .iter()
+        .filter(|e| e.group == group && e.name != "Larger (=)");
     for entry in entries {
         if let Some(shortcut) = entry.shortcut {
             key_row_ui(ui, cx, entry.name, &ui.ctx().format_shortcut(&shortcut));
@@ -154,7 +173,11 @@ fn key_row_ui(ui: &mut Ui, cx: &Cx<'_>, name: &str, key: &str) {
         ui.label(name);
         ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
             ui.add_space(16.0);
-            ui.label(egui::RichText::new(key).monospace().color(cx.tokens.text_weak));
+            ui.label(
+                egui::RichText::new(key)
+                    .monospace()
+                    .color(cx.tokens.text_weak),
+            );
         });
     });
 }
@@ -164,13 +187,20 @@ fn palette_ui(ui: &mut Ui, cx: &mut Cx<'_>, query: &str, old_row: usize) {
     // Taken before the field sees them: it would move its cursor.
     let (up, down) = ui.input_mut(|i| {
         let none = egui::Modifiers::NONE;
-        (i.consume_key(none, Key::ArrowUp), i.consume_key(none, Key::ArrowDown))
+        (
+            i.consume_key(none, Key::ArrowUp),
+            i.consume_key(none, Key::ArrowDown),
+        )
     });
     let (changed, entered) = field_ui(ui, "Command", "A few letters of what you want", &mut text);
     let found = keys::search(&text);
     let last = found.len().saturating_sub(1);
     let mut row = if changed { 0 } else { old_row.min(last) };
-    row = if down { (row + 1).min(last) } else { row.saturating_sub(usize::from(up)) };
+    row = if down {
+        (row + 1).min(last)
+    } else {
+        row.saturating_sub(usize::from(up))
+    };
     // Pushed only where it changed: every wish costs one more frame.
     if (text.as_str(), row) != (query, old_row) {
         cx.push(Action::Show(Dialog::Palette { query: text, row }));
@@ -184,7 +214,9 @@ fn palette_ui(ui: &mut Ui, cx: &mut Cx<'_>, query: &str, old_row: usize) {
             ui.spacing_mut().item_spacing.y = 1.0;
             for (i, entry) in found.iter().enumerate() {
                 let enabled = (entry.action)(cx.state).is_some();
-                let shortcut = entry.shortcut.map_or_else(String::new, |s| ui.ctx().format_shortcut(&s));
+                let shortcut = entry
+                    .shortcut
+                    .map_or_else(String::new, |s| ui.ctx().format_shortcut(&s));
                 let button = egui::Button::selectable(i == row, entry.name)
                     .shortcut_text(shortcut)
                     .min_size(vec2(ui.available_width(), 0.0));
@@ -237,9 +269,14 @@ fn about_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
             model.name, config.levels, config.depth, config.width, model.n_parameters, model.device
         ));
         if !model.provenance.is_empty() {
-            egui::ScrollArea::vertical().max_height(180.0).show(ui, |ui| {
-                ui.add(egui::Label::new(egui::RichText::new(&model.provenance).monospace()).selectable(true));
-            });
+            egui::ScrollArea::vertical()
+                .max_height(180.0)
+                .show(ui, |ui| {
+                    ui.add(
+                        egui::Label::new(egui::RichText::new(&model.provenance).monospace())
+                            .selectable(true),
+                    );
+                });
         }
     }
     ui.add_space(8.0);

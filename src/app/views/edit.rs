@@ -8,7 +8,7 @@ use crate::app::dialog::ExportSource;
 use crate::app::state::{Named, SEARCH_FROM, Selection};
 use crate::app::theme;
 use crate::app::widgets::Cx;
-use crate::app::widgets::controls::{button_ui, slider_ui, wide_slider_ui};
+use crate::app::widgets::controls::{button_ui, row_with_end_ui, slider_ui, wide_slider_ui};
 use crate::app::widgets::icons::{Icon, icon_button_ui};
 use crate::app::widgets::picture::{
     drag_source, paint_ring, picture_button, picture_menu_ui, square_in,
@@ -27,7 +27,9 @@ pub fn edit_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
         .size_range(270.0..=480.0)
         .show(ui, |ui| attributes_ui(ui, cx));
     let frame = egui::Frame::new().inner_margin(Margin::same(14));
-    CentralPanel::no_frame().frame(frame).show(ui, |ui| pictures_ui(ui, cx));
+    CentralPanel::no_frame()
+        .frame(frame)
+        .show(ui, |ui| pictures_ui(ui, cx));
 }
 
 /// The edited picture large, its base small beside it.
@@ -44,7 +46,10 @@ fn pictures_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
     };
     let (before, hero) = places(room);
     caption(ui, cx, before, "Base");
-    let picture = cx.state.cell_picture(View::Edit, 1).or_else(|| cx.state.picture_of(&base.recipe));
+    let picture = cx
+        .state
+        .cell_picture(View::Edit, 1)
+        .or_else(|| cx.state.picture_of(&base.recipe));
     let picture = picture.cloned();
     let label = format!("Base: {}", base.label);
     let id = ui.scope_id().with("base");
@@ -96,7 +101,11 @@ fn places(room: Rect) -> (Rect, Rect) {
     // Both begin at the same line; what is left over stays at the bottom.
     let hero = square_in(rest);
     let hero = hero.translate(rest.min - hero.min);
-    let centred = if tall { 0.0 } else { ((rest.width() - hero.width()) / 2.0).max(0.0) };
+    let centred = if tall {
+        0.0
+    } else {
+        ((rest.width() - hero.width()) / 2.0).max(0.0)
+    };
     (before, hero.translate(vec2(centred, 0.0)))
 }
 
@@ -156,20 +165,29 @@ fn attributes_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
         .and_then(|b| cx.state.inspection_of(&b.recipe))
         .map(|i| i.projections.clone());
     let needle = cx.state.search.to_lowercase();
-    egui::ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
-        ui.add_enabled_ui(base.is_some(), |ui| {
-            for (i, attribute) in attributes.iter().enumerate() {
-                if attribute.name.to_lowercase().contains(&needle) {
-                    let projection = projections.as_ref().and_then(|p| p.get(i)).copied();
-                    attribute_ui(ui, cx, attribute, projection);
+    egui::ScrollArea::vertical()
+        .auto_shrink(false)
+        .show(ui, |ui| {
+            ui.add_enabled_ui(base.is_some(), |ui| {
+                for (i, attribute) in attributes.iter().enumerate() {
+                    if attribute.name.to_lowercase().contains(&needle) {
+                        let projection = projections.as_ref().and_then(|p| p.get(i)).copied();
+                        attribute_ui(ui, cx, attribute, projection);
+                    }
                 }
-            }
+            });
         });
-    });
 }
 
 fn attribute_ui(ui: &mut Ui, cx: &mut Cx<'_>, attribute: &AttributeInfo, projection: Option<f32>) {
-    let mut amount = cx.state.doc.edit.amounts.get(&attribute.name).copied().unwrap_or(0.0);
+    let mut amount = cx
+        .state
+        .doc
+        .edit
+        .amounts
+        .get(&attribute.name)
+        .copied()
+        .unwrap_or(0.0);
     let [low, high] = attribute.range;
     ui.horizontal(|ui| {
         let reset_width = theme::CONTROL_HEIGHT + 4.0 + ui.spacing().item_spacing.x;
@@ -178,7 +196,14 @@ fn attribute_ui(ui: &mut Ui, cx: &mut Cx<'_>, attribute: &AttributeInfo, project
             .allocate_ui(row, |ui| {
                 let name = pretty(&attribute.name);
                 let label = (name.as_str(), theme::ATTRIBUTE_LABEL_WIDTH);
-                wide_slider_ui(ui, label, &mut amount, low..=high, 2, &tip(attribute, projection))
+                wide_slider_ui(
+                    ui,
+                    label,
+                    &mut amount,
+                    low..=high,
+                    2,
+                    &tip(attribute, projection),
+                )
             })
             .inner;
         if let Some(projection) = projection {
@@ -229,32 +254,26 @@ fn tip(attribute: &AttributeInfo, projection: Option<f32>) -> String {
 pub fn pretty(name: &str) -> String {
     let lower = name.replace('_', " ").to_lowercase();
     let mut chars = lower.chars();
-    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
+    chars.next().map_or_else(String::new, |first| {
+        first.to_uppercase().chain(chars).collect()
+    })
 }
 
 fn controls_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
-    ui.horizontal_wrapped(|ui| {
-        base_choice_ui(ui, cx);
-        ui.add_space(theme::GAP);
-        let ready = cx.state.doc.edit.base.is_some();
-        let response = ui
-            .add_enabled(ready, egui::Button::new("Hold to compare"))
-            .on_hover_text("Shows the picture before the edit while held (or hold C)");
-        let key_held = !ui.ctx().egui_wants_keyboard_input()
-            && cx.state.dialog.is_none()
-            && ui.input(|i| i.key_down(egui::Key::C) && i.modifiers.is_none());
-        let before = ready && (response.is_pointer_button_down_on() || key_held);
-        if before != cx.state.before {
-            cx.push(Action::Before(before));
-        }
-        if button_ui(ui, ready, "Pin", "Keep the edited picture on the shelf (P)") {
-            let pin = cx.state.doc.edit.result().map(Action::Pin);
-            cx.actions.extend(pin);
-        }
-        if button_ui(ui, ready, "Export…", "Write it, or before and after, to a file (Ctrl+E)") {
-            cx.push(Action::OpenExport(ExportSource::BeforeAfter));
-        }
-    });
+    let ready = cx.state.doc.edit.base.is_some();
+    let mut export = false;
+    let tip = "Write it, or before and after, to a file (Ctrl+E)";
+    row_with_end_ui(
+        ui,
+        |ui| export = button_ui(ui, ready, "Export…", tip),
+        |ui| {
+            base_choice_ui(ui, cx);
+            compare_ui(ui, cx, ready);
+        },
+    );
+    if export {
+        cx.push(Action::OpenExport(ExportSource::BeforeAfter));
+    }
     ui.add_space(2.0);
     ui.horizontal_wrapped(|ui| {
         let mut temperature = cx.state.doc.edit.temperature;
@@ -264,10 +283,28 @@ fn controls_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
         }
         let mut keep = cx.state.doc.edit.keep_others;
         let tip = "Each direction is freed of what it shares with the others, so that they stay";
-        if ui.checkbox(&mut keep, "Keep other attributes").on_hover_text(tip).changed() {
+        if ui
+            .checkbox(&mut keep, "Keep other attributes")
+            .on_hover_text(tip)
+            .changed()
+        {
             cx.push(Action::SetKeepOthers(keep));
         }
     });
+}
+
+/// Shows the picture before the edit as long as the button or the key is held.
+fn compare_ui(ui: &mut Ui, cx: &mut Cx<'_>, ready: bool) {
+    let response = ui
+        .add_enabled(ready, egui::Button::new("Hold to compare"))
+        .on_hover_text("Shows the picture before the edit while held (or hold C)");
+    let key_held = !ui.ctx().egui_wants_keyboard_input()
+        && cx.state.dialog.is_none()
+        && ui.input(|i| i.key_down(egui::Key::C) && i.modifiers.is_none());
+    let before = ready && (response.is_pointer_button_down_on() || key_held);
+    if before != cx.state.before {
+        cx.push(Action::Before(before));
+    }
 }
 
 fn base_choice_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
@@ -280,10 +317,16 @@ fn base_choice_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
         .selected_text(shown);
     let response = combo.show_ui(ui, |ui| {
         for named in morph::candidates(cx.state) {
-            if ui.selectable_label(base.as_ref() == Some(&named), &named.label).clicked() {
+            if ui
+                .selectable_label(base.as_ref() == Some(&named), &named.label)
+                .clicked()
+            {
                 cx.push(Action::EditBase(named));
             }
         }
     });
-    response.response.labelled_by(text.id).on_hover_text("What is edited");
+    response
+        .response
+        .labelled_by(text.id)
+        .on_hover_text("What is edited");
 }

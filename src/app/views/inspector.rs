@@ -17,53 +17,67 @@ use crate::engine::message::Inspection;
 pub fn inspector_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
     section_ui(ui, "INSPECTOR");
     ui.add_space(2.0);
-    egui::ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
-        let Some(named) = cx.state.selected() else {
-            let text = "Select a picture to see its likelihood and its levels.";
-            ui.label(egui::RichText::new(text).color(cx.tokens.text_weak));
-            return;
-        };
-        let item = match cx.state.selection {
-            Selection::Item(id) => cx.state.items.get(&id),
-            _ => None,
-        };
-        pictures_ui(ui, cx, item, &named.label);
-        ui.add_space(6.0);
-        ui.horizontal(|ui| {
-            ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
-                let menu = ui.menu_button("Actions ▾", |ui| {
-                    picture_menu_ui(ui, cx, &named, cx.state.selection);
-                });
-                menu.response.on_hover_text("What can be done with this picture");
-                ui.with_layout(egui::Layout::left_to_right(egui::Align::Center), |ui| {
-                    let name = egui::RichText::new(&named.label).size(15.0);
-                    ui.add(egui::Label::new(name).truncate()).on_hover_text(&named.label);
+    egui::ScrollArea::vertical()
+        .auto_shrink(false)
+        .show(ui, |ui| {
+            let Some(named) = cx.state.selected() else {
+                let text = "Select a picture to see its likelihood and its levels.";
+                ui.label(egui::RichText::new(text).color(cx.tokens.text_weak));
+                return;
+            };
+            let item = match cx.state.selection {
+                Selection::Item(id) => cx.state.items.get(&id),
+                _ => None,
+            };
+            pictures_ui(ui, cx, item, &named.label);
+            ui.add_space(6.0);
+            ui.horizontal(|ui| {
+                ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+                    let menu = ui.menu_button("Actions ▾", |ui| {
+                        picture_menu_ui(ui, cx, &named, cx.state.selection);
+                    });
+                    menu.response
+                        .on_hover_text("What can be done with this picture");
+                    ui.with_layout(egui::Layout::left_to_right(egui::Align::Center), |ui| {
+                        let name = egui::RichText::new(&named.label).size(15.0);
+                        ui.add(egui::Label::new(name).truncate())
+                            .on_hover_text(&named.label);
+                    });
                 });
             });
-        });
-        buttons_ui(ui, cx, &named);
-        if let Some(Item { status: ItemStatus::Failed(message), .. }) = item {
-            note_ui(ui, Icon::Warning, cx.tokens.error, message);
-            return;
-        }
-        if let (Some(photo), Selection::Item(id)) = (item.and_then(|i| i.photo.as_ref()), cx.state.selection) {
-            photo_ui(ui, cx, photo);
-            if let Some(form) = CropForm::new(id, cx.state)
-                && button_ui(ui, true, "Crop…", "Frame this photo anew")
+            buttons_ui(ui, cx, &named);
+            if let Some(Item {
+                status: ItemStatus::Failed(message),
+                ..
+            }) = item
             {
-                cx.push(Action::Show(Dialog::Crop(form)));
+                note_ui(ui, Icon::Warning, cx.tokens.error, message);
+                return;
             }
-        }
-        ui.add_space(6.0);
-        match cx.state.inspection_of(&named.recipe) {
-            Some(inspection) => figures_ui(ui, cx, inspection),
-            None => {
-                let failed = cx.state.live.inspect_failed.as_ref() == Some(&named.recipe);
-                let text = if failed { "Its figures could not be computed" } else { "Measuring…" };
-                ui.label(egui::RichText::new(text).color(cx.tokens.text_weak));
+            if let (Some(photo), Selection::Item(id)) =
+                (item.and_then(|i| i.photo.as_ref()), cx.state.selection)
+            {
+                photo_ui(ui, cx, photo);
+                if let Some(form) = CropForm::new(id, cx.state)
+                    && button_ui(ui, true, "Crop…", "Frame this photo anew")
+                {
+                    cx.push(Action::Show(Dialog::Crop(form)));
+                }
             }
-        }
-    });
+            ui.add_space(6.0);
+            match cx.state.inspection_of(&named.recipe) {
+                Some(inspection) => figures_ui(ui, cx, inspection),
+                None => {
+                    let failed = cx.state.live.inspect_failed.as_ref() == Some(&named.recipe);
+                    let text = if failed {
+                        "Its figures could not be computed"
+                    } else {
+                        "Measuring…"
+                    };
+                    ui.label(egui::RichText::new(text).color(cx.tokens.text_weak));
+                }
+            }
+        });
 }
 
 /// The picture; for photos the original's crop beside what the model makes of it.
@@ -85,7 +99,13 @@ fn pictures_ui(ui: &mut Ui, cx: &mut Cx<'_>, item: Option<&Item>, name: &str) {
         }
         None => Rect::from_center_size(rect.center(), vec2(side, side)),
     };
-    paint(ui.painter(), cx.textures, &cx.tokens, shown, picture.as_ref());
+    paint(
+        ui.painter(),
+        cx.textures,
+        &cx.tokens,
+        shown,
+        picture.as_ref(),
+    );
     describe(ui, shown, &format!("{name}, selected picture"));
     if photo.is_some() {
         ui.columns(2, |columns| {
@@ -120,9 +140,21 @@ fn buttons_ui(ui: &mut Ui, cx: &mut Cx<'_>, named: &Named) {
             button(ui, ready, &format!("Use as {letter}"), &tip, action);
         }
         let edit = Action::EditBase(named.clone());
-        button(ui, ready, "Edit attributes", "Move it along attributes (E)", edit);
+        button(
+            ui,
+            ready,
+            "Edit attributes",
+            "Move it along attributes (E)",
+            edit,
+        );
         let more = Action::MoreLikeThis(named.clone());
-        button(ui, ready, "More like this", "Fill the grid with variations of it (M)", more);
+        button(
+            ui,
+            ready,
+            "More like this",
+            "Fill the grid with variations of it (M)",
+            more,
+        );
     });
 }
 
@@ -149,7 +181,11 @@ fn paint_crop(ui: &Ui, cx: &mut Cx<'_>, rect: Rect, photo: &Photo) {
 fn photo_ui(ui: &mut Ui, cx: &Cx<'_>, photo: &Photo) {
     let [w, h] = photo.size;
     let crop = if photo.crop == photo.proposal {
-        if photo.face_found { "cropped to a face" } else { "cropped to the middle" }
+        if photo.face_found {
+            "cropped to a face"
+        } else {
+            "cropped to the middle"
+        }
     } else {
         "cropped by hand"
     };
@@ -167,32 +203,60 @@ fn figures_ui(ui: &mut Ui, cx: &Cx<'_>, inspection: &Inspection) {
         ui.add_space(4.0);
     }
     ui.spacing_mut().interact_size.y = 20.0;
-    figure_ui(ui, cx, "Bits per dimension", &format!("{:.3}", inspection.bits_per_dim),
-        "Exact likelihood under the model: less is more typical");
-    figure_ui(ui, cx, "Relative norm", &format!("{:.3}", inspection.relative_norm),
-        "|eps| / sqrt(D): near 1 for a typical picture, equal to the temperature for a sample");
-    figure_ui(ui, cx, "Round trip", &format!("{:.1e}", inspection.round_trip),
-        "Largest difference between the picture and decode(encode(picture)); pixels are 1/32 or finer");
+    figure_ui(
+        ui,
+        cx,
+        "Bits per dimension",
+        &format!("{:.3}", inspection.bits_per_dim),
+        "Exact likelihood under the model: less is more typical",
+    );
+    figure_ui(
+        ui,
+        cx,
+        "Relative norm",
+        &format!("{:.3}", inspection.relative_norm),
+        "|eps| / sqrt(D): near 1 for a typical picture, equal to the temperature for a sample",
+    );
+    figure_ui(
+        ui,
+        cx,
+        "Round trip",
+        &format!("{:.1e}", inspection.round_trip),
+        "Largest difference between the picture and decode(encode(picture)); pixels are 1/32 or finer",
+    );
     ui.add_space(8.0);
     section_ui(ui, "BITS PER LEVEL, FINEST FIRST");
     let bits = &inspection.level_bits;
     let low = bits.iter().copied().fold(0.0, f64::min);
     let high = bits.iter().copied().fold(0.0, f64::max);
     for (level, value) in bits.iter().enumerate() {
-        bar_ui(ui, &format!("Level {}", level + 1), *value, [low, high], &format!("{value:+.3}"),
-            "Share of this level in the bits per dimension");
+        bar_ui(
+            ui,
+            &format!("Level {}", level + 1),
+            *value,
+            [low, high],
+            &format!("{value:+.3}"),
+            "Share of this level in the bits per dimension",
+        );
     }
     ui.add_space(8.0);
     section_ui(ui, "NORM PER LEVEL");
     for (level, value) in inspection.level_norms.iter().enumerate() {
-        bar_ui(ui, &format!("Level {}", level + 1), *value, [0.0, 1.5], &format!("{value:.3}"),
-            "|eps| / sqrt(D) of this level: 1 is typical");
+        bar_ui(
+            ui,
+            &format!("Level {}", level + 1),
+            *value,
+            [0.0, 1.5],
+            &format!("{value:.3}"),
+            "|eps| / sqrt(D) of this level: 1 is typical",
+        );
     }
 }
 
 fn figure_ui(ui: &mut Ui, cx: &Cx<'_>, name: &str, value: &str, tip: &str) {
     ui.horizontal(|ui| {
-        ui.label(egui::RichText::new(name).color(cx.tokens.text_weak)).on_hover_text(tip);
+        ui.label(egui::RichText::new(name).color(cx.tokens.text_weak))
+            .on_hover_text(tip);
         ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
             ui.monospace(value).on_hover_text(tip);
         });

@@ -15,7 +15,15 @@ pub fn menu_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
             items_ui(
                 ui,
                 cx,
-                &["Open pictures…", "Type a path…", "Paste picture", "", "Export…", "", "Quit"],
+                &[
+                    "Open pictures…",
+                    "Type a path…",
+                    "Paste picture",
+                    "",
+                    "Export…",
+                    "",
+                    "Quit",
+                ],
             );
         });
         ui.menu_button("Edit", |ui| {
@@ -23,8 +31,17 @@ pub fn menu_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
                 ui,
                 cx,
                 &[
-                    "Undo", "Redo", "", "Copy picture", "Pin to shelf", "Rename",
-                    "Remove from shelf", "", "Use as A", "Use as B", "More like this",
+                    "Undo",
+                    "Redo",
+                    "",
+                    "Copy picture",
+                    "Pin to shelf",
+                    "Rename",
+                    "Remove from shelf",
+                    "",
+                    "Use as A",
+                    "Use as B",
+                    "More like this",
                 ],
             );
         });
@@ -34,7 +51,10 @@ pub fn menu_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
                 ui,
                 cx,
                 &[
-                    "Open the shipped model", "Open model…", "Type the path of a model…", "",
+                    "Open the shipped model",
+                    "Open model…",
+                    "Type the path of a model…",
+                    "",
                     "Open attributes…",
                 ],
             );
@@ -94,7 +114,12 @@ fn view_menu_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
     item_ui(ui, cx, "Smooth pictures", Some(cx.state.settings.smooth));
     ui.separator();
     for theme in ThemeChoice::ALL {
-        item_ui(ui, cx, theme.label(), Some(cx.state.settings.theme == theme));
+        item_ui(
+            ui,
+            cx,
+            theme.label(),
+            Some(cx.state.settings.theme == theme),
+        );
     }
     ui.separator();
     items_ui(ui, cx, &["Larger", "Smaller", "Normal size"]);

@@ -44,7 +44,12 @@ pub fn window_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
     let frame = egui::Frame::new().fill(tokens.background);
     egui::CentralPanel::no_frame().frame(frame).show(ui, |ui| {
         Panel::top("tabs")
-            .frame(egui::Frame::new().inner_margin(Margin { left: 14, right: 14, top: 8, bottom: 0 }))
+            .frame(egui::Frame::new().inner_margin(Margin {
+                left: 14,
+                right: 14,
+                top: 8,
+                bottom: 0,
+            }))
             .show_separator_line(false)
             .show(ui, |ui| tabs_ui(ui, cx));
         match cx.state.tab {
@@ -55,6 +60,35 @@ pub fn window_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
     });
     dialogs::dialogs_ui(ui, cx);
     super::widgets::picture::drag_ghost_ui(ui.ctx(), cx);
+    drop_hint_ui(ui.ctx(), cx);
+}
+
+/// Says that files may be let go here, while they hover over the window.
+fn drop_hint_ui(ctx: &egui::Context, cx: &Cx<'_>) {
+    if ctx.input(|i| i.raw.hovered_files.is_empty()) {
+        return;
+    }
+    let layer = egui::LayerId::new(egui::Order::Foreground, egui::Id::unique("drop hint"));
+    let painter = ctx.layer_painter(layer);
+    let rect = ctx.content_rect();
+    painter.rect_filled(rect, 0, cx.tokens.background.gamma_multiply(0.85));
+    let frame = rect.shrink(24.0);
+    let stroke = egui::Stroke::new(2.0, cx.tokens.accent);
+    painter.rect_stroke(
+        frame,
+        theme::WINDOW_ROUNDING,
+        stroke,
+        egui::StrokeKind::Inside,
+    );
+    let font = egui::FontId::proportional(20.0);
+    let text = "Drop pictures to put them on the shelf";
+    painter.text(
+        rect.center(),
+        egui::Align2::CENTER_CENTER,
+        text,
+        font,
+        cx.tokens.text,
+    );
 }
 
 /// The bar of tabs: the open one is underlined, so that colour is not all that tells.
@@ -63,7 +97,11 @@ fn tabs_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
         ui.spacing_mut().item_spacing.x = 20.0;
         for (number, tab) in Tab::ALL.into_iter().enumerate() {
             let open = cx.state.tab == tab;
-            let color = if open { cx.tokens.text } else { cx.tokens.text_weak };
+            let color = if open {
+                cx.tokens.text
+            } else {
+                cx.tokens.text_weak
+            };
             let text = egui::RichText::new(tab.label()).size(15.0).color(color);
             let button = egui::Button::new(text).frame(false);
             let response = ui.add(button);

@@ -9,7 +9,9 @@ use crate::app::requests::KEY_CELLS;
 use crate::app::state::{MAX_KEYS, Named, PlayMode, Selection, State, slot_name};
 use crate::app::theme;
 use crate::app::widgets::Cx;
-use crate::app::widgets::controls::{button_ui, choice_ui, number_ui, slider_ui};
+use crate::app::widgets::controls::{
+    button_ui, choice_ui, number_ui, row_with_end_ui, wide_slider_ui,
+};
 use crate::app::widgets::filmstrip::filmstrip_ui;
 use crate::app::widgets::icons::{Icon, icon_button_ui, paint_in_front};
 use crate::app::widgets::picture::{
@@ -85,11 +87,21 @@ fn slots_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
 
 fn slot_ui(ui: &mut Ui, cx: &mut Cx<'_>, slot: usize) {
     let letter = slot_name(slot);
-    let key = cx.state.doc.morph.keys.get(slot).and_then(Option::as_ref).cloned();
+    let key = cx
+        .state
+        .doc
+        .morph
+        .keys
+        .get(slot)
+        .and_then(Option::as_ref)
+        .cloned();
     let (rect, _) = ui.allocate_exact_size(Vec2::splat(96.0), Sense::hover());
     let picture = key.as_ref().and_then(|k| match k.recipe {
         Recipe::Item(_) => cx.state.picture_of(&k.recipe).cloned(),
-        _ => cx.state.cell_picture(View::Filmstrip, KEY_CELLS + slot as u32).cloned(),
+        _ => cx
+            .state
+            .cell_picture(View::Filmstrip, KEY_CELLS + slot as u32)
+            .cloned(),
     });
     let label = match &key {
         Some(key) => format!("Slot {letter}: {}", key.label),
@@ -131,7 +143,10 @@ fn slot_ui(ui: &mut Ui, cx: &mut Cx<'_>, slot: usize) {
             .selected_text(shown);
         let response = combo.show_ui(ui, |ui| {
             for named in candidates(cx.state) {
-                if ui.selectable_label(key.as_ref() == Some(&named), &named.label).clicked() {
+                if ui
+                    .selectable_label(key.as_ref() == Some(&named), &named.label)
+                    .clicked()
+                {
                     cx.push(Action::SetKey(slot, named));
                 }
             }
@@ -142,7 +157,16 @@ fn slot_ui(ui: &mut Ui, cx: &mut Cx<'_>, slot: usize) {
             info.current_text_value = Some(shown.to_owned());
             info
         });
-        if slot >= 2 && icon_button_ui(ui, true, Icon::Remove, &format!("Remove keyframe {letter}"), "Remove this keyframe").clicked() {
+        if slot >= 2
+            && icon_button_ui(
+                ui,
+                true,
+                Icon::Remove,
+                &format!("Remove keyframe {letter}"),
+                "Remove this keyframe",
+            )
+            .clicked()
+        {
             cx.push(Action::ClearKey(slot));
         }
     });
@@ -179,32 +203,17 @@ pub fn candidates(state: &State) -> Vec<Named> {
 
 fn controls_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
     let ready = cx.state.doc.morph.path_keys().is_some();
-    ui.horizontal_wrapped(|ui| {
-        ui.add_enabled_ui(ready, |ui| {
-            let (icon, text, tip) = if cx.state.playback.playing {
-                (Icon::Pause, "Pause", "Stop here (Space)")
-            } else {
-                (Icon::Play, "Play", "Run along the path (Space)")
-            };
-            // Room for the sign in front; both texts come out equally wide.
-            let button = egui::Button::new(format!("     {text}"))
-                .min_size(vec2(78.0, theme::CONTROL_HEIGHT));
-            let response = ui.add(button);
-            response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, ready, text));
-            paint_in_front(ui, &response, icon, cx.tokens.text);
-            if response.on_hover_text(tip).clicked() {
-                cx.push(Action::Play(!cx.state.playback.playing));
-            }
-            let mut t = cx.state.playback.t;
-            let tip = "Position on the path: 0 is the first picture, 1 the last";
-            if slider_ui(ui, "Position", &mut t, 0.0..=1.0, 3, tip).changed() {
-                cx.push(Action::SetT(t));
-            }
-        });
-        if button_ui(ui, ready, "Export…", "Strip, grid, frames or GIF (Ctrl+E)") {
-            cx.push(Action::OpenExport(ExportSource::Morph));
-        }
-    });
+    let mut export = false;
+    row_with_end_ui(
+        ui,
+        |ui| export = button_ui(ui, ready, "Export…", "Strip, grid, frames or GIF (Ctrl+E)"),
+        |ui| {
+            ui.add_enabled_ui(ready, |ui| ui.horizontal(|ui| transport_ui(ui, cx)));
+        },
+    );
+    if export {
+        cx.push(Action::OpenExport(ExportSource::Morph));
+    }
     ui.add_space(2.0);
     ui.horizontal_wrapped(|ui| {
         let modes = PlayMode::ALL.map(|m| (m, m.label(), "What happens at the end of the path"));
@@ -221,13 +230,26 @@ fn controls_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
             .fixed_decimals(1)
             .suffix(" s");
         let tip = "Time for the whole path";
-        if ui.add(number).labelled_by(label.id).on_hover_text(tip).changed() {
+        if ui
+            .add(number)
+            .labelled_by(label.id)
+            .on_hover_text(tip)
+            .changed()
+        {
             cx.push(Action::SetPlaySeconds(seconds));
         }
         ui.add_space(theme::GAP);
         let paths = [
-            (PathKind::Spherical, "Spherical", "Keeps the norm: midpoints as sharp as the ends"),
-            (PathKind::Linear, "Linear", "Straight, as in the paper: midpoints a little soft"),
+            (
+                PathKind::Spherical,
+                "Spherical",
+                "Keeps the norm: midpoints as sharp as the ends",
+            ),
+            (
+                PathKind::Linear,
+                "Linear",
+                "Straight, as in the paper: midpoints a little soft",
+            ),
         ];
         ui.scope(|ui| {
             let path = choice_ui(ui, cx.state.doc.morph.path, &paths);
@@ -239,4 +261,28 @@ fn controls_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
             cx.push(Action::SetSteps(steps));
         }
     });
+}
+
+/// Play, and the position on the path.
+fn transport_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
+    let (icon, text, tip) = if cx.state.playback.playing {
+        (Icon::Pause, "Pause", "Stop here (Space)")
+    } else {
+        (Icon::Play, "Play", "Run along the path (Space)")
+    };
+    // Room for the sign in front; both texts come out equally wide.
+    let button =
+        egui::Button::new(format!("     {text}")).min_size(vec2(78.0, theme::CONTROL_HEIGHT));
+    let response = ui.add(button);
+    let enabled = ui.is_enabled();
+    response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, enabled, text));
+    paint_in_front(ui, &response, icon, cx.tokens.text);
+    if response.on_hover_text(tip).clicked() {
+        cx.push(Action::Play(!cx.state.playback.playing));
+    }
+    let mut t = cx.state.playback.t;
+    let tip = "Position on the path: 0 is the first picture, 1 the last";
+    if wide_slider_ui(ui, ("Position", 58.0), &mut t, 0.0..=1.0, 3, tip).changed() {
+        cx.push(Action::SetT(t));
+    }
 }

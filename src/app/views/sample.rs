@@ -7,7 +7,7 @@ use crate::app::action::Action;
 use crate::app::dialog::ExportSource;
 use crate::app::state::{Selection, State};
 use crate::app::theme::{self, section_ui};
-use crate::app::widgets::controls::{button_ui, number_ui, slider_ui};
+use crate::app::widgets::controls::{button_ui, number_ui, row_with_end_ui, slider_ui};
 use crate::app::widgets::icons::{Icon, icon_button_ui};
 use crate::app::widgets::picture::{
     drag_source, paint, picture_button, picture_menu_ui, square_in,
@@ -34,7 +34,12 @@ fn grid_ui(ui: &mut Ui, cx: &mut Cx<'_>, room: Rect) {
     let sample = &cx.state.doc.sample;
     let pointer = ui.input(|i| i.pointer.hover_pos());
     let mut under_pointer = None;
-    for (cell, rect) in (0u32..).zip(grid::cells(room, sample.columns, sample.rows, theme::CELL_GAP)) {
+    for (cell, rect) in (0u32..).zip(grid::cells(
+        room,
+        sample.columns,
+        sample.rows,
+        theme::CELL_GAP,
+    )) {
         if pointer.is_some_and(|p| rect.contains(p)) {
             under_pointer = Some(cell);
         }
@@ -66,10 +71,20 @@ fn enlarged_ui(ui: &mut Ui, cx: &mut Cx<'_>, room: Rect, cell: u32) {
     let rect = square_in(room);
     let named = cx.state.doc.sample.cell(cell);
     let picture = cx.state.cell_picture(View::Sample, cell).cloned();
-    let response = ui.interact(rect, ui.scope_id().with("enlarged"), Sense::click_and_drag());
+    let response = ui.interact(
+        rect,
+        ui.scope_id().with("enlarged"),
+        Sense::click_and_drag(),
+    );
     let label = format!("{}, enlarged", named.label);
     response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, &label));
-    paint(ui.painter(), cx.textures, &cx.tokens, rect, picture.as_ref());
+    paint(
+        ui.painter(),
+        cx.textures,
+        &cx.tokens,
+        rect,
+        picture.as_ref(),
+    );
     drag_source(&response, &named);
     if response.double_clicked() {
         cx.push(Action::Enlarge(false));
@@ -84,15 +99,19 @@ fn enlarged_ui(ui: &mut Ui, cx: &mut Cx<'_>, room: Rect, cell: u32) {
 }
 
 fn controls_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
-    ui.horizontal_wrapped(|ui| {
-        seed_ui(ui, cx);
-        ui.add_space(theme::GROUP_GAP);
-        size_ui(ui, cx);
-        ui.add_space(theme::GROUP_GAP);
-        if button_ui(ui, true, "Export…", "Write the grid or the picture to a file (Ctrl+E)") {
-            cx.push(Action::OpenExport(ExportSource::Grid));
-        }
-    });
+    let mut export = false;
+    row_with_end_ui(
+        ui,
+        |ui| export = button_ui(ui, true, "Export…", "Write the grid to a file (Ctrl+E)"),
+        |ui| {
+            seed_ui(ui, cx);
+            ui.add_space(theme::GROUP_GAP);
+            size_ui(ui, cx);
+        },
+    );
+    if export {
+        cx.push(Action::OpenExport(ExportSource::Grid));
+    }
     ui.add_space(2.0);
     match &cx.state.doc.sample.variation {
         Some(variation) => {
@@ -126,7 +145,15 @@ fn seed_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
     {
         cx.push(Action::SetSeed(seed));
     }
-    if icon_button_ui(ui, seed > 0, Icon::Previous, "Previous seed", "Previous seed ([)").clicked() {
+    if icon_button_ui(
+        ui,
+        seed > 0,
+        Icon::Previous,
+        "Previous seed",
+        "Previous seed ([)",
+    )
+    .clicked()
+    {
         cx.push(Action::SetSeed(seed.saturating_sub(1)));
     }
     if icon_button_ui(ui, true, Icon::Next, "Next seed", "Next seed (])").clicked() {
@@ -140,7 +167,8 @@ fn seed_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
 
 fn size_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
     let (mut columns, mut rows) = (cx.state.doc.sample.columns, cx.state.doc.sample.rows);
-    let mut changed = number_ui(ui, "Columns", &mut columns, 1..=12, "Columns of the grid").changed();
+    let mut changed =
+        number_ui(ui, "Columns", &mut columns, 1..=12, "Columns of the grid").changed();
     changed |= number_ui(ui, "Rows", &mut rows, 1..=12, "Rows of the grid").changed();
     if changed {
         cx.push(Action::SetGrid(columns, rows));
@@ -160,7 +188,11 @@ pub fn temperature_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
         });
         let mut per_level = sample.per_level;
         let tip = "A temperature of its own for each level of the latent";
-        if ui.checkbox(&mut per_level, "Per level").on_hover_text(tip).changed() {
+        if ui
+            .checkbox(&mut per_level, "Per level")
+            .on_hover_text(tip)
+            .changed()
+        {
             cx.push(Action::SetPerLevel(per_level));
         }
     });

@@ -25,18 +25,20 @@ pub fn shelf_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
         });
     });
     ui.add_space(2.0);
-    egui::ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
-        ui.spacing_mut().item_spacing.y = 3.0;
-        for entry in &cx.state.doc.shelf {
-            if let Some(item) = cx.state.items.get(&entry.id) {
-                row_ui(ui, cx, entry, item);
+    egui::ScrollArea::vertical()
+        .auto_shrink(false)
+        .show(ui, |ui| {
+            ui.spacing_mut().item_spacing.y = 3.0;
+            for entry in &cx.state.doc.shelf {
+                if let Some(item) = cx.state.items.get(&entry.id) {
+                    row_ui(ui, cx, entry, item);
+                }
             }
-        }
-        if cx.state.doc.shelf.is_empty() {
-            let text = "Photos that you open and pictures that you pin are kept here.";
-            ui.label(egui::RichText::new(text).color(cx.tokens.text_weak));
-        }
-    });
+            if cx.state.doc.shelf.is_empty() {
+                let text = "Photos that you open and pictures that you pin are kept here.";
+                ui.label(egui::RichText::new(text).color(cx.tokens.text_weak));
+            }
+        });
 }
 
 fn row_ui(ui: &mut Ui, cx: &mut Cx<'_>, entry: &ShelfEntry, item: &Item) {
@@ -60,9 +62,17 @@ fn row_ui(ui: &mut Ui, cx: &mut Cx<'_>, entry: &ShelfEntry, item: &Item) {
         ItemStatus::Failed(_) => "failed",
     };
     let label = format!("{}, {status}", entry.name);
-    response.widget_info(|| egui::WidgetInfo::selected(egui::Role::ListItem, true, selected, &label));
+    response
+        .widget_info(|| egui::WidgetInfo::selected(egui::Role::ListItem, true, selected, &label));
     if ui.is_rect_visible(rect) {
-        paint_row(ui, cx, rect, entry, item, (status, selected, response.hovered()));
+        paint_row(
+            ui,
+            cx,
+            rect,
+            entry,
+            item,
+            (status, selected, response.hovered()),
+        );
     }
     if item.status == ItemStatus::Ready {
         drag_source(&response, &named);
@@ -148,7 +158,13 @@ fn paint_row(
         );
         painter.rect_filled(plate, 3, tokens.accent);
         let font = egui::FontId::proportional(11.0);
-        painter.text(plate.center(), egui::Align2::CENTER_CENTER, slots, font, tokens.on_accent);
+        painter.text(
+            plate.center(),
+            egui::Align2::CENTER_CENTER,
+            slots,
+            font,
+            tokens.on_accent,
+        );
     }
     let x = thumbnail.right() + 9.0;
     let width = rect.right() - x - 6.0;
@@ -168,15 +184,17 @@ fn paint_row(
 
 /// The middle square of a preview.
 fn paint_preview(ui: &Ui, cx: &mut Cx<'_>, rect: Rect, preview: &crate::app::state::Picture) {
-    let (w, h) = (preview.pixels.width() as f32, preview.pixels.height() as f32);
+    let (w, h) = (
+        preview.pixels.width() as f32,
+        preview.pixels.height() as f32,
+    );
     let side = w.min(h).max(1.0);
     let half = vec2(side / w.max(1.0), side / h.max(1.0)) / 2.0;
     let uv = Rect::from_center_size(pos2(0.5, 0.5), half * 2.0);
     let id = cx.textures.get(ui.ctx(), preview);
     let tint = egui::Color32::from_gray(150);
-    ui.painter().add(
-        egui::epaint::RectShape::filled(rect, theme::ROUNDING, tint).with_texture(id, uv),
-    );
+    ui.painter()
+        .add(egui::epaint::RectShape::filled(rect, theme::ROUNDING, tint).with_texture(id, uv));
 }
 
 /// One line of text that ends in `…` where it is too long.

@@ -2,13 +2,13 @@
 
 use egui::{Ui, vec2};
 
-use crate::app::action::Action;
 use super::shelf::elided;
+use crate::app::action::Action;
 use crate::app::dialog::Dialog;
 use crate::app::state::LogLevel;
 use crate::app::widgets::Cx;
-use crate::app::widgets::icons::{self, Icon};
 use crate::app::widgets::bars::{median_and_p95, sparkline_ui};
+use crate::app::widgets::icons::{self, Icon};
 
 /// Device, decode time, queue, progress, last message.
 pub fn status_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
@@ -22,32 +22,47 @@ pub fn status_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
             None if live.opening => "opening the model…",
             None => "no model",
         };
-        ui.label(egui::RichText::new(device).color(weak)).on_hover_text("Where the model runs");
+        ui.label(egui::RichText::new(device).color(weak))
+            .on_hover_text("Where the model runs");
         ui.separator();
         decode_time_ui(ui, cx);
         ui.separator();
         let queue = egui::RichText::new(format!("queue {}", live.waiting)).color(weak);
-        ui.label(queue).on_hover_text("Requests that wait for the model");
+        ui.label(queue)
+            .on_hover_text("Requests that wait for the model");
         if let Some(progress) = live.progress.clone() {
             ui.separator();
             let share = progress.done as f32 / progress.total.max(1) as f32;
             let text = format!("{} {}/{}", progress.what, progress.done, progress.total);
-            let bar = egui::ProgressBar::new(share).desired_width(150.0).desired_height(14.0);
+            let bar = egui::ProgressBar::new(share)
+                .desired_width(150.0)
+                .desired_height(14.0);
             let response = ui.add(bar.fill(cx.tokens.accent));
             response.widget_info(|| {
                 egui::WidgetInfo::labeled(egui::Role::ProgressIndicator, true, &text)
             });
             ui.label(&text);
-            if let Some(ticket) = progress.ticket
-                && ui.small_button("Cancel").on_hover_text("Give it up; nothing is left behind").clicked()
-            {
-                cx.push(Action::Cancel(ticket));
-            }
+            let cancel = progress
+                .ticket
+                .map_or(Action::CancelImports, Action::Cancel);
+            cancel_ui(ui, cx, cancel);
+        } else if let Some((ticket, path)) = live.exporting.first() {
+            ui.separator();
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            ui.label(format!("writing {name}"));
+            cancel_ui(ui, cx, Action::Cancel(*ticket));
         }
         ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
             message_ui(ui, cx);
         });
     });
+}
+
+fn cancel_ui(ui: &mut Ui, cx: &mut Cx<'_>, action: Action) {
+    let tip = "Give it up; nothing half-done is left behind";
+    if ui.small_button("Cancel").on_hover_text(tip).clicked() {
+        cx.push(action);
+    }
 }
 
 fn decode_time_ui(ui: &mut Ui, cx: &Cx<'_>) {
@@ -79,12 +94,20 @@ fn message_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
     let text = elided(ui, &line.text, egui::TextStyle::Small, color, room);
     let size = vec2(sign_width + text.size().x, 18.0);
     let (rect, response) = ui.allocate_exact_size(size, egui::Sense::click());
-    let place = egui::Rect::from_min_size(rect.left_top() + vec2(0.0, 3.0), egui::Vec2::splat(12.0));
+    let place =
+        egui::Rect::from_min_size(rect.left_top() + vec2(0.0, 3.0), egui::Vec2::splat(12.0));
     icons::paint(ui.painter(), place, icon, color);
-    let left = egui::pos2(rect.left() + sign_width, rect.center().y - text.size().y / 2.0);
+    let left = egui::pos2(
+        rect.left() + sign_width,
+        rect.center().y - text.size().y / 2.0,
+    );
     ui.painter().galley(left, text, color);
     response.widget_info(|| {
-        egui::WidgetInfo::labeled(egui::Role::Button, true, format!("Last message: {}", line.text))
+        egui::WidgetInfo::labeled(
+            egui::Role::Button,
+            true,
+            format!("Last message: {}", line.text),
+        )
     });
     let tip = format!("{}\n\nA click shows all messages (Ctrl+L)", line.text);
     if response.on_hover_text(tip).clicked() {

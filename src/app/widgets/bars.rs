@@ -9,9 +9,7 @@ pub fn bar_ui(ui: &mut Ui, label: &str, value: f64, range: [f64; 2], text: &str,
     let tokens = Tokens::of(ui);
     let width = ui.available_width();
     let (rect, response) = ui.allocate_exact_size(vec2(width, 18.0), Sense::hover());
-    response.widget_info(|| {
-        WidgetInfo::labeled(Role::Label, true, format!("{label}: {text}"))
-    });
+    response.widget_info(|| WidgetInfo::labeled(Role::Label, true, format!("{label}: {text}")));
     let font = egui::TextStyle::Small.resolve(ui.style());
     let mono = egui::FontId::monospace(font.size);
     let painter = ui.painter();
@@ -88,7 +86,10 @@ mod tests {
     #[test]
     fn percentiles() {
         assert_eq!(median_and_p95(std::iter::empty()), None);
-        assert_eq!(median_and_p95([3.0, 1.0, 2.0].into_iter()), Some((2.0, 3.0)));
+        assert_eq!(
+            median_and_p95([3.0, 1.0, 2.0].into_iter()),
+            Some((2.0, 3.0))
+        );
         let (median, p95) = median_and_p95((1..=100).map(|v| v as f32)).unwrap();
         assert_eq!((median, p95), (50.0, 95.0));
     }

@@ -29,7 +29,10 @@ pub fn wide_slider_ui(
     ui.horizontal(|ui| {
         let label = label_of_width_ui(ui, label, label_width);
         let gap = ui.spacing().item_spacing.x;
-        let rail = (ui.available_width() - theme::VALUE_WIDTH - gap).clamp(60.0, 260.0);
+        let room = ui.available_width();
+        // Not longer than leaves room for what stands behind it.
+        let longest = (room * 0.45).clamp(150.0, 260.0);
+        let rail = (room - theme::VALUE_WIDTH - gap).clamp(60.0, longest);
         ui.spacing_mut().slider_width = rail;
         ui.spacing_mut().interact_size.x = theme::VALUE_WIDTH;
         // The part that is filled is the accent itself, not its quiet form.
@@ -62,7 +65,8 @@ pub fn label_ui(ui: &mut Ui, label: &str) -> Response {
 /// The label of a row, with a width of one's own.
 fn label_of_width_ui(ui: &mut Ui, label: &str, width: f32) -> Response {
     let width = width.min(ui.available_width() * 0.5);
-    let (rect, _) = ui.allocate_exact_size(vec2(width, theme::CONTROL_HEIGHT), egui::Sense::hover());
+    let (rect, _) =
+        ui.allocate_exact_size(vec2(width, theme::CONTROL_HEIGHT), egui::Sense::hover());
     let mut child = ui.new_child(
         egui::UiBuilder::new()
             .max_rect(rect)
@@ -99,6 +103,16 @@ pub fn choice_ui<T: Copy + PartialEq>(
         }
     }
     chosen
+}
+
+/// A row whose last thing stands at its right end, and never wraps away from it.
+pub fn row_with_end_ui(ui: &mut Ui, end: impl FnOnce(&mut Ui), row: impl FnOnce(&mut Ui)) {
+    let size = vec2(ui.available_width(), theme::CONTROL_HEIGHT);
+    let layout = egui::Layout::right_to_left(egui::Align::Center);
+    ui.allocate_ui_with_layout(size, layout, |ui| {
+        end(ui);
+        ui.with_layout(egui::Layout::left_to_right(egui::Align::Center), row);
+    });
 }
 
 /// A button that may be disabled, with a tooltip either way.

@@ -6,12 +6,12 @@ use egui::{Rect, Vec2, pos2, vec2};
 pub fn cells(room: Rect, columns: u32, rows: u32, gap: f32) -> Vec<Rect> {
     let (columns, rows) = (columns.max(1), rows.max(1));
     let fit = |length: f32, n: u32| (length - gap * (n - 1) as f32) / n as f32;
-    let side = fit(room.width(), columns).min(fit(room.height(), rows)).floor().max(8.0);
+    let side = fit(room.width(), columns)
+        .min(fit(room.height(), rows))
+        .floor()
+        .max(8.0);
     let pitch = side + gap;
-    let whole = vec2(
-        pitch * columns as f32 - gap,
-        pitch * rows as f32 - gap,
-    );
+    let whole = vec2(pitch * columns as f32 - gap, pitch * rows as f32 - gap);
     let origin = room.center() - whole / 2.0;
     let origin = pos2(origin.x.round(), origin.y.round());
     (0..columns * rows)

@@ -1,6 +1,9 @@
 //! Our own small signs, drawn as lines: one hand for all of them, and no font needed.
 
-use egui::{Color32, Painter, Pos2, Rect, Response, Role, Sense, Shape, Stroke, StrokeKind, Ui, Vec2, WidgetInfo, pos2, vec2};
+use egui::{
+    Color32, Painter, Pos2, Rect, Response, Role, Sense, Shape, Stroke, StrokeKind, Ui, Vec2,
+    WidgetInfo, pos2, vec2,
+};
 
 use crate::app::theme;
 
@@ -54,7 +57,13 @@ pub fn paint(painter: &Painter, rect: Rect, icon: Icon, color: Color32) {
         Icon::Dice => {
             let body = Rect::from_min_max(at(0.12, 0.12), at(0.88, 0.88));
             painter.rect_stroke(body, side * 0.18, stroke, StrokeKind::Middle);
-            for (x, y) in [(0.34, 0.34), (0.66, 0.34), (0.5, 0.5), (0.34, 0.66), (0.66, 0.66)] {
+            for (x, y) in [
+                (0.34, 0.34),
+                (0.66, 0.34),
+                (0.5, 0.5),
+                (0.34, 0.66),
+                (0.66, 0.66),
+            ] {
                 dot(x, y, 0.07);
             }
         }
@@ -105,7 +114,13 @@ pub fn paint(painter: &Painter, rect: Rect, icon: Icon, color: Color32) {
             let body = Rect::from_min_max(at(0.06, 0.16), at(0.94, 0.84));
             painter.rect_stroke(body, side * 0.1, stroke, StrokeKind::Middle);
             dot(0.32, 0.38, 0.08);
-            line(vec![at(0.1, 0.76), at(0.42, 0.52), at(0.58, 0.64), at(0.72, 0.48), at(0.92, 0.68)]);
+            line(vec![
+                at(0.1, 0.76),
+                at(0.42, 0.52),
+                at(0.58, 0.64),
+                at(0.72, 0.48),
+                at(0.92, 0.68),
+            ]);
         }
         Icon::Sample => {
             let rhomb = vec![at(0.5, 0.08), at(0.92, 0.5), at(0.5, 0.92), at(0.08, 0.5)];
@@ -141,7 +156,11 @@ pub fn icon_button_ui(ui: &mut Ui, enabled: bool, icon: Icon, name: &str, tip: &
     let response = ui.add_enabled(enabled, button);
     response.widget_info(|| WidgetInfo::labeled(Role::Button, enabled, name));
     let color = ui.style().interact(&response).text_color();
-    let color = if enabled { color } else { color.gamma_multiply(0.4) };
+    let color = if enabled {
+        color
+    } else {
+        color.gamma_multiply(0.4)
+    };
     let place = Rect::from_center_size(response.rect.center(), Vec2::splat(size * 0.52));
     paint(ui.painter(), place, icon, color);
     response.on_hover_text(tip).on_disabled_hover_text(tip)
@@ -161,6 +180,14 @@ pub fn note_ui(ui: &mut Ui, icon: Icon, color: Color32, text: &str) {
 /// Room for a sign in front of the text of a button, whose response is `response`.
 pub fn paint_in_front(ui: &Ui, response: &Response, icon: Icon, color: Color32) {
     let padding = ui.spacing().button_padding.x;
-    let center = pos2(response.rect.left() + padding + 6.0, response.rect.center().y);
-    paint(ui.painter(), Rect::from_center_size(center, Vec2::splat(11.0)), icon, color);
+    let center = pos2(
+        response.rect.left() + padding + 6.0,
+        response.rect.center().y,
+    );
+    paint(
+        ui.painter(),
+        Rect::from_center_size(center, Vec2::splat(11.0)),
+        icon,
+        color,
+    );
 }

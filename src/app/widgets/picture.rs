@@ -31,14 +31,18 @@ impl Textures {
         self.smooth = smooth;
         self.frame += 1;
         let frame = self.frame;
-        self.cached.retain(|_, (_, used)| frame - *used <= FRAMES_KEPT);
+        self.cached
+            .retain(|_, (_, used)| frame - *used <= FRAMES_KEPT);
     }
 
     /// The texture of a picture, uploaded where it is new.
     pub fn get(&mut self, ctx: &Context, picture: &Picture) -> egui::TextureId {
         let (frame, smooth) = (self.frame, self.smooth);
         let entry = self.cached.entry((picture.id, smooth)).or_insert_with(|| {
-            let size = [picture.pixels.width() as usize, picture.pixels.height() as usize];
+            let size = [
+                picture.pixels.width() as usize,
+                picture.pixels.height() as usize,
+            ];
             let image = ColorImage::from_rgb(size, picture.pixels.as_raw());
             let options = if smooth {
                 TextureOptions::LINEAR
@@ -170,10 +174,22 @@ pub fn picture_menu_ui(ui: &mut Ui, cx: &mut Cx<'_>, named: &Named, selection: S
         let text = format!("Use as {}", slot_name(slot));
         choose(ui, &text, vec![Action::SetKey(slot, named.clone())]);
     }
-    choose(ui, "Edit this picture", vec![Action::EditBase(named.clone())]);
-    choose(ui, "More like this", vec![Action::MoreLikeThis(named.clone())]);
+    choose(
+        ui,
+        "Edit this picture",
+        vec![Action::EditBase(named.clone())],
+    );
+    choose(
+        ui,
+        "More like this",
+        vec![Action::MoreLikeThis(named.clone())],
+    );
     ui.separator();
-    choose(ui, "Copy picture", vec![Action::CopyImage(named.recipe.clone())]);
+    choose(
+        ui,
+        "Copy picture",
+        vec![Action::CopyImage(named.recipe.clone())],
+    );
     choose(
         ui,
         "Export…",
