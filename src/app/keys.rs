@@ -144,6 +144,29 @@ pub fn export_source(state: &State) -> ExportSource {
     }
 }
 
+/// A key combination as it stands on the keyboard: `Ctrl++`, not `Ctrl+Plus`.
+pub fn shortcut_text(ctx: &egui::Context, shortcut: &KeyboardShortcut) -> String {
+    let text = ctx.format_shortcut(shortcut);
+    let name = shortcut.logical_key.name();
+    let sign = match shortcut.logical_key {
+        Key::Plus => "+",
+        Key::Minus => "−",
+        Key::Equals => "=",
+        Key::OpenBracket => "[",
+        Key::CloseBracket => "]",
+        Key::ArrowLeft => "←",
+        Key::ArrowRight => "→",
+        Key::ArrowUp => "↑",
+        Key::ArrowDown => "↓",
+        Key::Escape => "Esc",
+        _ => return text,
+    };
+    match text.strip_suffix(name) {
+        Some(modifiers) => format!("{modifiers}{sign}"),
+        None => text,
+    }
+}
+
 /// The entry of a name.
 pub fn entry(name: &str) -> Option<&'static Entry> {
     ENTRIES.iter().find(|entry| entry.name == name)

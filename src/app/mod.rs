@@ -6,12 +6,15 @@
 //! whatever the screen still lacks.
 
 pub mod action;
+mod apply;
 pub mod dialog;
+pub mod document;
 pub mod export;
 pub mod history;
 pub mod icon;
 pub mod intake;
 pub mod keys;
+pub mod live;
 mod receive;
 pub mod requests;
 pub mod state;

@@ -190,15 +190,15 @@ impl State {
     fn item_changed(&mut self, id: ItemId) {
         for view in self.live.views.values_mut() {
             view.shown
-                .retain(|_, s| !super::action::mentions(&s.recipe, id));
+                .retain(|_, s| !super::apply::mentions(&s.recipe, id));
             view.failed = None;
             let touched =
-                |f: &super::state::Flight| f.cells.values().any(|r| super::action::mentions(r, id));
+                |f: &super::state::Flight| f.cells.values().any(|r| super::apply::mentions(r, id));
             if view.in_flight.as_ref().is_some_and(touched) {
                 view.in_flight = None;
             }
         }
-        (self.live.inspections).retain(|(r, _)| !super::action::mentions(r, id));
+        (self.live.inspections).retain(|(r, _)| !super::apply::mentions(r, id));
         self.live.inspect_failed = None;
     }
 

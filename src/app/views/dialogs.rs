@@ -162,7 +162,12 @@ fn help_group_ui(ui: &mut Ui, cx: &Cx<'_>, group: &str) {
         .filter(|e| e.group == group && e.name != "Larger (=)");
     for entry in entries {
         if let Some(shortcut) = entry.shortcut {
-            key_row_ui(ui, cx, entry.name, &ui.ctx().format_shortcut(&shortcut));
+            key_row_ui(
+                ui,
+                cx,
+                entry.name,
+                &keys::shortcut_text(ui.ctx(), &shortcut),
+            );
         }
     }
     ui.add_space(8.0);
@@ -216,7 +221,7 @@ fn palette_ui(ui: &mut Ui, cx: &mut Cx<'_>, query: &str, old_row: usize) {
                 let enabled = (entry.action)(cx.state).is_some();
                 let shortcut = entry
                     .shortcut
-                    .map_or_else(String::new, |s| ui.ctx().format_shortcut(&s));
+                    .map_or_else(String::new, |s| keys::shortcut_text(ui.ctx(), &s));
                 let button = egui::Button::selectable(i == row, entry.name)
                     .shortcut_text(shortcut)
                     .min_size(vec2(ui.available_width(), 0.0));

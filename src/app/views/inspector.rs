@@ -69,7 +69,9 @@ pub fn inspector_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
                 Some(inspection) => figures_ui(ui, cx, inspection),
                 None => {
                     let failed = cx.state.live.inspect_failed.as_ref() == Some(&named.recipe);
-                    let text = if failed {
+                    let text = if cx.state.live.model.is_none() {
+                        ""
+                    } else if failed {
                         "Its figures could not be computed"
                     } else {
                         "Measuring…"

@@ -150,7 +150,7 @@ fn item_ui(ui: &mut Ui, cx: &mut Cx<'_>, name: &str, checked: Option<bool>) {
     };
     let mut button = Button::new(text);
     if let Some(shortcut) = &entry.shortcut {
-        button = button.shortcut_text(ui.ctx().format_shortcut(shortcut));
+        button = button.shortcut_text(keys::shortcut_text(ui.ctx(), shortcut));
     } else if name == "Paste picture" {
         button = button.shortcut_text("Ctrl+V");
     }

@@ -14,7 +14,8 @@ pub mod status;
 use egui::{Margin, Panel, Ui};
 
 use super::action::Action;
-use super::state::Tab;
+use super::dialog::PathPurpose;
+use super::state::{LogLevel, Tab};
 use super::theme;
 use super::widgets::Cx;
 
@@ -52,6 +53,10 @@ pub fn window_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
             }))
             .show_separator_line(false)
             .show(ui, |ui| tabs_ui(ui, cx));
+        if cx.state.live.model.is_none() {
+            no_model_ui(ui, cx);
+            return;
+        }
         match cx.state.tab {
             Tab::Sample => sample::sample_ui(ui, cx),
             Tab::Morph => morph::morph_ui(ui, cx),
@@ -61,6 +66,32 @@ pub fn window_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
     dialogs::dialogs_ui(ui, cx);
     super::widgets::picture::drag_ghost_ui(ui.ctx(), cx);
     drop_hint_ui(ui.ctx(), cx);
+}
+
+/// In place of the work area while there is nothing to work with.
+fn no_model_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
+    let height = ui.available_height();
+    ui.vertical_centered(|ui| {
+        ui.add_space(height * 0.36);
+        if cx.state.live.opening {
+            // No spinner: it would draw sixty times a second beside a worker that needs the cores.
+            ui.label(egui::RichText::new("Opening the model…").color(cx.tokens.text_weak));
+            return;
+        }
+        ui.heading("No model is open");
+        let last = cx.state.live.log.back();
+        if let Some(line) = last.filter(|line| line.level == LogLevel::Error) {
+            ui.set_max_width(460.0);
+            ui.label(egui::RichText::new(&line.text).color(cx.tokens.error));
+        }
+        ui.add_space(theme::GAP);
+        if ui.add(theme::primary_button(ui, "Open model…")).clicked() {
+            cx.push(Action::Browse(PathPurpose::Model));
+        }
+        if ui.button("Open the shipped model").clicked() {
+            cx.push(Action::OpenModel(None));
+        }
+    });
 }
 
 /// Says that files may be let go here, while they hover over the window.

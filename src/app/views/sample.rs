@@ -197,7 +197,7 @@ pub fn temperature_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
         }
     });
     if sample.per_level {
-        section_ui(ui, "Levels, finest first");
+        section_ui(ui, "LEVELS, FINEST FIRST");
         ui.horizontal_wrapped(|ui| {
             for (level, value) in sample.level_temperatures.iter().enumerate() {
                 let mut value = *value;

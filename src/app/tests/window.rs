@@ -1,89 +1,16 @@
-//! The window by label, against the scripted worker. No display and no GPU is needed.
+//! The window by label.
 
-use std::path::PathBuf;
+use std::sync::Arc;
 
 use egui::{Key, Modifiers};
-use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable as _;
 
-use super::fake::FakeEngine;
-use super::state::{ItemStatus, Selection, Tab};
-use super::*;
-use crate::engine::message::{Event, ExportKind, PictureSource, View};
-
-/// The window and the worker behind it.
-struct Bench {
-    harness: Harness<'static, ExplorerApp>,
-    engine: FakeEngine,
-}
-
-impl Bench {
-    fn new(files: Vec<PathBuf>) -> Self {
-        Self::with_size(files, [1280.0, 800.0], egui::Theme::Dark)
-    }
-
-    fn with_size(files: Vec<PathBuf>, size: [f32; 2], theme: egui::Theme) -> Self {
-        let (engine, link) = FakeEngine::new();
-        let options = AppOptions {
-            link: Box::new(move |_wake| link),
-            files,
-            model: None,
-        };
-        let harness = Harness::builder()
-            .with_size(size)
-            .with_theme(theme)
-            .with_max_steps(40)
-            .build_eframe(move |cc| ExplorerApp::new(cc, options));
-        let mut bench = Self { harness, engine };
-        bench.settle();
-        bench
-    }
-
-    /// Lets window and worker talk until both are done.
-    fn settle(&mut self) {
-        for _ in 0..40 {
-            self.harness.run();
-            if self.engine.answer() == 0 {
-                return;
-            }
-        }
-        panic!("the window keeps asking");
-    }
-
-    fn state(&self) -> &State {
-        self.harness.state().state()
-    }
-
-    fn click(&mut self, label: &str) {
-        let button = self
-            .harness
-            .get_by_role_and_label(egui::Role::Button, label);
-        button.click();
-        self.settle();
-    }
-
-    fn press(&mut self, modifiers: Modifiers, key: Key) {
-        self.harness.key_press_modifiers(modifiers, key);
-        self.settle();
-    }
-
-    fn perform(&mut self, action: Action) {
-        let ctx = self.harness.ctx.clone();
-        self.harness.state_mut().perform(&ctx, action);
-        self.settle();
-    }
-
-    /// Renders of a view since `from`, as cells in order.
-    fn renders(&self, view: View, from: usize) -> Vec<Vec<(u32, Recipe)>> {
-        let heard = self.engine.heard[from..].iter();
-        heard
-            .filter_map(|command| match command {
-                Command::Render { view: v, cells, .. } if *v == view => Some(cells.clone()),
-                _ => None,
-            })
-            .collect()
-    }
-}
+use super::Bench;
+use crate::app::action::Action;
+use crate::app::fake::FakeEngine;
+use crate::app::state::{self, ItemStatus, Tab};
+use crate::app::{check_display, keys};
+use crate::engine::message::{Command, Event, Recipe, View};
 
 fn seed_and_index(recipe: &Recipe) -> (u64, u32) {
     match recipe {
@@ -259,58 +186,6 @@ fn an_idle_window_asks_for_nothing() {
 }
 
 #[test]
-fn two_pictures_come_in_the_way_the_dialog_brings_them() {
-    let mut bench = Bench::new(Vec::new());
-    let answer = PathsChosen {
-        purpose: dialog::PathPurpose::Pictures,
-        paths: Some(vec!["/tmp/anna.png".into(), "/tmp/ben.jpg".into()]),
-    };
-    bench.harness.state().paths_out.send(answer).unwrap();
-    bench.harness.step();
-    bench.settle();
-    let imports = bench
-        .engine
-        .heard
-        .iter()
-        .filter(|c| matches!(c, Command::Import { .. }));
-    assert_eq!(imports.count(), 2);
-    bench.harness.get_by_label("anna.png, photo");
-    bench.harness.get_by_label("ben.jpg, photo");
-    assert!(matches!(bench.state().selection, Selection::Item(_)));
-    bench.harness.get_by_label("ben.jpg, original");
-}
-
-#[test]
-fn a_failed_import_says_why_and_leaves_the_rest_alone() {
-    let bench = Bench::new(vec!["/tmp/missing.png".into(), "/tmp/anna.png".into()]);
-    bench.harness.get_by_label("missing.png, failed");
-    bench.harness.get_by_label("anna.png, photo");
-    let log = &bench.state().live.log;
-    assert!(
-        log.iter()
-            .any(|l| l.level == LogLevel::Error && l.text.contains("missing.png"))
-    );
-}
-
-#[test]
-fn a_pasted_picture_is_imported() {
-    let mut bench = Bench::new(Vec::new());
-    let image = egui::ColorImage::filled([3, 2], egui::Color32::from_rgb(1, 2, 3));
-    bench
-        .harness
-        .event(egui::Event::PasteImage(Arc::new(image)));
-    bench.settle();
-    let import = bench.engine.heard.iter().find_map(|c| match c {
-        Command::Import {
-            source: PictureSource::Rgba { size, pixels },
-            ..
-        } => Some((*size, pixels.len())),
-        _ => None,
-    });
-    assert_eq!(import, Some(([3, 2], 24)));
-}
-
-#[test]
 fn slots_and_position_decide_the_morph() {
     let mut bench = Bench::new(Vec::new());
     bench.click("Seed 1 · 3");
@@ -428,60 +303,6 @@ fn letters_in_a_text_field_are_letters() {
 }
 
 #[test]
-fn an_export_is_sent_and_an_existing_file_is_asked_about() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("grid.png");
-    std::fs::write(&path, "old").unwrap();
-    let mut bench = Bench::new(Vec::new());
-    bench.press(Modifiers::COMMAND, Key::E);
-    let Some(Dialog::Export(mut form)) = bench.state().dialog.clone() else {
-        panic!("the export dialog is open");
-    };
-    form.path = path.display().to_string();
-    bench.perform(Action::Show(Dialog::Export(form)));
-    bench.click("Export");
-    assert!(
-        !bench
-            .engine
-            .heard
-            .iter()
-            .any(|c| matches!(c, Command::Export { .. }))
-    );
-    bench.click("Replace");
-    let request = bench.engine.heard.iter().find_map(|c| match c {
-        Command::Export { request, .. } => Some(request.clone()),
-        _ => None,
-    });
-    let request = request.expect("an export was asked for");
-    assert_eq!(request.path, path);
-    assert!(matches!(request.kind, ExportKind::Grid { columns: 6, .. }));
-    assert!(bench.state().dialog.is_none());
-    assert!(
-        bench
-            .state()
-            .live
-            .log
-            .back()
-            .unwrap()
-            .text
-            .starts_with("saved")
-    );
-}
-
-#[test]
-fn a_photo_is_cropped_anew() {
-    let mut bench = Bench::new(vec!["/tmp/anna.png".into()]);
-    bench.click("Crop…");
-    bench.press(Modifiers::NONE, Key::ArrowRight);
-    bench.click("Apply");
-    let crop = bench.engine.heard.iter().find_map(|c| match c {
-        Command::Recrop { crop, .. } => Some(*crop),
-        _ => None,
-    });
-    assert_eq!(crop.unwrap().cx, 541.0);
-}
-
-#[test]
 fn the_palette_finds_and_does() {
     let mut bench = Bench::new(Vec::new());
     bench.press(Modifiers::COMMAND, Key::P);
@@ -565,54 +386,20 @@ fn stale_answers_are_dropped() {
     );
 }
 
-/// Writes pictures of the screens to the folder named by `GLOW_SCREENS`, for people to look at.
 #[test]
-#[ignore = "needs a graphics adapter; draws, asserts little"]
-fn draw_screens() {
-    let Some(folder) = std::env::var_os("GLOW_SCREENS").map(PathBuf::from) else {
-        eprintln!("skipped: GLOW_SCREENS is not set");
-        return;
-    };
-    std::fs::create_dir_all(&folder).unwrap();
-    for (theme, suffix) in [(egui::Theme::Dark, "dark"), (egui::Theme::Light, "light")] {
-        for (size, name) in [([1280.0, 800.0], "wide"), ([1024.0, 700.0], "small")] {
-            let files = vec![
-                "/home/anna/holiday-portrait.jpg".into(),
-                "/home/missing.png".into(),
-            ];
-            let mut bench = Bench::with_size(files, size, theme);
-            let shoot = |bench: &mut Bench, screen: &str| {
-                bench.settle();
-                let picture = bench.harness.render().unwrap();
-                picture
-                    .save(folder.join(format!("{screen}-{name}-{suffix}.png")))
-                    .unwrap();
-            };
-            let choice = match theme {
-                egui::Theme::Dark => state::ThemeChoice::Dark,
-                egui::Theme::Light => state::ThemeChoice::Light,
-            };
-            bench.perform(Action::SetTheme(choice));
-            bench.perform(Action::Select(Selection::Cell(8)));
-            shoot(&mut bench, "1-sample");
-            bench.perform(Action::SetPerLevel(true));
-            shoot(&mut bench, "2-levels");
-            bench.perform(Action::SetTab(Tab::Morph));
-            shoot(&mut bench, "3-morph");
-            bench.perform(Action::SetTab(Tab::Edit));
-            bench.perform(Action::SetAmount("Smiling".to_owned(), 1.2));
-            shoot(&mut bench, "4-edit");
-            let photo = bench.state().doc.shelf[0].id;
-            bench.perform(Action::Select(Selection::Item(photo)));
-            let form = dialog::CropForm::new(photo, bench.state()).unwrap();
-            shoot(&mut bench, "5-photo");
-            bench.perform(Action::Show(Dialog::Crop(form)));
-            shoot(&mut bench, "6-crop");
-            for (number, entry) in [(7, "Export…"), (8, "Keyboard"), (9, "Commands…")] {
-                let action = (keys::entry(entry).unwrap().action)(bench.state()).unwrap();
-                bench.perform(action);
-                shoot(&mut bench, &format!("{number}-dialog"));
-            }
-        }
-    }
+fn a_model_that_does_not_open_leaves_a_way_on() {
+    let mut bench = Bench::new(Vec::new());
+    let ctx = bench.harness.ctx.clone();
+    let app = bench.harness.state_mut();
+    app.state.live.model = None;
+    app.state.receive(Event::Failed {
+        ticket: None,
+        item: None,
+        message: "model.safetensors: not a weight file".to_owned(),
+    });
+    ctx.request_repaint();
+    bench.settle();
+    bench.harness.get_by_label("No model is open");
+    bench.click("Open the shipped model");
+    assert!(bench.state().live.model.is_some());
 }
