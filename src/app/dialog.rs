@@ -172,4 +172,6 @@ pub struct PathsChosen {
     pub purpose: PathPurpose,
     /// The paths; `None` where it was closed, or where the system has no file dialog.
     pub paths: Option<Vec<PathBuf>>,
+    /// Whether the answer came faster than a person can give one: then no dialog was shown.
+    pub at_once: bool,
 }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
 
@@ -17,6 +18,10 @@ pub const PICTURE_ENDINGS: &[&str] = &[
 /// Ending of weight and direction files.
 pub const MODEL_ENDING: &str = "safetensors";
 
+/// An empty answer within this time means that the system has no file dialog to show: nobody
+/// closes one so fast.
+const NO_DIALOG_WITHIN: Duration = Duration::from_millis(400);
+
 /// Asks the system for files on a thread of its own: a portal may take its time, and the window
 /// must not wait for it.
 pub fn browse(
@@ -26,6 +31,7 @@ pub fn browse(
     wake: Arc<dyn Fn() + Send + Sync>,
 ) -> std::io::Result<()> {
     let ask = move || {
+        let asked = Instant::now();
         let dialog = rfd::FileDialog::new().set_title(purpose.title());
         let paths = match purpose {
             PathPurpose::Pictures => dialog.add_filter("Pictures", PICTURE_ENDINGS).pick_files(),
@@ -45,7 +51,12 @@ pub fn browse(
             }
         };
         // The window may be gone by now; then nobody wants the answer.
-        let _ = answers.send(PathsChosen { purpose, paths });
+        let at_once = asked.elapsed() < NO_DIALOG_WITHIN;
+        let _ = answers.send(PathsChosen {
+            purpose,
+            paths,
+            at_once,
+        });
         wake();
     };
     std::thread::Builder::new()
@@ -56,7 +67,11 @@ pub fn browse(
 
 /// What an answer of the file dialog leads to. Exports are handled by the dialog itself.
 pub fn actions_of_answer(answer: PathsChosen, open: Option<&Dialog>) -> Vec<Action> {
-    let PathsChosen { purpose, paths } = answer;
+    let PathsChosen {
+        purpose,
+        paths,
+        at_once,
+    } = answer;
     if purpose == PathPurpose::Export {
         let path = paths.and_then(|p| p.into_iter().next());
         return match (path, open) {
@@ -75,11 +90,12 @@ pub fn actions_of_answer(answer: PathsChosen, open: Option<&Dialog>) -> Vec<Acti
     }
     match paths {
         Some(paths) => actions_of_paths(purpose, paths),
-        None => vec![Action::Log(
-            LogLevel::Info,
-            "no file was chosen; if no dialog appeared, File > Type a path… works everywhere"
-                .to_owned(),
-        )],
+        None if at_once && open.is_none() => vec![Action::Show(Dialog::TypePath {
+            purpose,
+            text: String::new(),
+            note: "the system shows no file dialog; type the path instead".to_owned(),
+        })],
+        None => Vec::new(),
     }
 }
 
@@ -179,6 +195,20 @@ mod tests {
         assert_eq!(path_of_text("  "), None);
         let home = path_of_text("~/c.png").unwrap();
         assert!(!home.starts_with("~") || directories::UserDirs::new().is_none());
+    }
+
+    #[test]
+    fn a_system_without_a_file_dialog_leads_to_the_typed_path() {
+        let answer = |at_once| PathsChosen {
+            purpose: PathPurpose::Pictures,
+            paths: None,
+            at_once,
+        };
+        let actions = actions_of_answer(answer(true), None);
+        assert!(
+            matches!(&actions[..], [Action::Show(Dialog::TypePath { note, .. })] if !note.is_empty())
+        );
+        assert!(actions_of_answer(answer(false), None).is_empty());
     }
 
     #[test]

@@ -179,6 +179,10 @@ pub fn entry(name: &str) -> Option<&'static Entry> {
 pub fn actions_of_keys(ctx: &egui::Context, state: &State) -> Vec<Action> {
     let focused = ctx.egui_wants_keyboard_input();
     let dialog_open = state.dialog.is_some();
+    // An open menu takes Escape and the arrows for itself.
+    if egui::Popup::is_any_open(ctx) {
+        return Vec::new();
+    }
     let mut actions = Vec::new();
     ctx.input_mut(|input| {
         for entry in ENTRIES {

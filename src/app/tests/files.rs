@@ -17,6 +17,7 @@ fn two_pictures_come_in_the_way_the_dialog_brings_them() {
     let answer = PathsChosen {
         purpose: PathPurpose::Pictures,
         paths: Some(vec!["/tmp/anna.png".into(), "/tmp/ben.jpg".into()]),
+        at_once: false,
     };
     bench.harness.state().paths_out.send(answer).unwrap();
     bench.harness.step();

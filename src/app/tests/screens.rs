@@ -49,6 +49,8 @@ fn draw_screens() {
             bench.harness.get_by_label("View").click();
             shoot(&mut bench, "b-variations");
             bench.press(Modifiers::NONE, Key::Escape);
+            let menus = bench.harness.query_all_by_label("Dark theme").count();
+            assert_eq!(menus, 0, "Escape closes a menu");
             bench.perform(Action::LeaveVariations);
             bench.perform(Action::SetPerLevel(true));
             shoot(&mut bench, "2-levels");

@@ -35,6 +35,9 @@ pub fn filmstrip_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
                 let Some(named) = morph.at(t) else {
                     continue;
                 };
+                if step == current {
+                    follow(ui, cell, current);
+                }
                 let id = ui.scope_id().with(("step", step));
                 let picture = cx.state.cell_picture(View::Filmstrip, step).cloned();
                 let label = format!("Step {} of {n_steps}", step + 1);
@@ -51,6 +54,19 @@ pub fn filmstrip_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
             }
         });
     ui.add_space(theme::GAP / 2.0);
+}
+
+/// Scrolls to the current step when it has changed, so that it is not lost while playing.
+fn follow(ui: &Ui, cell: Rect, current: u32) {
+    let id = ui.scope_id().with("current");
+    let before = ui.data_mut(|d| {
+        let before = d.get_temp::<u32>(id);
+        d.insert_temp(id, current);
+        before
+    });
+    if before != Some(current) {
+        ui.scroll_to_rect(cell, None);
+    }
 }
 
 impl Cx<'_> {
