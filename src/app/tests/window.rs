@@ -403,3 +403,68 @@ fn a_model_that_does_not_open_leaves_a_way_on() {
     bench.click("Open the shipped model");
     assert!(bench.state().live.model.is_some());
 }
+
+#[test]
+fn scrolling_over_a_large_picture_zooms_it() {
+    let mut bench = Bench::new(Vec::new());
+    bench.perform(Action::Enlarge(true));
+    let place = bench
+        .harness
+        .get_by_role_and_label(egui::Role::Image, "Seed 1 · 1");
+    bench.harness.hover_at(place.rect().center());
+    bench.harness.event(egui::Event::MouseWheel {
+        unit: egui::MouseWheelUnit::Point,
+        delta: egui::vec2(0.0, 300.0),
+        phase: egui::TouchPhase::Move,
+        source: egui::MouseWheelSource::Wheel,
+        modifiers: Modifiers::NONE,
+    });
+    bench.settle();
+    // A drag now pans instead of carrying the picture away.
+    let place = bench
+        .harness
+        .get_by_role_and_label(egui::Role::Image, "Seed 1 · 1");
+    let center = place.rect().center();
+    bench.harness.drag_at(center);
+    bench.harness.step();
+    bench.harness.hover_at(center + egui::vec2(60.0, 0.0));
+    bench.harness.step();
+    assert!(egui::DragAndDrop::payload::<state::Named>(&bench.harness.ctx).is_none());
+    bench.harness.drop_at(center);
+    bench.settle();
+}
+
+/// Storage in memory.
+#[derive(Default)]
+struct Memory(std::collections::HashMap<String, String>);
+
+impl eframe::Storage for Memory {
+    fn get_string(&self, key: &str) -> Option<String> {
+        self.0.get(key).cloned()
+    }
+
+    fn set_string(&mut self, key: &str, value: String) {
+        self.0.insert(key.to_owned(), value);
+    }
+
+    fn remove_string(&mut self, key: &str) {
+        self.0.remove(key);
+    }
+
+    fn flush(&mut self) {}
+}
+
+#[test]
+fn seed_and_theme_survive_a_restart() {
+    let mut bench = Bench::new(vec!["/tmp/anna.png".into()]);
+    bench.perform(Action::SetSeed(4711));
+    bench.perform(Action::SetTheme(state::ThemeChoice::Light));
+    bench.perform(Action::SetAmount("Smiling".to_owned(), 1.0));
+    let mut storage = Memory::default();
+    eframe::App::save(bench.harness.state_mut(), &mut storage);
+    let stored: state::State = eframe::get_value(&storage, eframe::APP_KEY).unwrap();
+    let restored = stored.restored();
+    assert_eq!(restored.doc.sample.seed, 4711);
+    assert_eq!(restored.settings.theme, state::ThemeChoice::Light);
+    assert!(restored.doc.shelf.is_empty() && restored.doc.edit.amounts.is_empty());
+}

@@ -7,12 +7,10 @@ use crate::app::action::Action;
 use crate::app::dialog::ExportSource;
 use crate::app::state::{Named, SEARCH_FROM, Selection};
 use crate::app::theme;
-use crate::app::widgets::Cx;
 use crate::app::widgets::controls::{button_ui, row_with_end_ui, slider_ui, wide_slider_ui};
 use crate::app::widgets::icons::{Icon, icon_button_ui};
-use crate::app::widgets::picture::{
-    drag_source, paint_ring, picture_button, picture_menu_ui, square_in,
-};
+use crate::app::widgets::picture::{paint_ring, picture_button, picture_menu_ui, square_in};
+use crate::app::widgets::{Cx, zoom};
 use crate::engine::message::{AttributeInfo, View};
 
 /// Sliders on the right of the picture, controls below.
@@ -71,8 +69,7 @@ fn pictures_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
     caption(ui, cx, hero, title);
     let picture = cx.state.cell_picture(View::Edit, cell).cloned();
     let id = ui.scope_id().with("hero");
-    let response = picture_button(ui, cx, hero, id, &result.label, false, picture.as_ref());
-    drag_source(&response, &result);
+    let response = zoom::hero_ui(ui, cx, hero, id, &result, picture.as_ref());
     if response.clicked() {
         cx.push(Action::Select(Selection::Edit));
     }

@@ -124,7 +124,7 @@ fn buttons_ui(ui: &mut Ui, cx: &mut Cx<'_>, named: &Named) {
     let on_shelf = matches!(cx.state.selection, Selection::Item(_));
     let ready = match cx.state.selection {
         Selection::Item(id) => cx.state.is_ready(id),
-        _ => true,
+        _ => cx.state.live.model.is_some(),
     };
     ui.horizontal_wrapped(|ui| {
         ui.spacing_mut().item_spacing = vec2(4.0, 4.0);
@@ -134,7 +134,13 @@ fn buttons_ui(ui: &mut Ui, cx: &mut Cx<'_>, named: &Named) {
             }
         };
         let keep = "Keep this picture on the shelf (P)";
-        button(ui, !on_shelf, "Pin", keep, Action::Pin(named.clone()));
+        button(
+            ui,
+            ready && !on_shelf,
+            "Pin",
+            keep,
+            Action::Pin(named.clone()),
+        );
         for slot in 0..2 {
             let letter = slot_name(slot);
             let tip = format!("Into slot {letter} of the morph ({letter})");

@@ -8,7 +8,6 @@ use crate::app::dialog::ExportSource;
 use crate::app::requests::KEY_CELLS;
 use crate::app::state::{MAX_KEYS, Named, PlayMode, Selection, State, slot_name};
 use crate::app::theme;
-use crate::app::widgets::Cx;
 use crate::app::widgets::controls::{
     button_ui, choice_ui, number_ui, row_with_end_ui, wide_slider_ui,
 };
@@ -17,6 +16,7 @@ use crate::app::widgets::icons::{Icon, icon_button_ui, paint_in_front};
 use crate::app::widgets::picture::{
     drag_source, paint_ring, picture_button, picture_menu_ui, square_in,
 };
+use crate::app::widgets::{Cx, zoom};
 use crate::engine::message::{PathKind, Recipe, View};
 
 /// Slots on the left, the picture, its filmstrip, and the controls.
@@ -62,8 +62,7 @@ fn hero_ui(ui: &mut Ui, cx: &mut Cx<'_>, room: Rect) {
     let picture = cx.state.cell_picture(View::Morph, 0).cloned();
     let selected = cx.state.selection == Selection::Morph;
     let id = ui.scope_id().with("hero");
-    let response = picture_button(ui, cx, rect, id, &named.label, false, picture.as_ref());
-    drag_source(&response, &named);
+    let response = zoom::hero_ui(ui, cx, rect, id, &named, picture.as_ref());
     if response.clicked() && !selected {
         cx.push(Action::Select(Selection::Morph));
     }

@@ -1,6 +1,6 @@
 //! The sample tab: a grid of faces from a seed and a temperature.
 
-use egui::{CentralPanel, Margin, Rect, Sense, Ui};
+use egui::{CentralPanel, Margin, Rect, Ui};
 
 use super::{controls_frame, controls_panel};
 use crate::app::action::Action;
@@ -9,9 +9,8 @@ use crate::app::state::{Selection, State};
 use crate::app::theme::{self, section_ui};
 use crate::app::widgets::controls::{button_ui, number_ui, row_with_end_ui, slider_ui};
 use crate::app::widgets::icons::{Icon, icon_button_ui};
-use crate::app::widgets::picture::{
-    drag_source, paint, picture_button, picture_menu_ui, square_in,
-};
+use crate::app::widgets::picture::{drag_source, picture_button, picture_menu_ui, square_in};
+use crate::app::widgets::zoom::hero_ui;
 use crate::app::widgets::{Cx, grid};
 use crate::engine::message::View;
 
@@ -71,21 +70,8 @@ fn enlarged_ui(ui: &mut Ui, cx: &mut Cx<'_>, room: Rect, cell: u32) {
     let rect = square_in(room);
     let named = cx.state.doc.sample.cell(cell);
     let picture = cx.state.cell_picture(View::Sample, cell).cloned();
-    let response = ui.interact(
-        rect,
-        ui.scope_id().with("enlarged"),
-        Sense::click_and_drag(),
-    );
-    let label = format!("{}, enlarged", named.label);
-    response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, &label));
-    paint(
-        ui.painter(),
-        cx.textures,
-        &cx.tokens,
-        rect,
-        picture.as_ref(),
-    );
-    drag_source(&response, &named);
+    let id = ui.scope_id().with("enlarged");
+    let response = hero_ui(ui, cx, rect, id, &named, picture.as_ref());
     if response.double_clicked() {
         cx.push(Action::Enlarge(false));
     }

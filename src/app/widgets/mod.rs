@@ -6,6 +6,7 @@ pub mod filmstrip;
 pub mod grid;
 pub mod icons;
 pub mod picture;
+pub mod zoom;
 
 use super::action::Action;
 use super::state::State;

@@ -68,11 +68,23 @@ pub fn paint(
     rect: Rect,
     picture: Option<&Picture>,
 ) {
+    let whole = Rect::from_min_max(pos2(0.0, 0.0), pos2(1.0, 1.0));
+    paint_uv(painter, textures, tokens, rect, picture, whole);
+}
+
+/// Paints the part `uv` of a picture into `rect`.
+pub fn paint_uv(
+    painter: &Painter,
+    textures: &mut Textures,
+    tokens: &Tokens,
+    rect: Rect,
+    picture: Option<&Picture>,
+    uv: Rect,
+) {
     let rounding = CornerRadius::same(theme::ROUNDING);
     match picture {
         Some(picture) => {
             let id = textures.get(painter.ctx(), picture);
-            let uv = Rect::from_min_max(pos2(0.0, 0.0), pos2(1.0, 1.0));
             let image = egui::epaint::RectShape::filled(rect, rounding, Color32::WHITE)
                 .with_texture(id, uv);
             painter.add(image);
