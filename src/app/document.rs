@@ -280,7 +280,7 @@ impl EditTab {
     }
 }
 
-/// A row of the shelf; the picture itself is in [`State::items`].
+/// A row of the shelf; the picture itself is in [`State::items`](super::state::State::items).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ShelfEntry {
     /// Its id.

@@ -29,14 +29,14 @@ mod tests;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crossbeam_channel::{Receiver, Sender, TryRecvError};
 use eframe::{APP_KEY, CreationContext, Frame, Storage};
 use egui::{Context, Ui, ViewportBuilder, ViewportCommand};
 
 use crate::engine::EngineLink;
-use crate::engine::message::{Command, Recipe};
+use crate::engine::message::{Command, Recipe, View};
 use action::Action;
 use dialog::{Dialog, ExportFormat, PathsChosen};
 use state::{LogLevel, State};
@@ -291,13 +291,17 @@ impl eframe::App for ExplorerApp {
         };
         views::window_ui(ui, &mut cx);
         if self.state.playback.playing {
-            actions.push(Action::Advance(ctx.input(|i| i.stable_dt).min(0.1)));
-            ctx.request_repaint();
+            actions.push(Action::Advance(ctx.input(|i| i.unstable_dt).min(0.1)));
+            // While a decode is out, its answer wakes the window; painting faster than that would
+            // only take the cores from it.
+            let morph = self.state.live.views.get(&View::Morph);
+            let waiting = morph.is_some_and(|v| v.in_flight.is_some());
+            ctx.request_repaint_after(Duration::from_millis(if waiting { 50 } else { 16 }));
         }
-        // What changes only where the pointer is needs no second frame; everything else does,
-        // since this one was drawn before it happened.
-        let worth_a_frame = actions.iter().any(|a| !matches!(a, Action::FocusCell(_)));
-        let before = worth_a_frame.then(|| (self.state.dialog.is_some(), actions.len()));
+        // What changes only where the pointer is needs no second frame, and playing has its own
+        // pace; everything else does, since this frame was drawn before it happened.
+        let quiet = |a: &Action| matches!(a, Action::FocusCell(_) | Action::Advance(_));
+        let worth_a_frame = !actions.iter().all(quiet);
         for action in actions {
             self.perform(&ctx, action);
         }
@@ -307,7 +311,7 @@ impl eframe::App for ExplorerApp {
         }
         let commands = self.state.sync(settled);
         self.send(commands);
-        if before.is_some() {
+        if worth_a_frame {
             ctx.request_repaint();
         }
     }

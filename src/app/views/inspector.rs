@@ -67,19 +67,33 @@ pub fn inspector_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
             ui.add_space(6.0);
             match cx.state.inspection_of(&named.recipe) {
                 Some(inspection) => figures_ui(ui, cx, inspection),
-                None => {
-                    let failed = cx.state.live.inspect_failed.as_ref() == Some(&named.recipe);
-                    let text = if cx.state.live.model.is_none() {
-                        ""
-                    } else if failed {
-                        "Its figures could not be computed"
-                    } else {
-                        "Measuring…"
-                    };
-                    ui.label(egui::RichText::new(text).color(cx.tokens.text_weak));
-                }
+                None => figures_to_come_ui(ui, cx, &named),
             }
         });
+}
+
+/// Old figures stay, dimmed, until the new ones come: a panel that empties and fills while a slider
+/// is dragged is no help.
+fn figures_to_come_ui(ui: &mut Ui, cx: &Cx<'_>, named: &Named) {
+    let live = &cx.state.live;
+    let failed = live.inspect_failed.as_ref() == Some(&named.recipe);
+    let is_item = matches!(cx.state.selection, Selection::Item(_));
+    if let Some((_, old)) = live.inspections.back()
+        && !failed
+        && !is_item
+    {
+        ui.set_opacity(0.5);
+        figures_ui(ui, cx, old);
+        return;
+    }
+    let text = if live.model.is_none() {
+        ""
+    } else if failed {
+        "Its figures could not be computed"
+    } else {
+        "Measuring…"
+    };
+    ui.label(egui::RichText::new(text).color(cx.tokens.text_weak));
 }
 
 /// The picture; for photos the original's crop beside what the model makes of it.
