@@ -2,6 +2,15 @@
 
 #[cfg(feature = "gui")]
 pub mod app;
+pub mod bench;
+pub mod cli;
 pub mod data;
 pub mod engine;
+pub mod export;
+pub mod flow;
+pub mod formats;
+pub mod kernels;
+pub mod latent;
 pub mod model;
+pub mod noise;
+pub mod train;

@@ -1,1 +1,16 @@
-fn main() {}
+//! The program: parses the command line, runs it, and says in one line what went wrong.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use glow_explorer::cli::{Cli, run};
+
+fn main() -> ExitCode {
+    match run(Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("glow-explorer: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

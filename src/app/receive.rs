@@ -1,7 +1,8 @@
 //! What the worker's answers do to the [`State`].
 
 use super::state::{
-    Item, ItemStatus, Live, LogLevel, Named, Origin, Photo, Progress, Shown, State,
+    Flight, Item, ItemStatus, Live, LogLevel, Named, Origin, Photo, Progress, Shown, State,
+    ViewState,
 };
 use crate::engine::message::{Command, CropSquare, Event, ItemId, ModelInfo, Recipe, Ticket, View};
 
@@ -76,8 +77,8 @@ impl State {
             }
             Event::RenderDone { view, ticket } => {
                 let view = self.live.views.entry(view).or_default();
-                if view.in_flight.as_ref().is_some_and(|f| f.ticket == ticket) {
-                    view.in_flight = None;
+                if let Some(flight) = view.in_flight.take_if(|f| f.ticket == ticket) {
+                    view.give_up(flight);
                 }
             }
             Event::Inspected { ticket, inspection } => {
@@ -192,8 +193,7 @@ impl State {
             view.shown
                 .retain(|_, s| !super::apply::mentions(&s.recipe, id));
             view.failed = None;
-            let touched =
-                |f: &super::state::Flight| f.cells.values().any(|r| super::apply::mentions(r, id));
+            let touched = |f: &Flight| f.cells.values().any(|r| super::apply::mentions(r, id));
             if view.in_flight.as_ref().is_some_and(touched) {
                 view.in_flight = None;
             }
@@ -215,7 +215,7 @@ impl State {
             self.clear_progress(ticket);
             for view in self.live.views.values_mut() {
                 if let Some(flight) = view.in_flight.take_if(|f| f.ticket == ticket) {
-                    view.failed = Some(flight.cells);
+                    view.give_up(flight);
                 }
             }
             if let Some((_, recipe)) = self.live.inspecting.take_if(|(t, _)| *t == ticket) {
@@ -239,5 +239,17 @@ impl State {
                 ..
             })
         )
+    }
+}
+
+impl ViewState {
+    /// Ends a request. Cells that it leaves without their picture are not asked for again until
+    /// something changes: asking the same once more would fail the same.
+    fn give_up(&mut self, flight: Flight) {
+        let mut left = flight.cells;
+        left.retain(|cell, recipe| self.shown.get(cell).is_none_or(|s| s.recipe != *recipe));
+        if !left.is_empty() {
+            self.failed = Some(left);
+        }
     }
 }

@@ -11,6 +11,8 @@ use image::RgbImage;
 use serde::{Deserialize, Serialize};
 
 pub use crate::data::{CropSquare, PictureSource};
+pub use crate::latent::attributes::AttributeEdit;
+pub use crate::latent::interpolate::PathKind;
 use crate::model::GlowConfig;
 
 /// A picture, sample or edit on the shelf. Handed out by the window, never used twice.
@@ -34,25 +36,6 @@ pub enum View {
     Edit,
     /// The picture that the inspector shows.
     Inspector,
-}
-
-/// How a path runs between two latents.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum PathKind {
-    /// Straight, as in the paper. Its middle lies nearer the origin than its ends.
-    Linear,
-    /// Spherical: keeps the norm, so midpoints are as sharp as the ends.
-    #[default]
-    Spherical,
-}
-
-/// One attribute slider: its direction's name and amount, in the direction's own units.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct AttributeEdit {
-    /// Name of the direction, as in the attributes file.
-    pub name: String,
-    /// +1 is a clear change.
-    pub amount: f32,
 }
 
 /// Decides one latent completely: equal recipes give equal pictures.

@@ -1,12 +1,25 @@
 //! Glow as a whole: configuration, parameters, encode, decode, likelihood.
 
 pub mod config;
+mod device;
+pub mod fast;
+pub mod folded;
+pub mod glow;
 pub mod latent;
+pub mod linalg;
+pub mod params;
+pub mod phases;
+pub mod pixels;
 
 pub use config::{ConfigError, Coupling, GlowConfig, LevelShape, Padding, Permutation};
 pub use latent::{Latent, LevelEps};
 
+use candle_core::Device;
 use image::RgbImage;
+
+use fast::FastGlow;
+use glow::Glow;
+use params::Params;
 
 /// What encoding a picture gives.
 #[derive(Clone, Debug)]
@@ -57,12 +70,72 @@ pub enum ModelError {
     Device(String),
 }
 
+impl From<candle_core::Error> for ModelError {
+    fn from(error: candle_core::Error) -> Self {
+        // candle's errors carry a backtrace where RUST_BACKTRACE is set; the first line is what people need.
+        Self::Device(error.to_string().lines().next().unwrap_or_default().to_owned())
+    }
+}
+
+/// Where a model runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum DeviceChoice {
+    /// CUDA or Metal where it is built in and works, else the CPU.
+    #[default]
+    Auto,
+    /// The CPU.
+    Cpu,
+    /// A CUDA device by its number.
+    Cuda(usize),
+    /// The Metal device.
+    Metal,
+}
+
+impl std::str::FromStr for DeviceChoice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            "cpu" => Ok(Self::Cpu),
+            "cuda" => Ok(Self::Cuda(0)),
+            "metal" => Ok(Self::Metal),
+            _ => match text.strip_prefix("cuda:").map(str::parse) {
+                Some(Ok(n)) => Ok(Self::Cuda(n)),
+                _ => Err(format!("{text:?} is no device: say auto, cpu, cuda, cuda:N or metal")),
+            },
+        }
+    }
+}
+
 /// A model ready for use on one device. Encoding is `x -> eps`, decoding `eps -> x`.
 pub struct GlowModel {
     config: GlowConfig,
+    backend: Backend,
 }
 
+enum Backend {
+    /// The folded form.
+    Cpu(FastGlow),
+    /// The plain form on candle's device.
+    Device { glow: Glow, device: Device, label: String },
+}
+
+/// Pictures that a device takes at once.
+const DEVICE_BATCH: usize = 64;
+
 impl GlowModel {
+    /// A model of `params` on the device that `choice` names, with `threads` threads on the CPU.
+    ///
+    /// Errors: a 1x1 convolution without an inverse; a device that is asked for by name and does not work.
+    pub fn new(params: &Params, choice: &DeviceChoice, threads: usize) -> Result<Self, ModelError> {
+        let backend = match device::open(choice)? {
+            None => Backend::Cpu(FastGlow::new(params, threads)?),
+            Some((device, label)) => Backend::Device { glow: Glow::new(params, &device)?, device, label },
+        };
+        Ok(Self { config: params.config.clone(), backend })
+    }
+
     /// The configuration.
     pub fn config(&self) -> &GlowConfig {
         &self.config
@@ -70,27 +143,56 @@ impl GlowModel {
 
     /// Where the numbers are computed, for people: `cpu, 2 threads`, `cuda:0`.
     pub fn device_label(&self) -> String {
-        todo!()
+        match &self.backend {
+            Backend::Cpu(fast) if fast.threads() == 1 => "cpu, 1 thread".into(),
+            Backend::Cpu(fast) => format!("cpu, {} threads", fast.threads()),
+            Backend::Device { label, .. } => label.clone(),
+        }
     }
 
-    /// Encodes pictures of the model's size (batched internally).
+    /// Encodes pictures of the model's size (batched internally), each subpixel in the middle of its bin.
     ///
-    /// Errors: [`ModelError::Shape`] for another size, [`ModelError::Cancelled`] when `cancelled` says so
-    /// between levels.
-    pub fn encode(
-        &self,
-        _pictures: &[RgbImage],
-        _cancelled: &(dyn Fn() -> bool + Sync),
-    ) -> Result<Vec<Encoded>, ModelError> {
-        todo!()
+    /// Errors: [`ModelError::Shape`] for another size, [`ModelError::Cancelled`] when `cancelled` says so between
+    /// steps of flow.
+    pub fn encode(&self, pictures: &[RgbImage], cancelled: &(dyn Fn() -> bool + Sync)) -> Result<Vec<Encoded>, ModelError> {
+        let x = pictures
+            .iter()
+            .map(|p| Ok(pixels::x_from_bytes(&pixels::bytes_from_picture(p, &self.config)?, &self.config, None)))
+            .collect::<Result<Vec<_>, ModelError>>()?;
+        self.encode_x(x, cancelled)
+    }
+
+    /// Encodes model inputs, each `[c, h, w]`.
+    ///
+    /// Errors: as [`GlowModel::encode`].
+    pub fn encode_x(&self, x: Vec<Vec<f32>>, cancelled: &(dyn Fn() -> bool + Sync)) -> Result<Vec<Encoded>, ModelError> {
+        let refs: Vec<&[f32]> = x.iter().map(Vec::as_slice).collect();
+        let raw = match &self.backend {
+            Backend::Cpu(fast) => fast.encode(&refs, cancelled)?,
+            Backend::Device { glow, device, .. } => device::encode(glow, &self.config, device, &refs, DEVICE_BATCH, cancelled)?,
+        };
+        let per_nat = -1.0 / (self.config.dims() as f64 * std::f64::consts::LN_2);
+        let encoded = raw.into_iter().zip(x).map(|(raw, x)| {
+            let level_bits: Vec<f64> = raw.level_log_prob.iter().map(|lp| lp * per_nat).collect();
+            let bits_per_dim = f64::from(self.config.bits) + level_bits.iter().sum::<f64>();
+            Encoded { latent: raw.latent, bits_per_dim, level_bits, x }
+        });
+        Ok(encoded.collect())
     }
 
     /// Decodes latents (batched internally); `cancelled` is asked between steps of flow.
-    pub fn decode(
-        &self,
-        _latents: &[Latent],
-        _cancelled: &(dyn Fn() -> bool + Sync),
-    ) -> Result<Vec<Decoded>, ModelError> {
-        todo!()
+    ///
+    /// Errors: a latent of other shapes than the model's; cancellation.
+    pub fn decode(&self, latents: &[Latent], cancelled: &(dyn Fn() -> bool + Sync)) -> Result<Vec<Decoded>, ModelError> {
+        let refs: Vec<&Latent> = latents.iter().collect();
+        let x = match &self.backend {
+            Backend::Cpu(fast) => fast.decode(&refs, cancelled)?,
+            Backend::Device { glow, device, .. } => device::decode(glow, &self.config, device, &refs, DEVICE_BATCH, cancelled)?,
+        };
+        let decoded = x.into_iter().map(|x| {
+            let (pixels, non_finite) = pixels::picture_from_x(&x, &self.config);
+            Decoded { x, pixels, non_finite }
+        });
+        Ok(decoded.collect())
     }
 }

@@ -2,8 +2,9 @@
 
 use crate::app::action::Action;
 use crate::app::apply::REMOVED_KEPT;
+use crate::app::fake::FakeEngine;
 use crate::app::state::{Document, MAX_KEYS, Named, PlayMode, State};
-use crate::engine::message::{Command, ItemId, Recipe, View};
+use crate::engine::message::{Command, Event, ItemId, Recipe, View};
 
 fn named(index: u32) -> Named {
     State::default().doc.sample.cell(index)
@@ -140,4 +141,31 @@ fn a_stored_state_names_no_latents() {
     assert!((0.6..=2.0).contains(&state.settings.ui_scale));
     assert!(!state.live.views.contains_key(&View::Sample));
     assert_ne!(state.doc, Document::default());
+}
+
+#[test]
+fn a_cell_that_cannot_be_drawn_is_asked_for_once() {
+    let (mut engine, link) = FakeEngine::new();
+    let mut state = State::default();
+    for command in state.start(None, Vec::new()) {
+        link.commands.send(command).unwrap();
+    }
+    engine.answer();
+    for event in link.events.try_iter() {
+        state.receive(event);
+    }
+    let commands = state.sync(false);
+    let [Command::Render { view, ticket, .. }] = &commands[..] else {
+        panic!("one render: {commands:?}");
+    };
+    let (view, ticket) = (*view, *ticket);
+    state.receive(Event::Failed {
+        ticket: Some(ticket),
+        item: None,
+        message: "out of memory".to_owned(),
+    });
+    state.receive(Event::RenderDone { view, ticket });
+    assert!(state.sync(false).is_empty());
+    state.apply(Action::SetSeed(2));
+    assert_eq!(state.sync(false).len(), 1);
 }

@@ -1,0 +1,188 @@
+//! Measurements: seconds of an encode, a decode and a training step, and the rate of the products alone.
+
+use std::time::Instant;
+
+use serde::Serialize;
+
+use crate::kernels::{Finish, Init, Lhs, PackedMatrix, Rhs, gemm, padded, team};
+use crate::model::fast::FastGlow;
+use crate::model::params::Params;
+use crate::model::{GlowConfig, Latent, ModelError};
+use crate::noise::Noise;
+use crate::train::engine::CpuGradients;
+
+/// What one run of the bench measured; the keys are those of other programs' benches of the same kind.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// Where it ran.
+    pub device: String,
+    /// Threads.
+    pub threads: usize,
+    /// Pictures at once.
+    pub batch: usize,
+    /// The configuration.
+    pub config: GlowConfig,
+    /// Median seconds of an encode of the batch.
+    pub encode_s: f64,
+    /// Median seconds of a decode of the batch.
+    pub decode_s: f64,
+    /// Median seconds of a training step of the batch, where asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub train_step_s: Option<f64>,
+    /// Rate of the coupling networks' matrix products alone, same shapes, same threads.
+    pub matmul_gflops: f64,
+    /// Rate of the decode.
+    pub decode_gflops: f64,
+    /// `decode_gflops / matmul_gflops`.
+    pub decode_of_matmul: f64,
+    /// Largest `|x - decode(encode(x))|` of the batch.
+    pub round_trip: f32,
+    /// Largest resident size of the process so far, where the system tells.
+    pub peak_rss_mb: f64,
+}
+
+/// What to measure.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Pictures at once.
+    pub batch: usize,
+    /// Measured runs; the median is given.
+    pub runs: usize,
+    /// Threads.
+    pub threads: usize,
+    /// Whether to measure a training step too.
+    pub train: bool,
+}
+
+/// Runs the bench.
+///
+/// Errors: a 1x1 convolution without an inverse.
+pub fn run(params: &Params, options: Options) -> Result<Report, ModelError> {
+    let config = &params.config;
+    let fast = FastGlow::new(params, options.threads)?;
+    let mut noise = Noise::new(1);
+    let pictures: Vec<Vec<f32>> =
+        (0..options.batch).map(|_| (0..config.dims()).map(|_| noise.uniform() - 0.5).collect()).collect();
+    let x: Vec<&[f32]> = pictures.iter().map(Vec::as_slice).collect();
+    let never = || false;
+    let encoded = fast.encode(&x, &never)?;
+    let latents: Vec<&Latent> = encoded.iter().map(|e| &e.latent).collect();
+    let decoded = fast.decode(&latents, &never)?;
+    let errors = decoded.iter().flatten().zip(pictures.iter().flatten()).map(|(a, b)| (a - b).abs());
+    let round_trip = errors.fold(0.0, |worst: f32, e| if e > worst || e.is_nan() { e } else { worst });
+
+    // One after the other in each round, so that a change of the machine's speed meets all alike.
+    let (mut encode, mut decode, mut product) = (Vec::new(), Vec::new(), Vec::new());
+    let mut products = Products::new(config, options.batch);
+    for _ in 0..options.runs + 2 {
+        encode.push(seconds(|| fast.encode(&x, &never))?);
+        decode.push(seconds(|| fast.decode(&latents, &never))?);
+        product.push(seconds(|| Ok::<(), ModelError>(products.run(options.threads)))?);
+    }
+    let train_step_s = if options.train { Some(train_step(params, &x, options)?) } else { None };
+    let (encode_s, decode_s) = (median(&encode[2..]), median(&decode[2..]));
+    let matmul_gflops = products.flops / median(&product[2..]) / 1e9;
+    let decode_gflops = config.flops() * options.batch as f64 / decode_s / 1e9;
+    Ok(Report {
+        device: "cpu".into(),
+        threads: options.threads,
+        batch: options.batch,
+        config: config.clone(),
+        encode_s,
+        decode_s,
+        train_step_s,
+        matmul_gflops,
+        decode_gflops,
+        decode_of_matmul: decode_gflops / matmul_gflops,
+        round_trip,
+        peak_rss_mb: peak_rss_mb(),
+    })
+}
+
+fn train_step(params: &Params, x: &[&[f32]], options: Options) -> Result<f64, ModelError> {
+    let mut gradients = CpuGradients::new(params, options.threads)?;
+    let mut weights = params.clone();
+    let mut optimizer =
+        crate::train::optimizer::Optimizer::new(Default::default(), Default::default(), &weights.data);
+    let mut times = Vec::new();
+    for _ in 0..(options.runs / 3).max(3) + 1 {
+        times.push(seconds(|| {
+            let (_, gradient) = gradients.loss_and_gradients(&weights, x)?;
+            optimizer.step(&mut weights.data, &gradient, 1.0, 1e-6, 0.99);
+            Ok::<(), ModelError>(())
+        })?);
+    }
+    Ok(median(&times[1..]))
+}
+
+/// The three products of every step's coupling network on buffers that are already there: what a decode
+/// cannot be faster than.
+struct Products {
+    levels: Vec<(usize, [PackedMatrix; 3])>,
+    depth: usize,
+    flops: f64,
+    width: usize,
+}
+
+impl Products {
+    fn new(config: &GlowConfig, batch: usize) -> Self {
+        let w = config.width;
+        let value = |i: usize, j: usize| ((i * 7 + j * 3) % 13) as f32 / 13.0 - 0.5;
+        let mut flops = 0.0;
+        let shapes = config.level_shapes();
+        let levels = shapes.iter().map(|s| {
+            let (m, o, rows) = (s.channels / 2, config.coupling_out(s.channels), batch * s.side * s.side);
+            flops += 2.0 * (rows * config.depth * (9 * m * w + w * w + 9 * w * o)) as f64;
+            let sizes = [(9 * m, w), (w, w), (w, 9 * o)];
+            (rows, sizes.map(|(k, n)| PackedMatrix::from_fn(k, n, value)))
+        });
+        let levels = levels.collect();
+        Self { levels, depth: config.depth, flops, width: w }
+    }
+
+    fn run(&mut self, threads: usize) {
+        let widest = self.levels.iter().flat_map(|(_, p)| p).map(|p| p.k().max(p.n())).max().unwrap_or(0);
+        team::run(threads, |member, _| {
+            let tile = crate::model::phases::tile_rows(self.width);
+            let a = vec![0.5f32; tile * padded(widest)];
+            let mut c = vec![0.0f32; tile * padded(widest)];
+            for (rows, products) in &self.levels {
+                for _ in 0..self.depth {
+                    let mine = team::share(*rows, 8, member, threads);
+                    for tile in crate::model::phases::tiles(mine, tile) {
+                        for p in products {
+                            let lhs = Lhs { data: &a, row: padded(p.k()), column: 1 };
+                            gemm(tile.len(), lhs, Rhs::Packed(p), &mut c, padded(p.n()), Init::Zero, Finish::None);
+                        }
+                    }
+                }
+            }
+            std::hint::black_box(&c);
+        });
+    }
+}
+
+fn seconds<T, E>(work: impl FnOnce() -> Result<T, E>) -> Result<f64, E> {
+    let start = Instant::now();
+    std::hint::black_box(work()?);
+    Ok(start.elapsed().as_secs_f64())
+}
+
+/// The median.
+pub fn median(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    match sorted.len() {
+        0 => f64::NAN,
+        n if n % 2 == 1 => sorted[n / 2],
+        n => (sorted[n / 2 - 1] + sorted[n / 2]) / 2.0,
+    }
+}
+
+/// Peak resident size in MB; 0 where the system does not tell (only Linux's `/proc` is asked).
+pub fn peak_rss_mb() -> f64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"));
+    let kb = line.and_then(|l| l.trim().split(' ').next()).and_then(|n| n.parse::<f64>().ok());
+    kb.map_or(0.0, |kb| kb / 1024.0)
+}

@@ -1,0 +1,230 @@
+//! `glow-explorer train`.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::Context;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::data::batches::PictureSet;
+use crate::data::labels::LabelTable;
+use crate::formats::weights::{self, Precision};
+use crate::train::config::TrainConfig;
+use crate::train::trainer::{Run, TrainEvent, Trainer};
+
+#[derive(clap::Args, Debug)]
+pub(super) struct Args {
+    /// Folder of training pictures
+    #[arg(long)]
+    images: PathBuf,
+    /// Label table with a `split` column: picks the pictures of a split
+    #[arg(long)]
+    labels: Option<PathBuf>,
+    /// Split of the label table to train on
+    #[arg(long, default_value = "train", requires = "labels")]
+    split: String,
+    /// Split of the label table, or folder, to validate on
+    #[arg(long)]
+    valid: Option<String>,
+    /// Validation pictures evaluated each time
+    #[arg(long, default_value_t = 256)]
+    valid_limit: usize,
+    /// Model configuration (JSON)
+    #[arg(long, required_unless_present = "start")]
+    config: Option<PathBuf>,
+    /// Weight file to start from instead of fresh weights
+    #[arg(long)]
+    start: Option<PathBuf>,
+    /// Weight file to write; the checkpoint and a sheet of samples are kept beside it
+    #[arg(long)]
+    out: PathBuf,
+    /// Go on from the checkpoint beside the weight file
+    #[arg(long)]
+    resume: bool,
+    /// Write the weights in half precision
+    #[arg(long)]
+    half: bool,
+    /// Words on the data, for the provenance
+    #[arg(long, default_value = "")]
+    data: String,
+    /// Terms of the weights, for the provenance
+    #[arg(long, default_value = "")]
+    licence: String,
+    /// Seconds between saves
+    #[arg(long, default_value_t = 300.0)]
+    save_every: f64,
+    /// Threads; the default is one for each core
+    #[arg(long)]
+    threads: Option<usize>,
+    /// Print one JSON object a save instead of a progress bar
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    train: TrainConfig,
+}
+
+pub(super) fn run(args: Args) -> anyhow::Result<()> {
+    let start = args.start.as_deref().map(weights::read).transpose()?.map(|file| file.params);
+    let config = match (&args.config, &start) {
+        (Some(path), _) => super::read_config(path)?,
+        (None, Some(params)) => params.config.clone(),
+        (None, None) => anyhow::bail!("name the model: --config FILE or --start WEIGHTS"),
+    };
+    if start.as_ref().is_some_and(|params| params.config != config) {
+        anyhow::bail!("the weights to start from are of another model than the config; leave one of the two out");
+    }
+    let table = args.labels.as_deref().map(LabelTable::read).transpose()?;
+    let open = |split: &str| PictureSet::open(&args.images, table.as_ref().map(|t| (t, split)), config.image_size, config.channels);
+    let pictures = Arc::new(open(&args.split)?);
+    let valid = match (&args.valid, &table) {
+        (None, _) => None,
+        (Some(split), Some(table)) if table.splits().contains(&split.as_str()) => Some(Arc::new(open(split)?)),
+        (Some(folder), _) => Some(Arc::new(PictureSet::open(folder.as_ref(), None, config.image_size, config.channels)?)),
+    };
+    let threads = args.threads.unwrap_or_else(super::cores);
+    let run = Run {
+        out: args.out.clone(),
+        precision: if args.half { Precision::F16 } else { Precision::F32 },
+        pictures,
+        valid,
+        valid_limit: args.valid_limit,
+        data: args.data,
+        licence: args.licence,
+        save_every_secs: args.save_every,
+        threads,
+    };
+    let goes_on = args.resume && run.checkpoint_path().exists();
+    let trainer = if goes_on {
+        Trainer::resume(&config, args.train.clone(), run)?
+    } else {
+        Trainer::start(config, start, args.train.clone(), run)?
+    };
+    train(trainer, &args.train, &config_name(&args.out), args.json)
+}
+
+fn config_name(out: &std::path::Path) -> String {
+    out.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+fn train(mut trainer: Trainer, settings: &TrainConfig, name: &str, json: bool) -> anyhow::Result<()> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&stop);
+    // A second Ctrl-C while the last save is under way ends the program at once, as people expect.
+    ctrlc::set_handler(move || {
+        if flag.swap(true, Ordering::Relaxed) {
+            std::process::exit(130);
+        }
+    })
+    .context("cannot watch for Ctrl-C")?;
+    let bar = if json { ProgressBar::hidden() } else { progress_bar(settings, trainer.progress().pictures_seen) };
+    bar.set_prefix(name.to_owned());
+    let mut smooth: Option<f64> = None;
+    let mut report = |event| match event {
+        TrainEvent::Started { pictures_seen, n_parameters } => {
+            bar.println(format!("{n_parameters} parameters, {pictures_seen} pictures seen before"));
+        }
+        TrainEvent::Step { pictures_seen, bits_per_dim, gradient_norm, .. } => {
+            let value = smooth.map_or(bits_per_dim, |s| s + 0.02 * (bits_per_dim - s));
+            smooth = Some(value);
+            bar.set_position(pictures_seen);
+            bar.set_message(format!("{value:.4} bits/dim, gradient {gradient_norm:.3}"));
+        }
+        TrainEvent::LeftOut(name) => bar.println(format!("left out: {name}")),
+        TrainEvent::Skipped => bar.println("an update was left out: its loss or gradient is not finite"),
+        TrainEvent::Saved(point) if json => println!("{}", serde_json::json!(point)),
+        TrainEvent::Saved(point) => {
+            let valid = point.valid_bits_per_dim.map_or(String::new(), |v| format!(", valid {v:.4}"));
+            bar.println(format!(
+                "{} pictures: train {:.4}{valid} bits/dim, round trip {:.1e}; saved",
+                point.pictures, point.train_bits_per_dim, point.round_trip
+            ));
+        }
+    };
+    trainer.train(&|| stop.load(Ordering::Relaxed), &mut report)?;
+    bar.finish();
+    Ok(())
+}
+
+fn progress_bar(settings: &TrainConfig, seen: u64) -> ProgressBar {
+    let bar = match settings.pictures {
+        Some(n) => ProgressBar::new(n),
+        None => ProgressBar::no_length(),
+    };
+    let template = "{prefix} {bar:24} {pos}/{len} pictures, {per_sec}, {eta} left, {msg}";
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style);
+    }
+    bar.set_position(seen);
+    bar.reset_eta();
+    bar
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::GlowConfig;
+
+    #[test]
+    fn a_small_training_lowers_the_loss_and_resumes_where_it_stopped() {
+        let dir = tempfile::tempdir().unwrap();
+        for i in 0..24u32 {
+            let picture = image::RgbImage::from_fn(16, 16, |x, y| {
+                image::Rgb([(x * 12 + i) as u8, (y * 9 + 3 * i) as u8, ((x + y) * 5 + i * 7) as u8])
+            });
+            picture.save(dir.path().join(format!("{i:02}.png"))).unwrap();
+        }
+        let config: GlowConfig = serde_json::from_str(
+            r#"{"image_size":16,"levels":2,"depth":2,"width":16,"permutation":"invconv_lu","coupling":"affine"}"#,
+        )
+        .unwrap();
+        let out = dir.path().join("weights/m.safetensors");
+        std::fs::create_dir(dir.path().join("weights")).unwrap();
+        let settings = |pictures| TrainConfig {
+            batch: 4,
+            lr: 3e-3,
+            warmup: 10,
+            decay: 0.0,
+            clip: 10.0,
+            optimizer: Default::default(),
+            beta2: 0.99,
+            average: 0.9,
+            seed: 1,
+            no_flip: false,
+            init_batch: 16,
+            pictures: Some(pictures),
+            minutes: None,
+        };
+        let run = |out: PathBuf| Run {
+            out,
+            precision: Precision::F32,
+            pictures: Arc::new(PictureSet::open(dir.path(), None, 16, 3).unwrap()),
+            valid: None,
+            valid_limit: 8,
+            data: String::new(),
+            licence: String::new(),
+            save_every_secs: 1e9,
+            threads: 2,
+        };
+        let go = |mut trainer: Trainer| {
+            let mut losses = Vec::new();
+            trainer
+                .train(&|| false, &mut |event| {
+                    if let TrainEvent::Step { bits_per_dim, .. } = event {
+                        losses.push(bits_per_dim);
+                    }
+                })
+                .unwrap();
+            losses
+        };
+        let whole = go(Trainer::start(config.clone(), None, settings(240), run(dir.path().join("weights/w.safetensors"))).unwrap());
+        let mut parts = go(Trainer::start(config.clone(), None, settings(120), run(out.clone())).unwrap());
+        parts.extend(go(Trainer::resume(&config, settings(240), run(out.clone())).unwrap()));
+        assert_eq!(whole.len(), 60);
+        assert_eq!(whole, parts);
+        let mean = |l: &[f64]| l.iter().sum::<f64>() / l.len() as f64;
+        assert!(mean(&whole[50..]) < mean(&whole[..10]) - 0.3, "{whole:?}");
+        let file = weights::read(&out).unwrap();
+        assert_eq!(file.provenance["pictures_seen"], 240);
+    }
+}

@@ -1,0 +1,388 @@
+//! The pictures of a folder at the model's size, decoded once where memory allows.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Component, Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use image::RgbImage;
+
+use super::labels::LabelTable;
+use super::resample::resample_square;
+use super::{CropSquare, DataError, PictureSource, intake};
+
+/// Decoded pictures kept in memory unless [`PictureSet::with_memory_budget`] says otherwise.
+const DEFAULT_BUDGET: usize = 2 << 30;
+
+/// The largest picture side that a set makes.
+const MAX_SIZE: usize = 4096;
+
+/// Names that end in one of these are taken for pictures.
+const EXTENSIONS: [&str; 14] = [
+    "jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff", "tga", "qoi", "ppm", "pgm", "pnm",
+    "pam",
+];
+
+/// Pictures in a fixed order, each the largest centred square at `size` x `size` pixels.
+///
+/// Safe to share between threads. A picture is decoded when it is first asked for and then kept
+/// as bytes, up to a memory budget; past it, pictures are decoded anew each time.
+#[derive(Debug)]
+pub struct PictureSet {
+    folder: PathBuf,
+    /// Relative to the folder, sorted.
+    names: Vec<String>,
+    size: usize,
+    channels: usize,
+    kept: Vec<OnceLock<Box<[u8]>>>,
+    budget: usize,
+    used: AtomicUsize,
+    /// Why a picture cannot be read; it is not tried again.
+    failed: Mutex<BTreeMap<usize, String>>,
+}
+
+impl PictureSet {
+    /// The pictures of `folder`, not of folders inside it; with a table, those that it lists under
+    /// the split. No picture is decoded yet.
+    pub fn open(
+        folder: &Path,
+        table: Option<(&LabelTable, &str)>,
+        size: usize,
+        channels: usize,
+    ) -> Result<Self, DataError> {
+        if size == 0 || size > MAX_SIZE || !(channels == 1 || channels == 3) {
+            return Err(DataError::BadShape { size, channels });
+        }
+        let meta = fs::metadata(folder).map_err(|e| DataError::from_io(folder, e))?;
+        let path = folder.display().to_string();
+        if !meta.is_dir() {
+            return Err(DataError::NotAFolder { path });
+        }
+        let names = match table {
+            None => names_in_folder(folder)?,
+            Some((table, split)) => names_in_table(folder, table, split)?,
+        };
+        if names.is_empty() {
+            return Err(DataError::NoPictures { path });
+        }
+        Ok(Self {
+            folder: folder.to_owned(),
+            kept: names.iter().map(|_| OnceLock::new()).collect(),
+            names,
+            size,
+            channels,
+            budget: DEFAULT_BUDGET,
+            used: AtomicUsize::new(0),
+            failed: Mutex::default(),
+        })
+    }
+
+    /// Keeps at most this many bytes of decoded pictures.
+    pub fn with_memory_budget(mut self, bytes: usize) -> Self {
+        self.budget = bytes;
+        self
+    }
+
+    /// Pictures in the set, readable or not.
+    pub fn len(&self) -> usize {
+        self.names.len()
+    }
+
+    /// Always false: a set without pictures does not open.
+    pub fn is_empty(&self) -> bool {
+        self.names.is_empty()
+    }
+
+    /// Pixels a side.
+    pub fn size(&self) -> usize {
+        self.size
+    }
+
+    /// 3, or 1 for grey.
+    pub fn channels(&self) -> usize {
+        self.channels
+    }
+
+    /// Bytes of one picture, `size * size * channels`.
+    pub fn bytes_per_picture(&self) -> usize {
+        self.size * self.size * self.channels
+    }
+
+    /// File name of a picture, relative to the folder.
+    pub fn name(&self, index: usize) -> Option<&str> {
+        self.names.get(index).map(String::as_str)
+    }
+
+    /// The picture with this file name.
+    pub fn index_of(&self, name: &str) -> Option<usize> {
+        self.names.binary_search_by(|n| n.as_str().cmp(name)).ok()
+    }
+
+    /// One picture, rows of pixels of channels.
+    pub fn get(&self, index: usize) -> Result<Vec<u8>, DataError> {
+        let mut pixels = vec![0; self.bytes_per_picture()];
+        self.copy_to(index, &mut pixels)?;
+        Ok(pixels)
+    }
+
+    /// Writes one picture to `target`, which holds [`PictureSet::bytes_per_picture`] bytes.
+    pub(super) fn copy_to(&self, index: usize, target: &mut [u8]) -> Result<(), DataError> {
+        let n = self.len();
+        let missing = || DataError::NoSuchIndex { index, n };
+        let slot = self.kept.get(index).ok_or_else(missing)?;
+        if let Some(pixels) = slot.get() {
+            target.copy_from_slice(pixels);
+            return Ok(());
+        }
+        let pixels = self.decode(index)?;
+        target.copy_from_slice(&pixels);
+        let n_bytes = pixels.len();
+        if self.used.fetch_add(n_bytes, Ordering::Relaxed) + n_bytes <= self.budget {
+            // Another thread may have been first; then this copy is dropped.
+            if slot.set(pixels).is_err() {
+                self.used.fetch_sub(n_bytes, Ordering::Relaxed);
+            }
+        } else {
+            self.used.fetch_sub(n_bytes, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    fn decode(&self, index: usize) -> Result<Box<[u8]>, DataError> {
+        let n = self.len();
+        let name = self
+            .names
+            .get(index)
+            .ok_or(DataError::NoSuchIndex { index, n })?;
+        let picture = intake::read(&PictureSource::Path(self.folder.join(name)))?;
+        let rgb = centre_at_size(&picture.rgb, self.size as u32);
+        Ok(if self.channels == 1 {
+            grey_from_rgb(&rgb).into_boxed_slice()
+        } else {
+            rgb.into_raw().into_boxed_slice()
+        })
+    }
+
+    /// Whether the picture is in memory.
+    pub(super) fn is_kept(&self, index: usize) -> bool {
+        self.kept
+            .get(index)
+            .is_some_and(|slot| slot.get().is_some())
+    }
+
+    /// Remembers that a picture cannot be read; true the first time.
+    pub(super) fn note_failure(&self, index: usize, reason: String) -> bool {
+        let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        failed.insert(index, reason).is_none()
+    }
+
+    /// Whether the picture is known to be unreadable.
+    pub(super) fn has_failed(&self, index: usize) -> bool {
+        let failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        failed.contains_key(&index)
+    }
+
+    /// The pictures that batches left out so far, each with the reason.
+    pub fn failures(&self) -> Vec<String> {
+        let failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        failed.values().cloned().collect()
+    }
+
+    /// The error where every picture has failed.
+    pub(super) fn all_failed(&self) -> Option<DataError> {
+        let failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        let first = failed.values().next()?;
+        (failed.len() == self.len()).then(|| DataError::AllFailed {
+            path: self.folder.display().to_string(),
+            n: self.len(),
+            first: first.clone(),
+        })
+    }
+}
+
+/// The largest centred square, resampled; a picture of that size is taken as it is.
+pub(super) fn centre_at_size(rgb: &RgbImage, size: u32) -> RgbImage {
+    if rgb.dimensions() == (size, size) {
+        return rgb.clone();
+    }
+    resample_square(rgb, CropSquare::centred(rgb.width(), rgb.height()), size)
+}
+
+/// Luma of BT.601, with Pillow's rounding for mode `L`.
+fn grey_from_rgb(rgb: &RgbImage) -> Vec<u8> {
+    rgb.pixels()
+        .map(|p| {
+            let [r, g, b] = p.0.map(u32::from);
+            ((r * 19_595 + g * 38_470 + b * 7_471 + 0x8000) >> 16) as u8
+        })
+        .collect()
+}
+
+fn names_in_folder(folder: &Path) -> Result<Vec<String>, DataError> {
+    let fail = |e| DataError::from_io(folder, e);
+    let mut names = Vec::new();
+    for entry in fs::read_dir(folder).map_err(fail)? {
+        let entry = entry.map_err(fail)?;
+        // A name that is not Unicode cannot be put in a table either.
+        let Ok(name) = entry.file_name().into_string() else {
+            continue;
+        };
+        let extension = Path::new(&name)
+            .extension()
+            .and_then(|e| e.to_str())
+            .map(str::to_ascii_lowercase);
+        let is_picture = extension.is_some_and(|e| EXTENSIONS.contains(&e.as_str()));
+        if is_picture && !name.starts_with('.') && entry.path().is_file() {
+            names.push(name);
+        }
+    }
+    names.sort_unstable();
+    Ok(names)
+}
+
+fn names_in_table(
+    folder: &Path,
+    table: &LabelTable,
+    split: &str,
+) -> Result<Vec<String>, DataError> {
+    let nothing = |problem: String| DataError::NothingSelected {
+        path: folder.display().to_string(),
+        problem,
+    };
+    let names = table.files(Some(split));
+    if names.is_empty() {
+        let splits = table.splits();
+        return Err(nothing(if splits.is_empty() {
+            "the label table has no column `split`; add one, or train without a table".into()
+        } else {
+            format!(
+                "no picture has the split `{split}`; the table knows {}",
+                splits.join(", ")
+            )
+        }));
+    }
+    let escapes = |name: &&&str| {
+        !Path::new(name)
+            .components()
+            .all(|c| matches!(c, Component::Normal(_) | Component::CurDir))
+    };
+    if let Some(name) = names.iter().find(escapes) {
+        return Err(nothing(format!(
+            "the label table names `{name}`, which is not inside the folder; use relative names"
+        )));
+    }
+    // Single pictures that are missing are left out and counted when their turn comes.
+    if !names.iter().any(|name| folder.join(name).is_file()) {
+        return Err(nothing(format!(
+            "none of the {} pictures of the label table is in this folder; name their folder",
+            names.len()
+        )));
+    }
+    Ok(names.into_iter().map(str::to_owned).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn save(folder: &Path, name: &str, width: u32, height: u32) {
+        let picture = RgbImage::from_fn(width, height, |x, y| {
+            image::Rgb([(x * 255 / width) as u8, (y * 255 / height) as u8, 60])
+        });
+        picture.save(folder.join(name)).unwrap();
+    }
+
+    #[test]
+    fn a_folder_gives_its_pictures_in_order_of_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path();
+        save(path, "b.png", 16, 16);
+        save(path, "a.PNG", 40, 20);
+        fs::write(path.join("notes.txt"), "no picture").unwrap();
+        fs::create_dir(path.join("deeper.png")).unwrap();
+        let set = PictureSet::open(path, None, 16, 3).unwrap();
+        assert_eq!(set.len(), 2);
+        assert_eq!(set.name(0), Some("a.PNG"));
+        assert_eq!(set.name(1), Some("b.png"));
+        assert_eq!(set.index_of("b.png"), Some(1));
+        assert_eq!(set.index_of("c.png"), None);
+        // Already at the model's size: taken as it is.
+        let b = image::open(path.join("b.png")).unwrap().to_rgb8();
+        assert_eq!(set.get(1).unwrap(), b.into_raw());
+        // The middle of the wide one: its red starts at a quarter.
+        let a = set.get(0).unwrap();
+        assert!(a[0].abs_diff(64) < 8, "{}", a[0]);
+        assert!(set.is_kept(0));
+        assert!(set.get(2).is_err());
+    }
+
+    #[test]
+    fn a_table_selects_and_missing_pictures_are_told_apart() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path();
+        save(path, "a.png", 8, 8);
+        save(path, "b.png", 8, 8);
+        let csv = path.join("t.csv");
+        let table = |text: &str| {
+            fs::write(&csv, text).unwrap();
+            LabelTable::read(&csv).unwrap()
+        };
+        let open = |table: &LabelTable, split: &str| {
+            PictureSet::open(path, Some((table, split)), 8, 3).map_err(|e| e.to_string())
+        };
+        let good = table("file,split\nb.png,train\na.png,valid\ngone.png,train\n");
+        let set = open(&good, "train").unwrap();
+        assert_eq!(
+            (set.name(0), set.name(1)),
+            (Some("b.png"), Some("gone.png"))
+        );
+        assert!(matches!(set.get(1), Err(DataError::Missing { .. })));
+        let message = open(&good, "test").unwrap_err();
+        assert!(message.contains("knows train, valid"), "{message}");
+        let message = open(&table("file,split\nx.png,train\n"), "train").unwrap_err();
+        assert!(message.contains("none of the 1 pictures"), "{message}");
+        let message = open(&table("file,split\n../a.png,train\n"), "train").unwrap_err();
+        assert!(message.contains("not inside the folder"), "{message}");
+        let message = open(&table("file,age\na.png,1\n"), "train").unwrap_err();
+        assert!(message.contains("no column `split`"), "{message}");
+    }
+
+    #[test]
+    fn the_memory_budget_holds() {
+        let folder = tempfile::tempdir().unwrap();
+        for i in 0..4 {
+            save(folder.path(), &format!("{i}.png"), 8, 8);
+        }
+        let set = PictureSet::open(folder.path(), None, 8, 1)
+            .unwrap()
+            .with_memory_budget(2 * 64);
+        for i in 0..4 {
+            assert_eq!(set.get(i).unwrap().len(), 64);
+        }
+        let kept: Vec<bool> = (0..4).map(|i| set.is_kept(i)).collect();
+        assert_eq!(kept, [true, true, false, false]);
+    }
+
+    #[test]
+    fn unusable_folders_and_shapes_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path();
+        let open = |path: &Path, size, channels| PictureSet::open(path, None, size, channels);
+        assert!(matches!(
+            open(path, 8, 3),
+            Err(DataError::NoPictures { .. })
+        ));
+        assert!(matches!(
+            open(&path.join("none"), 8, 3),
+            Err(DataError::Missing { .. })
+        ));
+        save(path, "a.png", 8, 8);
+        assert!(matches!(
+            open(&path.join("a.png"), 8, 3),
+            Err(DataError::NotAFolder { .. })
+        ));
+        assert!(matches!(open(path, 0, 3), Err(DataError::BadShape { .. })));
+        assert!(matches!(open(path, 8, 2), Err(DataError::BadShape { .. })));
+    }
+}

@@ -1,0 +1,281 @@
+//! What waits: one slot a view where the newest request wins, and a line of batch jobs. Plain state; the
+//! worker asks it what comes next.
+
+use std::collections::{HashMap, VecDeque};
+use std::path::PathBuf;
+
+use super::export::ExportJob;
+use super::message::{Command, CropSquare, ItemId, PictureSource, Recipe, Ticket, View};
+use super::recipe::{items_of, needs};
+
+/// Interactive steps in a row while a batch job waits, so that an endless animation does not hold up an
+/// export for ever.
+const MAX_IN_A_ROW: usize = 4;
+
+/// One job of the line.
+pub(super) enum Job {
+    /// Open a model; the number names the barrier that it ends.
+    Open(Option<PathBuf>, u64),
+    /// Open directions; likewise.
+    Attributes(PathBuf, u64),
+    /// Read, crop and encode a picture.
+    Import {
+        item: ItemId,
+        source: PictureSource,
+        crop: Option<CropSquare>,
+    },
+    /// Encode it with another crop.
+    Recrop { item: ItemId, crop: CropSquare },
+    /// Encode or decode an item with another model.
+    Refresh(ItemId),
+    /// Keep a latent.
+    Pin { item: ItemId, recipe: Recipe },
+    /// Write a file; done in steps, and at the head of the line until it is finished.
+    Export(Box<ExportJob>),
+}
+
+impl Job {
+    /// The item that has a (new) latent once this is done.
+    pub(super) fn item(&self) -> Option<ItemId> {
+        match self {
+            Self::Import { item, .. } | Self::Recrop { item, .. } | Self::Pin { item, .. } => {
+                Some(*item)
+            }
+            Self::Refresh(item) => Some(*item),
+            Self::Open(..) | Self::Attributes(..) | Self::Export(_) => None,
+        }
+    }
+
+    /// Counted in the progress of imports.
+    pub(super) fn is_import(&self) -> bool {
+        matches!(self, Self::Import { .. } | Self::Refresh(_))
+    }
+}
+
+/// The work of a slot.
+pub(super) enum Work {
+    /// Cells still to be sent.
+    Render {
+        view: View,
+        cells: VecDeque<(u32, Recipe)>,
+    },
+    /// Figures.
+    Inspect(Recipe),
+}
+
+impl Work {
+    /// The view, or `None` for the inspector's figures: who takes turns with whom.
+    fn view(&self) -> Option<View> {
+        match self {
+            Self::Render { view, .. } => Some(*view),
+            Self::Inspect(_) => None,
+        }
+    }
+
+    /// What it needs first.
+    fn recipe(&self) -> Option<&Recipe> {
+        match self {
+            Self::Render { cells, .. } => cells.front().map(|(_, recipe)| recipe),
+            Self::Inspect(recipe) => Some(recipe),
+        }
+    }
+}
+
+/// One interactive request.
+pub(super) struct Slot {
+    pub(super) ticket: Ticket,
+    pub(super) work: Work,
+    /// Models and directions that were asked for before it: it waits until they are open.
+    barrier: u64,
+    /// What the first cell that could not be drawn failed with; said once, after the others.
+    pub(super) complaint: Option<String>,
+}
+
+/// What comes next.
+pub(super) enum Next {
+    /// A step of an interactive request.
+    Slot(Slot),
+    /// A step of a job.
+    Job(Job),
+}
+
+/// What a command asks for beyond the line itself.
+pub(super) enum Accepted {
+    /// Nothing.
+    Queued,
+    /// The session forgets these items.
+    Forget(Vec<ItemId>),
+    /// An export was given up.
+    ExportCancelled(Box<ExportJob>),
+}
+
+/// See the module.
+#[derive(Default)]
+pub(super) struct Queue {
+    /// One for each view at most.
+    slots: Vec<Slot>,
+    /// When each view had its last turn, counted in steps.
+    turns: HashMap<Option<View>, u64>,
+    clock: u64,
+    jobs: VecDeque<Job>,
+    /// Barriers asked for, and passed.
+    barriers: u64,
+    passed: u64,
+    in_a_row: usize,
+}
+
+impl Queue {
+    /// Requests that wait.
+    pub(super) fn len(&self) -> usize {
+        self.slots.len() + self.jobs.len()
+    }
+
+    /// Imports that wait.
+    pub(super) fn imports(&self) -> usize {
+        self.jobs.iter().filter(|job| job.is_import()).count()
+    }
+
+    /// Takes a command in.
+    pub(super) fn accept(&mut self, command: Command) -> Accepted {
+        match command {
+            Command::OpenModel(path) => self.barrier(|n| Job::Open(path, n)),
+            Command::OpenAttributes(path) => self.barrier(|n| Job::Attributes(path, n)),
+            Command::Import { item, source, crop } => {
+                self.jobs.push_back(Job::Import { item, source, crop });
+            }
+            Command::Recrop { item, crop } => {
+                // Only the newest crop of a picture counts.
+                self.jobs
+                    .retain(|job| !matches!(job, Job::Recrop { item: i, .. } if *i == item));
+                self.jobs.push_back(Job::Recrop { item, crop });
+            }
+            Command::Pin { item, recipe } => self.jobs.push_back(Job::Pin { item, recipe }),
+            Command::Forget(items) => {
+                self.jobs
+                    .retain(|job| !job.item().is_some_and(|i| items.contains(&i)));
+                return Accepted::Forget(items);
+            }
+            Command::Render {
+                view,
+                ticket,
+                cells,
+            } => {
+                let cells = cells.into();
+                self.newest_wins(ticket, Work::Render { view, cells });
+            }
+            Command::Inspect { ticket, recipe } => {
+                self.newest_wins(ticket, Work::Inspect(recipe));
+            }
+            Command::Export { ticket, request } => {
+                let job = Box::new(ExportJob::new(ticket, request));
+                self.jobs.push_back(Job::Export(job));
+            }
+            Command::Cancel(ticket) => {
+                self.slots.retain(|slot| slot.ticket != ticket);
+                let is_it = |job: &Job| matches!(job, Job::Export(e) if e.ticket == ticket);
+                let at = self.jobs.iter().position(is_it);
+                if let Some(Job::Export(job)) = at.and_then(|at| self.jobs.remove(at)) {
+                    return Accepted::ExportCancelled(job);
+                }
+            }
+        }
+        Accepted::Queued
+    }
+
+    fn newest_wins(&mut self, ticket: Ticket, work: Work) {
+        self.slots.retain(|s| s.work.view() != work.view());
+        self.slots.push(Slot {
+            ticket,
+            work,
+            barrier: self.barriers,
+            complaint: None,
+        });
+    }
+
+    /// A model overtakes pictures that wait to be encoded (they would have to be encoded again), but
+    /// nothing that was asked of the model before it.
+    fn barrier(&mut self, job: impl FnOnce(u64) -> Job) {
+        self.barriers += 1;
+        let encodes = |job: &Job| job.is_import() || matches!(job, Job::Recrop { .. });
+        let after = self.jobs.iter().rposition(|job| !encodes(job));
+        self.jobs
+            .insert(after.map_or(0, |at| at + 1), job(self.barriers));
+    }
+
+    /// A model or directions were opened, or could not be.
+    pub(super) fn pass(&mut self, barrier: u64) {
+        self.passed = self.passed.max(barrier);
+    }
+
+    /// Adds a job that the worker asks of itself.
+    pub(super) fn push(&mut self, job: Job) {
+        self.jobs.push_back(job);
+    }
+
+    /// Drops what an earlier model's items were still to be encoded for.
+    pub(super) fn drop_refreshes(&mut self) {
+        self.jobs.retain(|job| !matches!(job, Job::Refresh(_)));
+    }
+
+    /// Puts an unfinished job back to the head of the line.
+    pub(super) fn resume(&mut self, job: Job) {
+        self.jobs.push_front(job);
+    }
+
+    /// Puts an unfinished request back.
+    pub(super) fn put_back(&mut self, slot: Slot) {
+        self.slots.push(slot);
+    }
+
+    /// Whether a job is still to give the recipe one of its items.
+    pub(super) fn is_pending(&self, recipe: &Recipe) -> bool {
+        let made_by_a_job = |id| self.jobs.iter().any(|job| job.item() == Some(id));
+        !self.jobs.is_empty() && needs(recipe, made_by_a_job)
+    }
+
+    fn is_ready(&self, slot: &Slot) -> bool {
+        let recipe = slot.work.recipe();
+        slot.barrier <= self.passed && !recipe.is_some_and(|r| self.is_pending(r))
+    }
+
+    /// What comes next: interactive requests first, the view that has waited longest for a turn in
+    /// front, but a batch step now and then.
+    pub(super) fn next(&mut self) -> Option<Next> {
+        let ready = self.slots.iter().enumerate();
+        let ready = ready.filter(|(_, slot)| self.is_ready(slot));
+        let turn = |slot: &Slot| self.turns.get(&slot.work.view()).copied();
+        let longest_waiting = ready.min_by_key(|(_, slot)| turn(slot)).map(|(at, _)| at);
+        if let Some(at) = longest_waiting
+            && (self.jobs.is_empty() || self.in_a_row < MAX_IN_A_ROW)
+        {
+            let slot = self.slots.remove(at);
+            self.in_a_row += 1;
+            self.clock += 1;
+            self.turns.insert(slot.work.view(), self.clock);
+            return Some(Next::Slot(slot));
+        }
+        self.in_a_row = 0;
+        let at = self.awaited().unwrap_or(0);
+        self.jobs.remove(at).map(Next::Job)
+    }
+
+    /// The first job that makes an item which somebody looks at, if it can be done now.
+    fn awaited(&self) -> Option<usize> {
+        let waiting = self.slots.iter().filter(|slot| slot.barrier <= self.passed);
+        let wanted: Vec<ItemId> = waiting
+            .filter_map(|slot| items_of(slot.work.recipe()?).ok())
+            .flatten()
+            .collect();
+        let at = self.jobs.iter().position(|job| {
+            let item = job.item();
+            item.is_some_and(|item| wanted.contains(&item))
+        })?;
+        match &self.jobs[at] {
+            Job::Pin { recipe, .. } if self.is_pending(recipe) => None,
+            _ => Some(at),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

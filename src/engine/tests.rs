@@ -1,0 +1,718 @@
+//! The engine as the window sees it, with a toy in the model's place. Where the order matters a gate
+//! holds each decode until the test lets it go, so that nothing depends on time.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, Sender, unbounded};
+
+use super::message::*;
+use super::toy::{Gate, ToyExporter, ToyReader, open_toy};
+use super::{Engine, EngineOptions};
+use crate::formats;
+use crate::latent::attributes::{Direction, Directions, Figures};
+use crate::latent::temperature::sample as drawn;
+use crate::latent::tests::tiny_config;
+
+struct Bench {
+    /// First, so that a failing test opens the gate before it waits for the thread.
+    go: Option<Sender<()>>,
+    engine: Engine,
+    exported: Receiver<String>,
+    arrived: Receiver<usize>,
+    panics: Arc<AtomicUsize>,
+    woken: Arc<AtomicUsize>,
+    seen: AtomicUsize,
+}
+
+impl Bench {
+    /// An engine with a toy open, its decodes held at the gate where `gated`.
+    fn new(gated: bool) -> Self {
+        let (arrived_sender, arrived) = unbounded();
+        let (go, go_receiver) = unbounded();
+        let gate = gated.then_some(Gate {
+            arrived: arrived_sender,
+            go: go_receiver,
+        });
+        let panics = Arc::new(AtomicUsize::new(0));
+        let woken = Arc::new(AtomicUsize::new(0));
+        let (export_sender, exported) = unbounded();
+        let options = EngineOptions::new(
+            Box::new({
+                let panics = panics.clone();
+                move |path: Option<&Path>| open_toy(path, gate.clone(), panics.clone())
+            }),
+            Box::new(ToyReader),
+            Box::new(ToyExporter(export_sender)),
+        );
+        let wake = {
+            let woken = woken.clone();
+            move || {
+                woken.fetch_add(1, Ordering::SeqCst);
+            }
+        };
+        let bench = Self {
+            engine: Engine::spawn(options, wake),
+            exported,
+            arrived,
+            go: Some(go),
+            panics,
+            woken,
+            seen: AtomicUsize::new(0),
+        };
+        bench.engine.send(Command::OpenModel(None));
+        bench.until(|e| matches!(e, Event::AttributesOpened(_)));
+        bench
+    }
+
+    fn send(&self, commands: impl IntoIterator<Item = Command>) {
+        commands.into_iter().for_each(|c| self.engine.send(c));
+    }
+
+    /// The next event. The limit only turns a hang into a failure.
+    #[track_caller]
+    fn next(&self) -> Event {
+        let events = self.engine.link().events;
+        let event = events.recv_timeout(Duration::from_secs(20));
+        self.seen.fetch_add(1, Ordering::SeqCst);
+        event.expect("no event came")
+    }
+
+    /// Events up to the first that is wanted, with it; `Queue` left out.
+    #[track_caller]
+    fn until(&self, wanted: impl Fn(&Event) -> bool) -> Vec<Event> {
+        let mut events = Vec::new();
+        loop {
+            let event = self.next();
+            let last = wanted(&event);
+            if !matches!(event, Event::Queue { .. }) {
+                events.push(event);
+            }
+            if last {
+                return events;
+            }
+        }
+    }
+
+    /// The same, in short words.
+    #[track_caller]
+    fn words_until(&self, wanted: impl Fn(&Event) -> bool) -> String {
+        let words: Vec<String> = self.until(wanted).iter().map(word).collect();
+        words.join(" ")
+    }
+
+    /// Waits until a decode is at the gate; so many latents.
+    #[track_caller]
+    fn held(&self) -> usize {
+        self.arrived
+            .recv_timeout(Duration::from_secs(20))
+            .expect("no decode came")
+    }
+
+    /// Lets one decode go on.
+    fn release(&self) {
+        self.go.as_ref().unwrap().send(()).unwrap();
+    }
+
+    /// Opens the gate for good.
+    fn open_gate(&mut self) {
+        self.go = None;
+    }
+}
+
+/// `r5.0` cell 0 of ticket 5 (`c5.0` from the cache), `d5` done, `p9:2` progress, `x9` exported, `f5` failed.
+fn word(event: &Event) -> String {
+    match event {
+        Event::Rendered {
+            ticket,
+            cell,
+            elapsed,
+            ..
+        } => {
+            let how = if elapsed.is_some() { 'r' } else { 'c' };
+            format!("{how}{}.{cell}", ticket.0)
+        }
+        Event::RenderDone { ticket, .. } => format!("d{}", ticket.0),
+        Event::Progress { ticket, done, .. } => {
+            format!(
+                "p{}:{done}",
+                ticket.map_or(String::new(), |t| t.0.to_string())
+            )
+        }
+        Event::Exported { ticket, .. } => format!("x{}", ticket.0),
+        Event::Failed { ticket, item, .. } => match (ticket, item) {
+            (Some(t), _) => format!("f{}", t.0),
+            (None, Some(i)) => format!("f#{}", i.0),
+            (None, None) => "f".to_owned(),
+        },
+        Event::Imported { item, .. } => format!("i{}", item.0),
+        Event::Encoded { item, .. } => format!("e{}", item.0),
+        Event::Inspected { ticket, .. } => format!("n{}", ticket.0),
+        Event::ModelOpened(_) => "model".to_owned(),
+        Event::AttributesOpened(_) => "attributes".to_owned(),
+        Event::Queue { waiting } => format!("q{waiting}"),
+    }
+}
+
+fn sample(index: u32) -> Recipe {
+    Recipe::Sample { seed: 1, index }
+}
+
+fn render(ticket: u64, view: View, recipes: impl IntoIterator<Item = Recipe>) -> Command {
+    Command::Render {
+        view,
+        ticket: Ticket(ticket),
+        cells: (0..).zip(recipes).collect(),
+    }
+}
+
+fn import(id: u64, grey: u8) -> Command {
+    Command::Import {
+        item: ItemId(id),
+        source: PictureSource::Path(PathBuf::from(grey.to_string())),
+        crop: None,
+    }
+}
+
+fn pin(id: u64, recipe: Recipe) -> Command {
+    Command::Pin {
+        item: ItemId(id),
+        recipe,
+    }
+}
+
+fn export(ticket: u64, kind: ExportKind, recipes: Vec<Recipe>, path: &Path) -> Command {
+    Command::Export {
+        ticket: Ticket(ticket),
+        request: ExportRequest {
+            recipes,
+            kind,
+            scale: 1,
+            path: path.to_owned(),
+        },
+    }
+}
+
+fn grid() -> ExportKind {
+    ExportKind::Grid {
+        columns: 2,
+        gap: 0,
+        labels: vec![],
+    }
+}
+
+fn item(id: u64) -> Recipe {
+    Recipe::Item(ItemId(id))
+}
+
+fn done(ticket: u64) -> impl Fn(&Event) -> bool {
+    move |e| matches!(e, Event::RenderDone { ticket: t, .. } if t.0 == ticket)
+}
+
+fn encoded(id: u64) -> impl Fn(&Event) -> bool {
+    move |e| matches!(e, Event::Encoded { item, .. } if item.0 == id)
+}
+
+fn is_failure(e: &Event) -> bool {
+    matches!(e, Event::Failed { .. })
+}
+
+#[track_caller]
+fn message(events: &[Event]) -> &str {
+    let found = events.iter().find_map(|e| match e {
+        Event::Failed { message, .. } => Some(message.as_str()),
+        _ => None,
+    });
+    found.expect("no failure")
+}
+
+#[test]
+fn the_newest_render_wins_and_the_older_is_cancelled_under_way() {
+    let bench = Bench::new(true);
+    bench.send([render(1, View::Edit, [sample(0)])]);
+    bench.held();
+    bench.send([2, 3].map(|t| render(t, View::Edit, [sample(t as u32)])));
+    bench.release();
+    bench.held();
+    bench.release();
+    assert_eq!(bench.words_until(done(3)), "r3.0 d3");
+}
+
+#[test]
+fn a_slider_faster_than_decodes_shows_something_and_ends_on_the_last_value() {
+    let bench = Bench::new(true);
+    bench.send([render(1, View::Edit, [sample(1)])]);
+    for ticket in 2..=7 {
+        bench.held();
+        bench.send([render(ticket, View::Edit, [sample(ticket as u32)])]);
+        bench.release();
+    }
+    bench.held();
+    bench.release();
+    // Every second decode is finished, whatever comes.
+    assert_eq!(
+        bench.words_until(done(7)),
+        "r2.0 d2 r4.0 d4 r6.0 d6 r7.0 d7"
+    );
+}
+
+#[test]
+fn cells_come_in_order_and_views_take_turns() {
+    let bench = Bench::new(true);
+    bench.send([render(1, View::Filmstrip, (0..6).map(sample))]);
+    assert_eq!(bench.held(), 4);
+    bench.send([render(2, View::Morph, [sample(50)])]);
+    bench.release();
+    assert_eq!(bench.held(), 1);
+    bench.release();
+    assert_eq!(bench.held(), 2);
+    bench.release();
+    assert_eq!(
+        bench.words_until(done(1)),
+        "r1.0 r1.1 r1.2 r1.3 r2.0 d2 r1.4 r1.5 d1"
+    );
+}
+
+#[test]
+fn the_cells_that_an_older_render_still_had_are_dropped() {
+    let bench = Bench::new(true);
+    bench.send([
+        render(1, View::Sample, [sample(0)]),
+        render(1, View::Sample, (0..8).map(sample)),
+    ]);
+    bench.held();
+    bench.release();
+    bench.held();
+    bench.send([render(2, View::Sample, [sample(90)])]);
+    bench.release();
+    bench.held();
+    bench.release();
+    let words = bench.words_until(done(2));
+    assert!(
+        !words.contains("r1.7") && words.ends_with("r2.0 d2"),
+        "{words}"
+    );
+}
+
+#[test]
+fn interactive_requests_are_served_between_the_pictures_of_an_export() {
+    let bench = Bench::new(true);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.png");
+    bench.send([export(9, grid(), (0..3).map(sample).collect(), &path)]);
+    bench.held();
+    bench.send([render(1, View::Edit, [sample(50)])]);
+    for _ in 0..4 {
+        bench.release();
+    }
+    let words = bench.words_until(|e| matches!(e, Event::Exported { .. }));
+    assert_eq!(words, "p9:1 r1.0 d1 p9:2 p9:3 x9");
+    assert!(path.exists());
+    let asked = bench.exported.recv().unwrap();
+    assert!(asked.starts_with("grid of 3 in 2 columns"), "{asked}");
+    assert!(
+        asked.contains(r#"{"sample":{"seed":1,"index":2}}"#),
+        "{asked}"
+    );
+}
+
+#[test]
+fn a_cancelled_export_writes_nothing_and_the_next_request_is_served() {
+    let mut bench = Bench::new(true);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.png");
+    bench.send([export(9, grid(), vec![sample(0); 3], &path)]);
+    bench.held();
+    bench.send([
+        Command::Cancel(Ticket(9)),
+        render(1, View::Edit, [sample(1)]),
+    ]);
+    bench.open_gate();
+    let events = bench.until(done(1));
+    assert!(message(&events).contains("cancelled") && message(&events).contains("a.png"));
+    assert!(!path.exists() && bench.exported.is_empty());
+}
+
+#[test]
+fn a_cancelled_render_is_not_answered() {
+    let bench = Bench::new(true);
+    bench.send([render(1, View::Edit, [sample(0)])]);
+    bench.held();
+    bench.send([
+        Command::Cancel(Ticket(1)),
+        render(2, View::Morph, [sample(1)]),
+    ]);
+    bench.release();
+    bench.held();
+    bench.release();
+    assert_eq!(bench.words_until(done(2)), "r2.0 d2");
+}
+
+#[test]
+fn a_panic_in_the_model_is_an_answer_and_the_worker_goes_on() {
+    let bench = Bench::new(false);
+    bench.send([import(1, 80)]);
+    bench.until(encoded(1));
+    bench.panics.store(1, Ordering::SeqCst);
+    bench.send([render(1, View::Edit, [sample(0)])]);
+    let events = bench.until(is_failure);
+    assert!(message(&events).contains("toy panic") && message(&events).contains("opened again"));
+    bench.send([render(2, View::Edit, [sample(0), item(1)])]);
+    assert_eq!(bench.words_until(done(2)), "r2.0 c2.1 d2");
+
+    bench.panics.store(1, Ordering::SeqCst);
+    let folder = tempfile::tempdir().unwrap();
+    bench.send([
+        export(9, grid(), vec![sample(70)], &folder.path().join("a.png")),
+        pin(2, sample(71)),
+    ]);
+    assert_eq!(bench.words_until(encoded(2)), "f9 e2");
+}
+
+#[test]
+fn equal_requests_are_answered_from_the_cache_until_the_item_changes() {
+    let bench = Bench::new(false);
+    bench.send([import(1, 80), render(1, View::Edit, [item(1), sample(0)])]);
+    assert_eq!(bench.words_until(done(1)), "i1 e1 c1.0 r1.1 d1");
+    bench.send([render(2, View::Morph, [item(1), sample(0)])]);
+    let before = bench.until(done(2));
+    assert_eq!(word(&before[0]), "c2.0");
+    assert_eq!(word(&before[1]), "c2.1");
+
+    let crop = CropSquare {
+        cx: 30.0,
+        cy: 15.0,
+        side: 10.0,
+    };
+    let edited = Recipe::Scaled {
+        base: Box::new(item(1)),
+        temperature: vec![1.0],
+    };
+    bench.send([render(3, View::Edit, [edited.clone()])]);
+    assert_eq!(bench.words_until(done(3)), "r3.0 d3");
+    bench.send([
+        Command::Recrop {
+            item: ItemId(1),
+            crop,
+        },
+        render(4, View::Edit, [edited, item(1)]),
+    ]);
+    let after = bench.until(done(4));
+    assert_eq!(
+        after.iter().map(word).collect::<Vec<_>>().join(" "),
+        "e1 r4.0 c4.1 d4"
+    );
+    let pixels = |e: &Event| match e {
+        Event::Rendered { pixels, .. } => pixels.clone(),
+        _ => unreachable!(),
+    };
+    assert_ne!(pixels(&before[0]), pixels(&after[2]));
+    assert_eq!(pixels(&after[1]), pixels(&after[2]));
+}
+
+#[test]
+fn one_bad_cell_does_not_spoil_the_others_and_is_reported_once() {
+    let bench = Bench::new(false);
+    bench.send([render(1, View::Sample, [item(99), sample(0), item(99)])]);
+    let events = bench.until(done(1));
+    assert_eq!(
+        events.iter().map(word).collect::<Vec<_>>().join(" "),
+        "r1.1 f1 d1"
+    );
+    assert!(message(&events).contains("picture 99"));
+    bench.send([render(2, View::Sample, [])]);
+    assert_eq!(bench.words_until(done(2)), "d2");
+}
+
+#[test]
+fn pictures_are_imported_encoded_and_counted() {
+    let bench = Bench::new(false);
+    bench.send([import(1, 80), import(2, 90)]);
+    bench.send([Command::Import {
+        item: ItemId(3),
+        source: PictureSource::Path(PathBuf::from("text.txt")),
+        crop: None,
+    }]);
+    let is_last = |e: &Event| matches!(e, Event::Progress { done: 3, .. });
+    // How many wait when the first is done depends on the threads; the last always says 3 of 3.
+    let events = bench.until(|e| is_failure(e) || is_last(e));
+    let words: Vec<String> = events
+        .iter()
+        .map(word)
+        .filter(|w| !w.starts_with('p'))
+        .collect();
+    assert_eq!(words.join(" "), "i1 e1 i2 e2 f#3");
+    assert!(message(&events).contains("not a picture: text.txt"));
+    let Event::Imported {
+        size,
+        crop,
+        face_found,
+        ..
+    } = &events[0]
+    else {
+        unreachable!()
+    };
+    assert_eq!((*size, crop.side, *face_found), ([40, 30], 30.0, true));
+}
+
+#[test]
+fn a_forgotten_picture_is_not_encoded_any_more() {
+    let mut bench = Bench::new(true);
+    bench.send([import(1, 80), import(2, 90)]);
+    bench.held();
+    bench.send([
+        Command::Forget(vec![ItemId(1)]),
+        render(1, View::Edit, [item(1), item(2)]),
+    ]);
+    bench.open_gate();
+    let events = bench.until(done(1));
+    let words: Vec<String> = events
+        .iter()
+        .map(word)
+        .filter(|w| !w.starts_with('p'))
+        .collect();
+    assert_eq!(words.join(" "), "i1 i2 e2 c1.1 f1 d1");
+}
+
+#[test]
+fn inspections_of_photos_and_of_samples() {
+    let bench = Bench::new(false);
+    bench.send([import(1, 80)]);
+    let inspect = |ticket, recipe| Command::Inspect {
+        ticket: Ticket(ticket),
+        recipe,
+    };
+    let find = |events: Vec<Event>| {
+        let found = events.into_iter().find_map(|e| match e {
+            Event::Inspected { inspection, .. } | Event::Encoded { inspection, .. } => {
+                Some(inspection)
+            }
+            _ => None,
+        });
+        found.unwrap()
+    };
+    let at_import = find(bench.until(encoded(1)));
+    bench.send([inspect(5, item(1))]);
+    let asked = find(bench.until(|e| matches!(e, Event::Inspected { .. })));
+    assert_eq!(asked, at_import);
+    assert!(asked.round_trip < 1e-5 && asked.non_finite == 0);
+    let sum: f64 = asked.level_bits.iter().sum();
+    assert!((asked.bits_per_dim - 5.0 - sum).abs() < 1e-9);
+
+    bench.send([inspect(6, sample(3))]);
+    let asked = find(bench.until(|e| matches!(e, Event::Inspected { .. })));
+    let latent = drawn(&tiny_config(), 1, 3);
+    assert!((asked.relative_norm - latent.relative_norm()).abs() < 1e-9);
+    assert_eq!(asked.level_norms.len(), 2);
+    assert!(asked.round_trip < 1e-5);
+
+    let infinite = Recipe::Scaled {
+        base: Box::new(sample(3)),
+        temperature: vec![f32::MAX],
+    };
+    bench.send([inspect(7, infinite)]);
+    let asked = find(bench.until(|e| matches!(e, Event::Inspected { .. })));
+    assert!(asked.non_finite > 0 && asked.bits_per_dim.is_nan());
+}
+
+#[test]
+fn another_model_encodes_photos_anew_and_keeps_pins_that_fit() {
+    let bench = Bench::new(false);
+    bench.send([import(1, 80), pin(2, sample(0))]);
+    bench.until(encoded(2));
+    bench.send([Command::OpenModel(Some(PathBuf::from("8")))]);
+    assert_eq!(bench.words_until(encoded(2)), "model attributes e1 p:1 e2");
+    bench.send([
+        Command::OpenModel(Some(PathBuf::from("16"))),
+        render(1, View::Edit, [item(1)]),
+    ]);
+    let events = bench.until(done(1));
+    let words: Vec<String> = events
+        .iter()
+        .map(word)
+        .filter(|w| !w.starts_with('p'))
+        .collect();
+    assert_eq!(words.join(" "), "model attributes f#2 e1 c1.0 d1");
+    assert!(message(&events).contains("seed 1, cell 0"));
+    let thumbnail = events.iter().find_map(|e| match e {
+        Event::Encoded { thumbnail, .. } => Some(thumbnail.width()),
+        _ => None,
+    });
+    assert_eq!(thumbnail, Some(16));
+
+    // A model that cannot be opened leaves everything as it is.
+    bench.send([
+        Command::OpenModel(Some(PathBuf::from("missing"))),
+        render(2, View::Edit, [item(1)]),
+    ]);
+    assert_eq!(bench.words_until(done(2)), "f c2.0 d2");
+}
+
+fn direction(name: &str, index: u32, side: usize) -> Direction {
+    let config = crate::model::GlowConfig {
+        image_size: side,
+        ..tiny_config()
+    };
+    Direction {
+        name: name.to_owned(),
+        vector: drawn(&config, 5, index),
+        center: 0.0,
+        range: [-2.0, 2.0],
+        figures: Figures {
+            auc: Some(0.9),
+            counts: [3, 4],
+            ..Figures::default()
+        },
+    }
+}
+
+#[test]
+fn attributes_open_edit_and_project() {
+    let bench = Bench::new(false);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("attributes.safetensors");
+    let write = |side: usize| {
+        let config = crate::model::GlowConfig {
+            image_size: side,
+            ..tiny_config()
+        };
+        let list = vec![direction("smile", 0, side), direction("age", 1, side)];
+        let directions = Directions::new(list).unwrap();
+        let precision = formats::attributes::Precision::F32;
+        formats::attributes::write(&path, &config, &directions, precision).unwrap();
+    };
+    let edited = |name: &str, amount| Recipe::Edited {
+        base: Box::new(sample(0)),
+        edits: vec![AttributeEdit {
+            name: name.to_owned(),
+            amount,
+        }],
+        keep_others: false,
+    };
+    write(8);
+    bench.send([
+        Command::OpenAttributes(path.clone()),
+        render(1, View::Edit, [edited("smile", 1.0), edited("beard", 1.0)]),
+    ]);
+    let events = bench.until(done(1));
+    assert_eq!(
+        events.iter().map(word).collect::<Vec<_>>().join(" "),
+        "attributes r1.0 f1 d1"
+    );
+    let Event::AttributesOpened(infos) = &events[0] else {
+        unreachable!()
+    };
+    assert_eq!((infos[1].name.as_str(), infos[1].auc), ("age", Some(0.9)));
+    assert!(message(&events).contains("\"beard\""));
+
+    let mut projections = Vec::new();
+    for (ticket, amount) in [(2, 0.0), (3, 1.5)] {
+        let recipe = edited("smile", amount);
+        bench.send([Command::Inspect {
+            ticket: Ticket(ticket),
+            recipe,
+        }]);
+        let events = bench.until(|e| matches!(e, Event::Inspected { .. }));
+        let Some(Event::Inspected { inspection, .. }) = events.last() else {
+            unreachable!()
+        };
+        projections.push(inspection.projections[0]);
+    }
+    assert!((projections[1] - projections[0] - 1.5).abs() < 1e-4);
+
+    write(16);
+    bench.send([Command::OpenAttributes(path.clone())]);
+    let events = bench.until(is_failure);
+    assert!(message(&events).contains("another model") && message(&events).contains("smile"));
+}
+
+#[test]
+fn frames_gifs_and_latents_are_exported() {
+    let bench = Bench::new(false);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("out.safetensors");
+    std::fs::write(&path, "an older file").unwrap();
+    bench.send([import(4, 80)]);
+    bench.until(encoded(4));
+    let recipes = vec![sample(0), item(4)];
+    bench.send([
+        export(7, ExportKind::Frames, recipes.clone(), folder.path()),
+        export(8, ExportKind::Gif { delay_cs: 5 }, recipes.clone(), &path),
+        export(9, ExportKind::Latents, recipes, &path),
+        // What is forgotten after an export was asked for was there when it began, or is named.
+        export(10, grid(), vec![], &path),
+    ]);
+    let events = bench.until(|e| {
+        matches!(
+            e,
+            Event::Failed {
+                ticket: Some(Ticket(10)),
+                ..
+            }
+        )
+    });
+    assert_eq!(
+        events.iter().map(word).collect::<Vec<_>>().join(" "),
+        "p7:1 p7:2 x7 p8:1 p8:2 x8 p9:1 p9:2 x9 f10"
+    );
+    assert!(message(&events).contains("nothing to draw"));
+    let asked: Vec<String> = bench.exported.try_iter().collect();
+    assert!(asked[0].starts_with("frame 0 of 2") && !asked[0].contains("\"item\""));
+    assert!(asked[1].contains(r#""items":{"4":"80"}"#), "{}", asked[1]);
+    assert_eq!(asked[2], "gif of 2 at 5");
+    let file = formats::latents::read(&path).unwrap();
+    assert_eq!(file.latents[0], drawn(&tiny_config(), 1, 0));
+    assert_eq!(file.names.unwrap(), ["seed 1, cell 0", "80"]);
+    assert!(file.settings.unwrap().contains("glow-explorer-settings/1"));
+}
+
+#[test]
+fn dropping_the_engine_ends_the_thread_while_others_hold_the_link() {
+    let mut bench = Bench::new(true);
+    let link = bench.engine.link();
+    bench.send([render(1, View::Edit, [sample(0)])]);
+    bench.held();
+    bench.open_gate();
+    drop(bench);
+    // The worker has gone: nobody takes commands any more, and events end after those sent.
+    assert!(link.commands.send(Command::Forget(vec![])).is_err());
+    while link.events.recv().is_ok() {}
+}
+
+#[test]
+fn the_window_is_woken_for_every_event() {
+    let bench = Bench::new(false);
+    bench.send([render(1, View::Edit, (0..5).map(sample)), import(1, 80)]);
+    bench.until(encoded(1));
+    let (woken, link) = (bench.woken.clone(), bench.engine.link());
+    let seen = bench.seen.load(Ordering::SeqCst);
+    drop(bench);
+    let rest = link.events.iter().count();
+    assert_eq!(woken.load(Ordering::SeqCst), seen + rest);
+}
+
+#[test]
+fn without_a_model_requests_say_so() {
+    let (export_sender, _exported) = unbounded();
+    let options = EngineOptions::new(
+        Box::new(|_: Option<&Path>| Err("no weights here".to_owned())),
+        Box::new(ToyReader),
+        Box::new(ToyExporter(export_sender)),
+    );
+    let engine = Engine::spawn(options, || {});
+    engine.send(Command::OpenModel(None));
+    engine.send(render(1, View::Edit, [sample(0)]));
+    engine.send(import(2, 80));
+    let events = engine.link().events;
+    let mut messages = Vec::new();
+    while messages.len() < 3 {
+        if let Ok(Event::Failed { message, .. }) = events.recv_timeout(Duration::from_secs(20)) {
+            messages.push(message);
+        }
+    }
+    assert_eq!(messages[0], "no weights here");
+    assert!(messages[1].contains("no model is open"));
+    assert!(messages[2].contains("no model is open"));
+}

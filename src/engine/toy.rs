@@ -1,0 +1,321 @@
+//! A stand-in for the model, exactly invertible and instant: a Haar transform in Glow's shape. Tests
+//! can hold it between two decodes, make it panic, and read what it was asked.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crossbeam_channel::{Receiver, Sender};
+use image::RgbImage;
+
+use super::message::{CropSquare, ModelInfo, PictureSource};
+use super::seams::{
+    Cancelled, Codec, Exporter, GridLayout, OpenedModel, PictureReader, ReadPicture,
+};
+use crate::latent::attributes::Directions;
+use crate::model::{Decoded, Encoded, GlowConfig, Latent, ModelError};
+
+/// eps of the toy are this much larger than Haar coefficients, so that they are about unit normal.
+const SCALE: f32 = 4.0;
+
+/// See the module.
+pub(crate) struct ToyCodec {
+    pub(crate) config: GlowConfig,
+    /// Holds every decode until a test lets it go on; free where there is none.
+    pub(crate) gate: Option<Gate>,
+    /// Decodes that are still to panic.
+    pub(crate) panics: Arc<AtomicUsize>,
+}
+
+/// The codec's side of a gate.
+#[derive(Clone)]
+pub(crate) struct Gate {
+    /// Says how many latents a decode has before it waits.
+    pub(crate) arrived: Sender<usize>,
+    /// One message lets one decode go on; closed, all.
+    pub(crate) go: Receiver<()>,
+}
+
+impl ToyCodec {
+    pub(crate) fn new(config: GlowConfig) -> Self {
+        Self {
+            config,
+            gate: None,
+            panics: Arc::default(),
+        }
+    }
+}
+
+/// `[c, s, s] -> [4c, s/2, s/2]`, orthonormal and its own inverse within each 2x2 block.
+fn haar(x: &[f32], c: usize, side: usize) -> Vec<f32> {
+    let h = side / 2;
+    let mut y = vec![0.0; x.len()];
+    for ch in 0..c {
+        for i in 0..h * h {
+            let (r, q) = (2 * (i / h), 2 * (i % h));
+            let at = |dy, dx| x[(ch * side + r + dy) * side + q + dx];
+            let block = butterfly([at(0, 0), at(0, 1), at(1, 0), at(1, 1)]);
+            for (k, v) in block.into_iter().enumerate() {
+                y[(k * c + ch) * h * h + i] = v;
+            }
+        }
+    }
+    y
+}
+
+fn unhaar(y: &[f32], c: usize, side: usize) -> Vec<f32> {
+    let h = side / 2;
+    let mut x = vec![0.0; y.len()];
+    for ch in 0..c {
+        for i in 0..h * h {
+            let (r, q) = (2 * (i / h), 2 * (i % h));
+            let block = butterfly([0, 1, 2, 3].map(|k| y[(k * c + ch) * h * h + i]));
+            for (k, v) in block.into_iter().enumerate() {
+                x[(ch * side + r + k / 2) * side + q + k % 2] = v;
+            }
+        }
+    }
+    x
+}
+
+fn butterfly([a, b, c, d]: [f32; 4]) -> [f32; 4] {
+    [a + b + c + d, a - b + c - d, a + b - c - d, a - b - c + d].map(|v| v / 2.0)
+}
+
+impl Codec for ToyCodec {
+    fn config(&self) -> &GlowConfig {
+        &self.config
+    }
+
+    fn device_label(&self) -> String {
+        "toy".to_owned()
+    }
+
+    fn encode(
+        &self,
+        pictures: &[RgbImage],
+        cancelled: Cancelled<'_>,
+    ) -> Result<Vec<Encoded>, ModelError> {
+        let side = self.config.image_size;
+        let encode = |picture: &RgbImage| {
+            if picture.dimensions() != (side as u32, side as u32) {
+                return Err(ModelError::Shape {
+                    what: "picture".to_owned(),
+                    expected: side.to_string(),
+                    found: picture.width().to_string(),
+                });
+            }
+            if cancelled() {
+                return Err(ModelError::Cancelled);
+            }
+            let raw = picture.as_raw();
+            let x: Vec<f32> = (0..3 * side * side)
+                .map(|i| f32::from(raw[i % (side * side) * 3 + i / (side * side)] / 8))
+                .map(|bin| (bin + 0.5) / 32.0 - 0.5)
+                .collect();
+            let mut latent = Latent::zeros(&self.config);
+            let mut flow = x.clone();
+            for (level, shape) in latent.levels.iter_mut().zip(self.config.level_shapes()) {
+                flow = haar(&flow, shape.channels / 4, 2 * shape.side);
+                let kept = flow.len() - level.data.len();
+                for (e, v) in level.data.iter_mut().zip(&flow[kept..]) {
+                    *e = SCALE * v;
+                }
+                flow.truncate(kept);
+            }
+            let d = self.config.dims() as f64;
+            let level_bits: Vec<f64> = latent
+                .levels
+                .iter()
+                .map(|e| {
+                    e.data
+                        .iter()
+                        .map(|&v| 0.5 * f64::from(v).powi(2))
+                        .sum::<f64>()
+                        / d
+                })
+                .collect();
+            Ok(Encoded {
+                latent,
+                bits_per_dim: level_bits.iter().sum::<f64>() + f64::from(self.config.bits),
+                level_bits,
+                x,
+            })
+        };
+        pictures.iter().map(encode).collect()
+    }
+
+    fn decode(
+        &self,
+        latents: &[Latent],
+        cancelled: Cancelled<'_>,
+    ) -> Result<Vec<Decoded>, ModelError> {
+        if let Some(gate) = &self.gate {
+            let _ = gate.arrived.send(latents.len());
+            let _ = gate.go.recv();
+        }
+        if cancelled() {
+            return Err(ModelError::Cancelled);
+        }
+        let one_less = |n: usize| n.checked_sub(1);
+        let panics = self
+            .panics
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less);
+        assert!(panics.is_err(), "toy panic");
+        let decode = |latent: &Latent| {
+            assert!(latent.fits(&self.config));
+            let mut flow: Vec<f32> = Vec::new();
+            let shapes = self.config.level_shapes();
+            for (level, shape) in latent.levels.iter().zip(shapes).rev() {
+                flow.extend(level.data.iter().map(|v| v / SCALE));
+                flow = unhaar(&flow, shape.channels / 4, 2 * shape.side);
+            }
+            let (side, plane) = (self.config.image_size as u32, flow.len() / 3);
+            let pixels = RgbImage::from_fn(side, side, |px, py| {
+                let at = (py * side + px) as usize;
+                image::Rgb([0, 1, 2].map(|c| {
+                    let bin = ((flow[c * plane + at] + 0.5) * 32.0).floor();
+                    (bin * 8.0).clamp(0.0, 255.0) as u8
+                }))
+            });
+            Decoded {
+                non_finite: flow.iter().filter(|v| !v.is_finite()).count(),
+                x: flow,
+                pixels,
+            }
+        };
+        Ok(latents.iter().map(decode).collect())
+    }
+}
+
+/// Opens a toy of 8 pixels, or of as many as the path says: `16`. `missing` cannot be opened.
+pub(crate) fn open_toy(
+    path: Option<&Path>,
+    gate: Option<Gate>,
+    panics: Arc<AtomicUsize>,
+) -> Result<OpenedModel, String> {
+    let name = path.map_or("8".to_owned(), |p| p.display().to_string());
+    let side = name.parse().map_err(|_| format!("no such model: {name}"))?;
+    let config = GlowConfig {
+        image_size: side,
+        ..crate::latent::tests::tiny_config()
+    };
+    let codec = ToyCodec {
+        gate,
+        panics,
+        ..ToyCodec::new(config.clone())
+    };
+    let info = ModelInfo {
+        name,
+        path: path.map(Path::to_owned),
+        n_parameters: 0,
+        provenance: "{}".to_owned(),
+        device: codec.device_label(),
+        config,
+    };
+    Ok(OpenedModel {
+        codec: Box::new(codec),
+        info,
+        directions: Directions::default(),
+        warnings: Vec::new(),
+    })
+}
+
+/// Reads the number in a path's name as a grey level of a picture of 40 by 30 pixels.
+pub(crate) struct ToyReader;
+
+impl PictureReader for ToyReader {
+    fn read(&self, source: &PictureSource) -> Result<ReadPicture, String> {
+        let PictureSource::Path(path) = source else {
+            return Err("toys read paths alone".to_owned());
+        };
+        let name = path.display().to_string();
+        let grey: u8 = name.parse().map_err(|_| format!("not a picture: {name}"))?;
+        let pixels = RgbImage::from_fn(40, 30, |x, _| image::Rgb([grey, x as u8, 128]));
+        Ok(ReadPicture { name, pixels })
+    }
+
+    fn propose_crop(&self, _: &RgbImage) -> (CropSquare, bool) {
+        let crop = CropSquare {
+            cx: 15.0,
+            cy: 15.0,
+            side: 30.0,
+        };
+        (crop, true)
+    }
+
+    fn apply_crop(&self, pixels: &RgbImage, crop: CropSquare, size: u32) -> RgbImage {
+        let left = (crop.cx - crop.side / 2.0).max(0.0) as u32;
+        RgbImage::from_fn(size, size, |x, y| {
+            *pixels.get_pixel((left + x) % 40, y % 30)
+        })
+    }
+}
+
+/// Tells a channel what it was asked to write.
+pub(crate) struct ToyExporter(pub(crate) Sender<String>);
+
+impl Exporter for ToyExporter {
+    fn grid(
+        &self,
+        pictures: &[RgbImage],
+        layout: GridLayout<'_>,
+        settings: &str,
+        path: &Path,
+    ) -> Result<(), String> {
+        let n = pictures.len();
+        let columns = layout.columns;
+        let _ = self
+            .0
+            .send(format!("grid of {n} in {columns} columns: {settings}"));
+        std::fs::write(path, b"grid").map_err(|e| e.to_string())
+    }
+
+    fn frame(
+        &self,
+        _: &RgbImage,
+        index: usize,
+        total: usize,
+        _: u32,
+        settings: &str,
+        _: &Path,
+    ) -> Result<(), String> {
+        let _ = self.0.send(format!("frame {index} of {total}: {settings}"));
+        Ok(())
+    }
+
+    fn animation(
+        &self,
+        pictures: &[RgbImage],
+        delay_cs: u16,
+        _: u32,
+        _: &str,
+        _: &Path,
+        _: Cancelled<'_>,
+    ) -> Result<(), String> {
+        let _ = self
+            .0
+            .send(format!("gif of {} at {delay_cs}", pictures.len()));
+        Ok(())
+    }
+}
+
+#[test]
+fn the_toy_inverts_itself() {
+    let config = crate::latent::tests::tiny_config();
+    let toy = ToyCodec::new(config);
+    let picture = RgbImage::from_fn(8, 8, |x, y| image::Rgb([x as u8 * 31, y as u8 * 31, 77]));
+    let encoded = &toy.encode(&[picture], &|| false).unwrap()[0];
+    let decoded = &toy
+        .decode(std::slice::from_ref(&encoded.latent), &|| false)
+        .unwrap()[0];
+    for (a, b) in encoded.x.iter().zip(&decoded.x) {
+        assert!((a - b).abs() < 1e-6);
+    }
+    assert_eq!(
+        toy.encode(std::slice::from_ref(&decoded.pixels), &|| false)
+            .unwrap()[0]
+            .x,
+        encoded.x
+    );
+}

@@ -1,0 +1,224 @@
+//! Files that are either whole or not there.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::process;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::ExportError;
+
+/// Tells apart the partial files of one process.
+static N_PARTIAL: AtomicU64 = AtomicU64::new(0);
+
+/// Writes a file through `write`, so that `path` holds the old content or all of the new.
+///
+/// The bytes go to `.name.partial-..` in the same folder, are flushed to the disk and then renamed;
+/// on any error the partial file is removed. Links are followed; a device or a pipe is written to
+/// directly.
+pub fn write_atomically(
+    path: &Path,
+    write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
+) -> Result<(), ExportError> {
+    let fail = |e| ExportError::from_io(path, e);
+    let target = existing_target(path)?;
+    let folder = match target.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    match fs::metadata(folder) {
+        Ok(meta) if !meta.is_dir() => {
+            return Err(ExportError::NotAFolder {
+                path: folder.display().to_string(),
+            });
+        }
+        Ok(_) => {}
+        Err(e) => return Err(fail(e)),
+    }
+    if fs::metadata(&target).is_ok_and(|m| !m.is_file()) {
+        let mut writer = BufWriter::new(File::create(&target).map_err(fail)?);
+        return write(&mut writer)
+            .and_then(|()| writer.flush())
+            .map_err(fail);
+    }
+    let partial = Partial::create(folder, &target).map_err(fail)?;
+    let mut writer = BufWriter::new(partial.file.try_clone().map_err(fail)?);
+    write(&mut writer)
+        .and_then(|()| writer.flush())
+        .and_then(|()| partial.file.sync_all())
+        .map_err(fail)?;
+    drop(writer);
+    partial.rename(&target).map_err(fail)?;
+    // The new name should survive a power cut too; where folders cannot be synced, so be it.
+    if let Ok(folder) = File::open(folder) {
+        let _ = folder.sync_all();
+    }
+    Ok(())
+}
+
+/// The file that `path` stands for, once links are followed, if it may be replaced.
+fn existing_target(path: &Path) -> Result<PathBuf, ExportError> {
+    let name = || path.display().to_string();
+    if path.file_name().is_none() {
+        return Err(match fs::metadata(path) {
+            Ok(meta) if meta.is_dir() => ExportError::IsFolder { path: name() },
+            _ => ExportError::NoName { path: name() },
+        });
+    }
+    let Ok(meta) = fs::metadata(path) else {
+        return Ok(path.to_owned());
+    };
+    if meta.is_dir() {
+        return Err(ExportError::IsFolder { path: name() });
+    }
+    if meta.permissions().readonly() {
+        return Err(ExportError::WriteProtected { path: name() });
+    }
+    let is_link = fs::symlink_metadata(path).is_ok_and(|m| m.is_symlink());
+    if is_link {
+        fs::canonicalize(path).map_err(|e| ExportError::from_io(path, e))
+    } else {
+        Ok(path.to_owned())
+    }
+}
+
+/// A file on its way, removed unless it is renamed.
+struct Partial {
+    file: File,
+    path: Option<PathBuf>,
+}
+
+impl Partial {
+    fn create(folder: &Path, target: &Path) -> io::Result<Self> {
+        // Shortened, as the longest names leave no room for more.
+        let name: String = target
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .chars()
+            .take(50)
+            .collect();
+        let number = N_PARTIAL.fetch_add(1, Ordering::Relaxed);
+        let path = folder.join(format!(".{name}.partial-{}-{number}", process::id()));
+        let open = || OpenOptions::new().write(true).create_new(true).open(&path);
+        let file = match open() {
+            // Left behind by a crashed process that had the same number.
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
+                fs::remove_file(&path)?;
+                open()
+            }
+            other => other,
+        }?;
+        Ok(Self {
+            file,
+            path: Some(path),
+        })
+    }
+
+    fn rename(mut self, target: &Path) -> io::Result<()> {
+        if let Some(path) = &self.path {
+            fs::rename(path, target)?;
+        }
+        self.path = None;
+        Ok(())
+    }
+}
+
+impl Drop for Partial {
+    fn drop(&mut self) {
+        if let Some(path) = &self.path {
+            let _ = fs::remove_file(path);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(folder: &Path) -> Vec<String> {
+        let mut names: Vec<String> = fs::read_dir(folder)
+            .unwrap()
+            .map(|e| e.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort_unstable();
+        names
+    }
+
+    #[test]
+    fn replaces_and_leaves_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.txt");
+        for text in ["first", "second"] {
+            write_atomically(&path, |w| w.write_all(text.as_bytes())).unwrap();
+            assert_eq!(fs::read_to_string(&path).unwrap(), text);
+        }
+        assert_eq!(names(folder.path()), ["a.txt"]);
+    }
+
+    #[test]
+    fn a_failure_keeps_the_old_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.txt");
+        fs::write(&path, "old").unwrap();
+        let error = write_atomically(&path, |w| {
+            w.write_all(b"new")?;
+            Err(io::ErrorKind::StorageFull.into())
+        })
+        .unwrap_err();
+        assert!(matches!(error, ExportError::DiskFull { .. }), "{error}");
+        assert_eq!(fs::read_to_string(&path).unwrap(), "old");
+        assert_eq!(names(folder.path()), ["a.txt"]);
+    }
+
+    #[test]
+    fn each_wrong_target_has_its_own_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |path: &Path| write_atomically(path, |w| w.write_all(b"x"));
+        assert!(matches!(
+            write(&folder.path().join("none/a.png")),
+            Err(ExportError::NoFolder { .. })
+        ));
+        assert!(matches!(
+            write(folder.path()),
+            Err(ExportError::IsFolder { .. })
+        ));
+        assert!(matches!(
+            write(Path::new("")),
+            Err(ExportError::NoName { .. })
+        ));
+        let file = folder.path().join("file");
+        fs::write(&file, "x").unwrap();
+        assert!(matches!(
+            write(&file.join("a.png")),
+            Err(ExportError::NotAFolder { .. })
+        ));
+        let mut protection = fs::metadata(&file).unwrap().permissions();
+        protection.set_readonly(true);
+        fs::set_permissions(&file, protection).unwrap();
+        let error = write(&file).unwrap_err();
+        assert!(matches!(error, ExportError::WriteProtected { .. }));
+        assert!(error.to_string().ends_with(&file.display().to_string()));
+    }
+
+    #[test]
+    fn long_names_have_room() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("n".repeat(250));
+        write_atomically(&path, |w| w.write_all(b"x")).unwrap();
+        assert!(path.is_file());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_are_followed_and_devices_written_to() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, link) = (folder.path().join("file"), folder.path().join("link"));
+        fs::write(&file, "old").unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        write_atomically(&link, |w| w.write_all(b"new")).unwrap();
+        assert_eq!(fs::read_to_string(&file).unwrap(), "new");
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        write_atomically(Path::new("/dev/null"), |w| w.write_all(b"gone")).unwrap();
+    }
+}

@@ -1,0 +1,41 @@
+//! Pictures on their way out: sheets, PNG with settings inside, animations, numbered frames.
+//!
+//! Every file is written beside its target and renamed when it is whole, so a failed or cancelled
+//! export leaves what was there before.
+
+pub mod atomic;
+mod error;
+pub mod frames;
+pub mod gif;
+pub mod layout;
+pub mod png_file;
+mod text;
+
+pub use self::atomic::write_atomically;
+pub use self::error::ExportError;
+pub use self::frames::FrameFolder;
+pub use self::gif::write_gif;
+pub use self::layout::compose;
+pub use self::png_file::{read_settings, read_settings_from, write_apng, write_png};
+
+use std::io;
+
+use image::{ImageError, RgbImage};
+
+/// Refuses an animation without frames, or with frames that differ in size.
+fn check_frames(frames: &[RgbImage]) -> Result<(u32, u32), ExportError> {
+    let first = frames.first().ok_or(ExportError::Nothing)?.dimensions();
+    match frames.iter().position(|f| f.dimensions() != first) {
+        Some(index) => Err(ExportError::SizesDiffer { index }),
+        None if first.0 == 0 || first.1 == 0 => Err(ExportError::Nothing),
+        None => Ok(first),
+    }
+}
+
+/// An encoder's error as one of the system, whose kind says whether the disk is full.
+fn io_from_image(error: ImageError) -> io::Error {
+    match error {
+        ImageError::IoError(e) => e,
+        e => io::Error::other(e),
+    }
+}

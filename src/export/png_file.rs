@@ -1,0 +1,188 @@
+//! PNG files that carry the settings they were made with.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Cursor, Seek, Write};
+use std::path::Path;
+
+use image::RgbImage;
+use png::{BitDepth, ColorType, Compression, Decoder, Encoder, Limits, SrgbRenderingIntent};
+
+use super::{ExportError, check_frames, write_atomically};
+
+/// Keyword of the text chunk that holds the settings, as JSON.
+pub const SETTINGS_KEYWORD: &str = "glow-explorer";
+
+/// What a reader may allocate for text before it gives up.
+const MAX_TEXT_BYTES: usize = 64 << 20;
+
+/// Writes a PNG; `settings` is JSON that [`read_settings`] gives back.
+pub fn write_png(
+    path: &Path,
+    picture: &RgbImage,
+    settings: Option<&str>,
+) -> Result<(), ExportError> {
+    check_frames(std::slice::from_ref(picture))?;
+    write_atomically(path, |writer| encode_png(writer, picture, settings))
+}
+
+/// Writes the bytes of a PNG.
+pub fn encode_png(
+    writer: impl Write,
+    picture: &RgbImage,
+    settings: Option<&str>,
+) -> io::Result<()> {
+    let mut writer = encoder(writer, picture.dimensions(), settings)?.write_header()?;
+    writer.write_image_data(picture.as_raw())?;
+    Ok(writer.finish()?)
+}
+
+/// Writes an animated PNG that loops for ever, without GIF's loss of colours; programs that do not
+/// know the format show the first frame. `proceed` is asked before each frame, with its number;
+/// `false` cancels.
+pub fn write_apng(
+    path: &Path,
+    frames: &[RgbImage],
+    delay_cs: u16,
+    settings: Option<&str>,
+    proceed: &mut dyn FnMut(usize) -> bool,
+) -> Result<(), ExportError> {
+    let size = check_frames(frames)?;
+    let n_frames = u32::try_from(frames.len()).unwrap_or(u32::MAX);
+    let mut cancelled = false;
+    let written = write_atomically(path, |writer| {
+        let mut encoder = encoder(writer, size, settings)?;
+        encoder.set_animated(n_frames, 0)?;
+        encoder.set_frame_delay(delay_cs.max(1), 100)?;
+        let mut writer = encoder.write_header()?;
+        for (index, frame) in frames.iter().enumerate() {
+            if !proceed(index) {
+                cancelled = true;
+                return Err(io::ErrorKind::Interrupted.into());
+            }
+            writer.write_image_data(frame.as_raw())?;
+        }
+        Ok(writer.finish()?)
+    });
+    if cancelled {
+        return Err(ExportError::Cancelled);
+    }
+    written
+}
+
+fn encoder<'a, W: Write>(
+    writer: W,
+    (width, height): (u32, u32),
+    settings: Option<&str>,
+) -> io::Result<Encoder<'a, W>> {
+    let mut encoder = Encoder::new(writer, width, height);
+    encoder.set_color(ColorType::Rgb);
+    encoder.set_depth(BitDepth::Eight);
+    encoder.set_compression(Compression::Balanced);
+    encoder.set_source_srgb(SrgbRenderingIntent::Perceptual);
+    let software = concat!("glow-explorer ", env!("CARGO_PKG_VERSION"));
+    encoder.add_text_chunk("Software".into(), software.into())?;
+    if let Some(settings) = settings {
+        encoder.add_itxt_chunk(SETTINGS_KEYWORD.into(), settings.into())?;
+    }
+    Ok(encoder)
+}
+
+/// The settings in a PNG file; `None` where it is no PNG or was not written by this program.
+pub fn read_settings(path: &Path) -> Option<String> {
+    // Opening a pipe would wait for its other end.
+    if !path.metadata().ok()?.is_file() {
+        return None;
+    }
+    settings_in(BufReader::new(File::open(path).ok()?))
+}
+
+/// The settings in the bytes of a PNG file.
+pub fn read_settings_from(bytes: &[u8]) -> Option<String> {
+    settings_in(Cursor::new(bytes))
+}
+
+fn settings_in(file: impl BufRead + Seek) -> Option<String> {
+    let limits = Limits {
+        bytes: MAX_TEXT_BYTES,
+    };
+    // Text stands in front of the pixels, which stay unread.
+    let reader = Decoder::new_with_limits(file, limits).read_info().ok()?;
+    let info = reader.info();
+    let wide = info.utf8_text.iter();
+    wide.filter(|chunk| chunk.keyword == SETTINGS_KEYWORD)
+        .find_map(|chunk| chunk.get_text().ok())
+        .or_else(|| {
+            // Some programs rewrite plain ASCII text as the older kind of chunk.
+            let narrow = info.uncompressed_latin1_text.iter();
+            narrow
+                .filter(|chunk| chunk.keyword == SETTINGS_KEYWORD)
+                .map(|chunk| chunk.text.clone())
+                .next()
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use image::codecs::png::PngDecoder;
+    use image::{AnimationDecoder, Rgb};
+
+    use super::*;
+
+    const SETTINGS: &str = r#"{"recipe":{"sample":{"seed":7,"index":1}},"name":"Zoë — 顔"}"#;
+
+    fn picture(v: u8) -> RgbImage {
+        RgbImage::from_fn(20, 10, |x, y| Rgb([v, x as u8, y as u8]))
+    }
+
+    #[test]
+    fn pixels_and_settings_come_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.png");
+        write_png(&path, &picture(9), Some(SETTINGS)).unwrap();
+        assert_eq!(image::open(&path).unwrap().to_rgb8(), picture(9));
+        assert_eq!(read_settings(&path).as_deref(), Some(SETTINGS));
+        let bytes = std::fs::read(&path).unwrap();
+        assert_eq!(read_settings_from(&bytes).as_deref(), Some(SETTINGS));
+    }
+
+    #[test]
+    fn files_without_settings_have_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.png");
+        write_png(&path, &picture(9), None).unwrap();
+        assert_eq!(read_settings(&path), None);
+        assert_eq!(read_settings(folder.path()), None);
+        assert_eq!(read_settings(&folder.path().join("none.png")), None);
+        assert_eq!(read_settings_from(b"\x89PNG\r\n\x1a\nrubbish"), None);
+        assert_eq!(read_settings_from(b""), None);
+    }
+
+    #[test]
+    fn an_animation_keeps_every_frame_exactly() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.png");
+        let frames = [picture(1), picture(2), picture(3)];
+        write_apng(&path, &frames, 5, Some(SETTINGS), &mut |_| true).unwrap();
+        let file = BufReader::new(File::open(&path).unwrap());
+        let read = PngDecoder::new(file).unwrap().apng().unwrap();
+        let read = read.into_frames().collect_frames().unwrap();
+        assert_eq!(read.len(), 3);
+        for (read, frame) in read.iter().zip(&frames) {
+            assert_eq!(read.delay().numer_denom_ms().0, 50);
+            assert_eq!(
+                read.buffer().get_pixel(3, 3).0[..3],
+                frame.get_pixel(3, 3).0
+            );
+        }
+        assert_eq!(read_settings(&path).as_deref(), Some(SETTINGS));
+        let cancelled = write_apng(&path, &frames, 5, None, &mut |_| false);
+        assert!(matches!(cancelled, Err(ExportError::Cancelled)));
+        assert_eq!(read_settings(&path).as_deref(), Some(SETTINGS));
+    }
+
+    #[test]
+    fn a_picture_without_pixels_is_refused() {
+        let result = write_png(Path::new("never-written.png"), &RgbImage::new(0, 4), None);
+        assert!(matches!(result, Err(ExportError::Nothing)));
+    }
+}

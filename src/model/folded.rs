@@ -1,0 +1,348 @@
+//! A model's parameters in the form that the CPU computes with.
+//!
+//! Actnorms and the scales of zero convolutions are folded into the weights they follow, the actnorm of a
+//! step into its 1x1 convolution, whose inverse is taken once in double precision; paddings become a bias
+//! for each border class. Weights are packed in the order in which the kernels read them.
+
+use super::config::{Padding, Permutation};
+use super::linalg::Matrix;
+use super::params::Params;
+use super::{Coupling, ModelError};
+use crate::kernels::neighbours::{BORDER_CLASSES, Grid, tap_is_outside, taps_stride};
+use crate::kernels::{Aligned, PackedMatrix, padded};
+
+/// Factor between a stored `log_scale` and the logarithm of the scale (the paper's code).
+pub const LOG_SCALE_FACTOR: f32 = 3.0;
+
+/// A bias that depends on which sides of the picture a pixel touches: `[classes, stride]`.
+#[derive(Clone, Default)]
+pub struct BorderBias {
+    /// The table; one row where the border makes no difference.
+    pub table: Aligned,
+    /// Row stride.
+    pub stride: usize,
+    /// Whether there is a row for every class.
+    pub by_class: bool,
+}
+
+impl BorderBias {
+    fn new(n: usize, by_class: bool, value: impl Fn(usize, usize) -> f32) -> Self {
+        let stride = padded(n);
+        let classes = if by_class { BORDER_CLASSES } else { 1 };
+        let mut table = Aligned::zeros(classes * stride);
+        for class in 0..classes {
+            for j in 0..n {
+                table[class * stride + j] = value(class, j);
+            }
+        }
+        Self { table, stride, by_class }
+    }
+
+    /// `classes`, where the table has a row for each.
+    pub fn classes<'a>(&self, classes: &'a [u8]) -> &'a [u8] {
+        if self.by_class { classes } else { &[] }
+    }
+}
+
+/// One step of flow, folded.
+#[derive(Clone)]
+pub struct FoldedStep {
+    /// 3x3 to hidden, `[9 m, width]`, taps outermost.
+    pub w1: PackedMatrix,
+    /// Its bias.
+    pub b1: BorderBias,
+    /// 1x1, `[width, width]`.
+    pub w2: PackedMatrix,
+    /// Its bias, one row.
+    pub b2: Aligned,
+    /// Hidden to 3x3, `[width, 9 o]`, taps outermost.
+    pub w3: PackedMatrix,
+    /// Its bias.
+    pub b3: BorderBias,
+    /// Actnorm and mixing: a pixel row times this, plus `mix_bias`.
+    pub mix: PackedMatrix,
+    /// Its bias, one row.
+    pub mix_bias: Aligned,
+    /// The inverse of the two.
+    pub unmix: PackedMatrix,
+    /// Its bias, one row.
+    pub unmix_bias: Aligned,
+    /// `ln |det|` of actnorm and mixing at one pixel.
+    pub log_det: f64,
+    /// The transposes that the backward pass needs.
+    pub transposed: Option<Transposed>,
+}
+
+/// Right-hand sides of the backward pass.
+#[derive(Clone)]
+pub struct Transposed {
+    /// `[width, 9 m]`.
+    pub w1: PackedMatrix,
+    /// `[width, width]`.
+    pub w2: PackedMatrix,
+    /// `[9 o, width]`.
+    pub w3: PackedMatrix,
+    /// `[c, c]`.
+    pub mix: PackedMatrix,
+}
+
+/// The prior of a level.
+#[derive(Clone)]
+pub enum FoldedPrior {
+    /// Mean and log_std of the half that a split factors out, from a 3x3 convolution of the other:
+    /// `[9 m, c]`, taps outermost.
+    Split {
+        /// Weights.
+        w: PackedMatrix,
+        /// Bias.
+        b: BorderBias,
+        /// `[c, 9 m]`, for the backward pass.
+        transposed: Option<PackedMatrix>,
+    },
+    /// The top: a row `[mean (c), log_std (c)]` for each pixel, or one for all.
+    Top {
+        /// The rows.
+        rows: Aligned,
+        /// Row stride.
+        stride: usize,
+        /// Whether there is a row for every pixel.
+        is_map: bool,
+    },
+}
+
+/// One level, folded.
+#[derive(Clone)]
+pub struct FoldedLevel {
+    /// Channels of the flow, `c`.
+    pub channels: usize,
+    /// Output channels of a coupling network, `o`.
+    pub coupling_out: usize,
+    /// Pixels.
+    pub grid: Grid,
+    /// Border class of each pixel of a picture.
+    pub classes: Vec<u8>,
+    /// The steps, in forward order.
+    pub steps: Vec<FoldedStep>,
+    /// The prior.
+    pub prior: FoldedPrior,
+}
+
+impl FoldedLevel {
+    /// Channels of the half that conditions, `m`.
+    pub fn half(&self) -> usize {
+        self.channels / 2
+    }
+
+    /// Stride of a state row.
+    pub fn state_stride(&self) -> usize {
+        padded(self.channels)
+    }
+
+    /// Stride of a row with nine taps of the coupling network's output.
+    pub fn taps_out_stride(&self) -> usize {
+        taps_stride(self.coupling_out)
+    }
+}
+
+/// A model, folded.
+#[derive(Clone)]
+pub struct Folded {
+    /// Whether couplings are affine.
+    pub affine: bool,
+    /// Hidden channels.
+    pub width: usize,
+    /// The levels, finest first.
+    pub levels: Vec<FoldedLevel>,
+}
+
+impl Folded {
+    /// Folds `params`; `for_training` adds the transposes.
+    ///
+    /// Errors: a 1x1 convolution that has no inverse, or an actnorm scale that is not finite.
+    pub fn new(params: &Params, for_training: bool) -> Result<Self, ModelError> {
+        let config = &params.config;
+        let levels = (0..config.levels).map(|l| Self::level(params, l, 0..config.depth, for_training)).collect::<Result<_, _>>()?;
+        Ok(Self { affine: config.coupling == Coupling::Affine, width: config.width, levels })
+    }
+
+    /// As [`Folded::new`], on several threads: training folds anew at every step.
+    ///
+    /// Errors: as [`Folded::new`].
+    pub fn new_parallel(params: &Params, for_training: bool, threads: usize) -> Result<Self, ModelError> {
+        let config = &params.config;
+        let mut levels = (0..config.levels)
+            .map(|l| Self::level(params, l, 0..0, for_training))
+            .collect::<Result<Vec<_>, _>>()?;
+        let depth = config.depth;
+        let total = config.levels * depth;
+        let share = total.div_ceil(threads.max(1));
+        let shapes = config.level_shapes();
+        let fold = |at: usize| FoldedStep::new(params, at / depth, at % depth, shapes[at / depth].channels, for_training);
+        let fold = &fold;
+        let steps = std::thread::scope(|scope| {
+            let parts: Vec<_> = (0..total)
+                .step_by(share)
+                .map(|start| scope.spawn(move || (start..(start + share).min(total)).map(fold).collect::<Result<Vec<_>, _>>()))
+                .collect();
+            let join = |part: std::thread::ScopedJoinHandle<Result<Vec<FoldedStep>, ModelError>>| {
+                part.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            };
+            parts.into_iter().map(join).collect::<Result<Vec<_>, _>>()
+        })?;
+        for (at, step) in steps.into_iter().flatten().enumerate() {
+            levels[at / depth].steps.push(step);
+        }
+        Ok(Self { affine: config.coupling == Coupling::Affine, width: config.width, levels })
+    }
+
+    /// Folds the steps `steps` of one level.
+    ///
+    /// Errors: as [`Folded::new`].
+    pub fn level(params: &Params, l: usize, steps: std::ops::Range<usize>, for_training: bool) -> Result<FoldedLevel, ModelError> {
+        let shapes = params.config.level_shapes();
+        let shape = shapes[l];
+        let steps = steps
+            .map(|k| FoldedStep::new(params, l, k, shape.channels, for_training))
+            .collect::<Result<_, _>>()?;
+        let grid = Grid { side: shape.side };
+        Ok(FoldedLevel {
+            channels: shape.channels,
+            coupling_out: params.config.coupling_out(shape.channels),
+            classes: grid.border_classes(),
+            grid,
+            steps,
+            prior: fold_prior(params, l, shape.channels, l + 1 == shapes.len(), for_training),
+        })
+    }
+
+    /// Bytes of all packed weights.
+    pub fn bytes(&self) -> usize {
+        let step = |s: &FoldedStep| s.w1.bytes() + s.w2.bytes() + s.w3.bytes() + s.mix.bytes() + s.unmix.bytes();
+        self.levels.iter().flat_map(|l| &l.steps).map(step).sum()
+    }
+}
+
+fn scale(log_scale: f32) -> f32 {
+    (LOG_SCALE_FACTOR * log_scale).exp()
+}
+
+impl FoldedStep {
+    fn new(params: &Params, level: usize, step: usize, c: usize, for_training: bool) -> Result<Self, ModelError> {
+        let p = format!("levels.{level}.steps.{step}.");
+        let get = |name: &str| params.slice(&format!("{p}{name}"));
+        let config = &params.config;
+        let (m, o, width) = (c / 2, config.coupling_out(c), config.width);
+
+        let s1: Vec<f32> = get("coupling.actnorm1.log_scale").iter().map(|&v| scale(v)).collect();
+        let s2: Vec<f32> = get("coupling.actnorm2.log_scale").iter().map(|&v| scale(v)).collect();
+        let s3: Vec<f32> = get("coupling.conv3.log_scale").iter().map(|&v| scale(v)).collect();
+        let (c1, c2, c3) = (get("coupling.conv1.weight"), get("coupling.conv2.weight"), get("coupling.conv3.weight"));
+        // A convolution's weights stand as [out, in, 3, 3]; row `tap * m + i` of `w1` is input i of a tap.
+        let w1 = |row: usize, j: usize| c1[(j * m + row % m) * 9 + row / m] * s1[j];
+        let w2 = |i: usize, j: usize| c2[j * width + i] * s2[j];
+        let w3 = |i: usize, column: usize| c3[(column % o * width + i) * 9 + column / o] * s3[column % o];
+
+        let by_class = config.padding == Padding::EdgeBias;
+        let bias1 = get("coupling.actnorm1.bias");
+        let border1 = params.get(&format!("{p}coupling.conv1.border_weight"));
+        let b1 = BorderBias::new(width, by_class, |class, j| {
+            (bias1[j] + border1.map_or(0.0, |w| outside_sum(class, |t| w[j * 9 + t]))) * s1[j]
+        });
+        let bias2 = get("coupling.actnorm2.bias");
+        let mut b2 = Aligned::zeros(padded(width));
+        (0..width).for_each(|j| b2[j] = bias2[j] * s2[j]);
+
+        // Actnorm y = (x + b) s, then W: row vectors times (W diag(s))^T, bias W (s b).
+        let (w, mixing_log_det) = params.mixing(level, step);
+        let log_s: Vec<f64> =
+            get("actnorm.log_scale").iter().map(|&v| f64::from(v) * f64::from(LOG_SCALE_FACTOR)).collect();
+        let bias = get("actnorm.bias");
+        let inverse = match config.permutation {
+            Permutation::Reverse | Permutation::Shuffle => Some(w.transposed()),
+            _ => w.inverse(),
+        };
+        let log_det = log_s.iter().sum::<f64>() + mixing_log_det;
+        let inverse = inverse.filter(|_| log_det.is_finite()).ok_or_else(|| ModelError::Shape {
+            what: format!("{p}permutation"),
+            expected: "an invertible matrix".into(),
+            found: "a singular one, or numbers that are not finite".into(),
+        })?;
+        let forward = Matrix::from_fn(c, |i, j| w[(i, j)] * log_s[j].exp());
+        let mix = PackedMatrix::from_fn(c, c, |j, i| forward[(i, j)] as f32);
+        let mut mix_bias = Aligned::zeros(padded(c));
+        let mut unmix_bias = Aligned::zeros(padded(c));
+        for i in 0..c {
+            mix_bias[i] = (0..c).map(|j| forward[(i, j)] * f64::from(bias[j])).sum::<f64>() as f32;
+            unmix_bias[i] = -bias[i];
+        }
+        let unmix = PackedMatrix::from_fn(c, c, |i, j| (inverse[(j, i)] * (-log_s[j]).exp()) as f32);
+
+        let transposed = for_training.then(|| Transposed {
+            w1: PackedMatrix::from_fn(width, 9 * m, |i, j| w1(j, i)),
+            w2: PackedMatrix::from_fn(width, width, |i, j| w2(j, i)),
+            w3: PackedMatrix::from_fn(9 * o, width, |i, j| w3(j, i)),
+            mix: PackedMatrix::from_fn(c, c, |i, j| forward[(i, j)] as f32),
+        });
+        Ok(Self {
+            w1: PackedMatrix::from_fn(9 * m, width, w1),
+            b1,
+            w2: PackedMatrix::from_fn(width, width, w2),
+            b2,
+            w3: PackedMatrix::from_fn(width, 9 * o, w3),
+            b3: final_bias(params, &format!("{p}coupling.conv3"), o, width),
+            mix,
+            mix_bias,
+            unmix,
+            unmix_bias,
+            log_det,
+            transposed,
+        })
+    }
+}
+
+/// Sum of `value(tap)` over the taps that look outside from a border class.
+pub fn outside_sum(class: usize, value: impl Fn(usize) -> f32) -> f32 {
+    (0..9).filter(|&t| tap_is_outside(class, t)).map(value).sum()
+}
+
+/// The bias table of a convolution with `log_scale`: its own bias and what the padding adds.
+fn final_bias(params: &Params, name: &str, out: usize, input: usize) -> BorderBias {
+    let get = |leaf: &str| params.slice(&format!("{name}.{leaf}"));
+    let (bias, log_scale, weight) = (get("bias"), get("log_scale"), get("weight"));
+    let border = params.get(&format!("{name}.border_weight"));
+    let padding = params.config.padding;
+    BorderBias::new(out, padding != Padding::Zeros, |class, j| {
+        let extra = outside_sum(class, |t| match padding {
+            Padding::Zeros => 0.0,
+            Padding::EdgeBias => border.map_or(0.0, |w| w[j * 9 + t]),
+            Padding::FinalOnes => (0..input).map(|i| weight[(j * input + i) * 9 + t]).sum(),
+        });
+        (bias[j] + extra) * scale(log_scale[j])
+    })
+}
+
+fn fold_prior(params: &Params, level: usize, c: usize, is_top: bool, for_training: bool) -> FoldedPrior {
+    if is_top {
+        let (mean, log_std) = (params.slice("prior.mean"), params.slice("prior.log_std"));
+        let pixels = mean.len() / c;
+        let stride = padded(2 * c);
+        let mut rows = Aligned::zeros(pixels * stride);
+        for p in 0..pixels {
+            for j in 0..c {
+                rows[p * stride + j] = mean[j * pixels + p];
+                rows[p * stride + c + j] = log_std[j * pixels + p];
+            }
+        }
+        return FoldedPrior::Top { rows, stride, is_map: pixels > 1 };
+    }
+    let m = c / 2;
+    let name = format!("levels.{level}.split.prior");
+    let weight = params.slice(&format!("{name}.weight"));
+    let s: Vec<f32> = params.slice(&format!("{name}.log_scale")).iter().map(|&v| scale(v)).collect();
+    let entry = |row: usize, j: usize| weight[(j * m + row % m) * 9 + row / m] * s[j];
+    FoldedPrior::Split {
+        w: PackedMatrix::from_fn(9 * m, c, entry),
+        b: final_bias(params, &name, c, m),
+        transposed: for_training.then(|| PackedMatrix::from_fn(c, 9 * m, |i, j| entry(j, i))),
+    }
+}

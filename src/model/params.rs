@@ -1,0 +1,313 @@
+//! The parameters of a model: one flat vector, and the one table of tensor names and shapes.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::config::{Coupling, GlowConfig, Padding, Permutation};
+use super::linalg::Matrix;
+use crate::noise::Noise;
+
+/// One tensor of the weight file.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// Its name in the file.
+    pub name: String,
+    /// Its shape.
+    pub shape: Vec<usize>,
+    /// Where it starts in the flat vector.
+    pub offset: usize,
+    /// Whether training changes it; `p`, `sign_s` and `indices` stay as they were drawn.
+    pub trained: bool,
+}
+
+impl Entry {
+    /// Numbers in it.
+    pub fn count(&self) -> usize {
+        self.shape.iter().product()
+    }
+}
+
+/// Every tensor of a configuration, in the order of the file.
+#[derive(Debug)]
+pub struct Layout {
+    entries: Vec<Entry>,
+    index: HashMap<String, usize>,
+    len: usize,
+}
+
+impl Layout {
+    /// The layout of `config`; `prior_map`: the top prior is a map `[c, h, w]` instead of `[c]`.
+    pub fn new(config: &GlowConfig, prior_map: bool) -> Self {
+        let mut layout = Self { entries: Vec::new(), index: HashMap::new(), len: 0 };
+        let width = config.width;
+        let shapes = config.level_shapes();
+        for (l, shape) in shapes.iter().enumerate() {
+            let (c, m, o) = (shape.channels, shape.channels / 2, config.coupling_out(shape.channels));
+            for k in 0..config.depth {
+                let p = format!("levels.{l}.steps.{k}.");
+                layout.push(&p, "actnorm.bias", &[c], true);
+                layout.push(&p, "actnorm.log_scale", &[c], true);
+                match config.permutation {
+                    Permutation::Invconv => layout.push(&p, "permutation.weight", &[c, c], true),
+                    Permutation::InvconvLu => {
+                        layout.push(&p, "permutation.p", &[c, c], false);
+                        layout.push(&p, "permutation.l", &[c, c], true);
+                        layout.push(&p, "permutation.u", &[c, c], true);
+                        layout.push(&p, "permutation.sign_s", &[c], false);
+                        layout.push(&p, "permutation.log_s", &[c], true);
+                    }
+                    Permutation::Shuffle => layout.push(&p, "permutation.indices", &[c], false),
+                    Permutation::Reverse => {}
+                }
+                layout.push_conv(&p, "coupling.conv1", [width, m, 3], config);
+                layout.push(&p, "coupling.actnorm1.bias", &[width], true);
+                layout.push(&p, "coupling.actnorm1.log_scale", &[width], true);
+                layout.push_conv(&p, "coupling.conv2", [width, width, 1], config);
+                layout.push(&p, "coupling.actnorm2.bias", &[width], true);
+                layout.push(&p, "coupling.actnorm2.log_scale", &[width], true);
+                layout.push_conv(&p, "coupling.conv3", [o, width, 3], config);
+                layout.push(&p, "coupling.conv3.bias", &[o], true);
+                layout.push(&p, "coupling.conv3.log_scale", &[o], true);
+            }
+            if l + 1 < shapes.len() {
+                let p = format!("levels.{l}.split.");
+                layout.push_conv(&p, "prior", [c, m, 3], config);
+                layout.push(&p, "prior.bias", &[c], true);
+                layout.push(&p, "prior.log_scale", &[c], true);
+            } else {
+                let shape = if prior_map { vec![c, shape.side, shape.side] } else { vec![c] };
+                layout.push("", "prior.mean", &shape, true);
+                layout.push("", "prior.log_std", &shape, true);
+            }
+        }
+        layout
+    }
+
+    fn push(&mut self, prefix: &str, name: &str, shape: &[usize], trained: bool) {
+        let name = format!("{prefix}{name}");
+        self.index.insert(name.clone(), self.entries.len());
+        self.entries.push(Entry { name, shape: shape.to_vec(), offset: self.len, trained });
+        self.len += shape.iter().product::<usize>();
+    }
+
+    fn push_conv(&mut self, prefix: &str, name: &str, [out, input, kernel]: [usize; 3], config: &GlowConfig) {
+        self.push(prefix, &format!("{name}.weight"), &[out, input, kernel, kernel], true);
+        if kernel > 1 && config.padding == Padding::EdgeBias {
+            self.push(prefix, &format!("{name}.border_weight"), &[out, 1, kernel, kernel], true);
+        }
+    }
+
+    /// All tensors, in the order of the file.
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// The tensor of a name.
+    pub fn entry(&self, name: &str) -> Option<&Entry> {
+        self.index.get(name).map(|&at| &self.entries[at])
+    }
+
+    /// Numbers in all tensors.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Never: every model has parameters.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+}
+
+/// A configuration, a layout and the numbers.
+#[derive(Clone, Debug)]
+pub struct Params {
+    /// The configuration.
+    pub config: GlowConfig,
+    /// Names and shapes.
+    pub layout: Arc<Layout>,
+    /// The numbers, in the order of the layout.
+    pub data: Vec<f32>,
+}
+
+impl Params {
+    /// All zeros.
+    pub fn zeros(config: GlowConfig, prior_map: bool) -> Self {
+        let layout = Arc::new(Layout::new(&config, prior_map));
+        let data = vec![0.0; layout.len()];
+        Self { config, layout, data }
+    }
+
+    /// A fresh model, as the paper's code has it before data-dependent initialisation: 1x1 convolutions
+    /// are random rotations, hidden convolutions `N(0, 0.05^2)`, all else zero, so that every coupling
+    /// starts as the identity (up to the constant factor `sigmoid(2)`).
+    pub fn initial(config: GlowConfig, seed: u64) -> Self {
+        let mut params = Self::zeros(config, false);
+        let mut noise = Noise::new(seed);
+        let layout = Arc::clone(&params.layout);
+        for entry in layout.entries() {
+            let name = entry.name.as_str();
+            let c = entry.shape[0];
+            if name.contains(".conv1.") || name.contains(".conv2.") {
+                params.slice_mut(name).iter_mut().for_each(|v| *v = 0.05 * noise.normal());
+            } else if name.ends_with("permutation.weight") {
+                let rotation = random_rotation(c, &mut noise);
+                copy_f64(params.slice_mut(name), rotation.data.iter());
+            } else if let Some(base) = name.strip_suffix("permutation.p") {
+                let lu = random_rotation(c, &mut noise).lu();
+                // W = P^T (L U) with row i of P W = row order[i] of W, so P^T[order[i], i] = 1.
+                for (i, &row) in lu.order.iter().enumerate() {
+                    params.slice_mut(name)[row * c + i] = 1.0;
+                }
+                let f = &lu.factors;
+                let lower = Matrix::from_fn(c, |i, j| if j < i { f[(i, j)] } else { 0.0 });
+                let upper = Matrix::from_fn(c, |i, j| if j > i { f[(i, j)] } else { 0.0 });
+                copy_f64(params.slice_mut(&format!("{base}permutation.l")), lower.data.iter());
+                copy_f64(params.slice_mut(&format!("{base}permutation.u")), upper.data.iter());
+                let diagonal: Vec<f64> = (0..c).map(|i| f[(i, i)]).collect();
+                let sign: Vec<f64> = diagonal.iter().map(|v| v.signum()).collect();
+                let log: Vec<f64> = diagonal.iter().map(|v| v.abs().ln()).collect();
+                copy_f64(params.slice_mut(&format!("{base}permutation.sign_s")), sign.iter());
+                copy_f64(params.slice_mut(&format!("{base}permutation.log_s")), log.iter());
+            } else if name.ends_with("permutation.indices") {
+                let mut order: Vec<usize> = (0..c).collect();
+                noise.shuffle(&mut order);
+                params.slice_mut(name).iter_mut().zip(order).for_each(|(v, i)| *v = i as f32);
+            }
+        }
+        params
+    }
+
+    /// A fresh model with every trained number moved off its initial value, so that no layer is the
+    /// identity: for tests and for timing.
+    pub fn perturbed(config: GlowConfig, seed: u64) -> Self {
+        let mut params = Self::initial(config, seed);
+        let mut noise = Noise::with_stream(seed, 1);
+        let layout = Arc::clone(&params.layout);
+        for entry in layout.entries().iter().filter(|e| e.trained && !e.name.ends_with("permutation.weight")) {
+            let (c, std) = (entry.shape[0], if entry.shape.len() > 1 { 0.01 } else { 0.02 });
+            let (lower, upper) = (entry.name.ends_with("permutation.l"), entry.name.ends_with("permutation.u"));
+            for (at, v) in params.slice_mut(&entry.name).iter_mut().enumerate() {
+                let n = std * noise.normal();
+                let (i, j) = (at / c, at % c);
+                if (!lower || j < i) && (!upper || j > i) {
+                    *v += n;
+                }
+            }
+        }
+        params
+    }
+
+    /// A tensor's numbers.
+    ///
+    /// # Panics
+    /// For a name that the layout does not have: a bug, since files are checked against the layout.
+    pub fn slice(&self, name: &str) -> &[f32] {
+        let entry = self.layout.entry(name).unwrap_or_else(|| panic!("no tensor {name}"));
+        &self.data[entry.offset..entry.offset + entry.count()]
+    }
+
+    /// A tensor's numbers, to change.
+    ///
+    /// # Panics
+    /// As [`Params::slice`].
+    pub fn slice_mut(&mut self, name: &str) -> &mut [f32] {
+        let entry = self.layout.entry(name).unwrap_or_else(|| panic!("no tensor {name}"));
+        let range = entry.offset..entry.offset + entry.count();
+        &mut self.data[range]
+    }
+
+    /// A tensor's numbers, where there is such a tensor.
+    pub fn get(&self, name: &str) -> Option<&[f32]> {
+        self.layout.entry(name).map(|e| &self.data[e.offset..e.offset + e.count()])
+    }
+
+    /// The channel mixing `W` of a step, `y = W x` at each pixel, and `ln |det W|`, both in double precision.
+    pub fn mixing(&self, level: usize, step: usize) -> (Matrix, f64) {
+        let p = format!("levels.{level}.steps.{step}.permutation.");
+        let c = self.config.level_shapes()[level].channels;
+        match self.config.permutation {
+            Permutation::Invconv => {
+                let w = Matrix::from_f32(c, self.slice(&format!("{p}weight")));
+                let log_det = w.log_abs_det();
+                (w, log_det)
+            }
+            Permutation::InvconvLu => {
+                let (lower, upper) = self.lu_factors(&p, c);
+                let w = Matrix::from_f32(c, self.slice(&format!("{p}p"))).dot(&lower).dot(&upper);
+                (w, self.slice(&format!("{p}log_s")).iter().map(|&v| f64::from(v)).sum())
+            }
+            Permutation::Shuffle => {
+                let indices = self.slice(&format!("{p}indices"));
+                (Matrix::from_fn(c, |i, j| if indices[i] as usize == j { 1.0 } else { 0.0 }), 0.0)
+            }
+            Permutation::Reverse => (Matrix::from_fn(c, |i, j| if i + j + 1 == c { 1.0 } else { 0.0 }), 0.0),
+        }
+    }
+
+    /// `L + I` and `U + diag(sign_s * exp(log_s))` of the LU form at `prefix`.
+    pub fn lu_factors(&self, prefix: &str, c: usize) -> (Matrix, Matrix) {
+        let get = |name: &str| self.slice(&format!("{prefix}{name}"));
+        let (l, u, sign, log) = (get("l"), get("u"), get("sign_s"), get("log_s"));
+        let lower = Matrix::from_fn(c, |i, j| match i.cmp(&j) {
+            std::cmp::Ordering::Greater => f64::from(l[i * c + j]),
+            std::cmp::Ordering::Equal => 1.0,
+            std::cmp::Ordering::Less => 0.0,
+        });
+        let upper = Matrix::from_fn(c, |i, j| match i.cmp(&j) {
+            std::cmp::Ordering::Less => f64::from(u[i * c + j]),
+            std::cmp::Ordering::Equal => f64::from(sign[i]) * f64::from(log[i]).exp(),
+            std::cmp::Ordering::Greater => 0.0,
+        });
+        (lower, upper)
+    }
+
+    /// Whether the coupling is affine.
+    pub fn is_affine(&self) -> bool {
+        self.config.coupling == Coupling::Affine
+    }
+}
+
+fn random_rotation(c: usize, noise: &mut Noise) -> Matrix {
+    let mut normal = Matrix::zeros(c);
+    normal.data.iter_mut().for_each(|v| *v = f64::from(noise.normal()));
+    normal.orthogonal_factor()
+}
+
+fn copy_f64<'a>(to: &mut [f32], from: impl Iterator<Item = &'a f64>) {
+    to.iter_mut().zip(from).for_each(|(a, b)| *a = *b as f32);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    pub(crate) fn config(permutation: Permutation) -> GlowConfig {
+        GlowConfig {
+            image_size: 16,
+            channels: 3,
+            levels: 2,
+            depth: 2,
+            width: 8,
+            permutation,
+            coupling: Coupling::Affine,
+            bits: 5,
+            padding: Padding::EdgeBias,
+        }
+    }
+
+    #[test]
+    fn fresh_mixings_are_rotations_in_every_form() {
+        for permutation in
+            [Permutation::Invconv, Permutation::InvconvLu, Permutation::Shuffle, Permutation::Reverse]
+        {
+            let params = Params::initial(config(permutation), 3);
+            for level in 0..2 {
+                let (w, log_det) = params.mixing(level, 1);
+                assert!(log_det.abs() < 1e-5, "{permutation:?}: {log_det}");
+                assert!((w.log_abs_det() - log_det).abs() < 1e-5);
+                let gram = w.transposed().dot(&w);
+                assert!((gram[(1, 1)] - 1.0).abs() < 1e-5 && gram[(1, 2)].abs() < 1e-5, "{permutation:?}");
+            }
+        }
+    }
+}

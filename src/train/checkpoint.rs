@@ -1,0 +1,134 @@
+//! Saving and resuming a run: weights, optimiser, position in the data, the curve so far.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use serde::{Deserialize, Serialize};
+
+use super::config::TrainConfig;
+use super::optimizer::{Optimizer, Rule};
+use crate::export::write_atomically;
+use crate::formats::weights::widened;
+use crate::model::GlowConfig;
+use crate::model::params::Params;
+
+const FORMAT: &str = "glow-explorer-checkpoint/1";
+
+/// One point of the training curve.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CurvePoint {
+    /// Pictures seen.
+    pub pictures: u64,
+    /// Mean bits per dimension of the training batches since the last point.
+    pub train_bits_per_dim: f64,
+    /// Bits per dimension of the validation pictures under the averaged weights.
+    pub valid_bits_per_dim: Option<f64>,
+    /// `max |x - decode(encode(x))|` of a few pictures under the averaged weights.
+    pub round_trip: f64,
+}
+
+/// Where a run stands.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Progress {
+    /// Pictures that made gradients.
+    pub pictures_seen: u64,
+    /// Pictures drawn from the stream, unreadable ones included.
+    pub position: u64,
+    /// Seconds spent.
+    pub seconds: f64,
+    /// The curve.
+    pub curve: Vec<CurvePoint>,
+}
+
+/// Everything that a resumed run needs.
+pub struct Checkpoint {
+    /// The weights as they are trained (not averaged).
+    pub params: Params,
+    /// Moments and averaged weights.
+    pub optimizer: Optimizer,
+    /// Where the run stands.
+    pub progress: Progress,
+    /// The settings of the run.
+    pub train: TrainConfig,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Header {
+    config: GlowConfig,
+    train: TrainConfig,
+    rule: Rule,
+    updates: u64,
+    progress: Progress,
+}
+
+/// What is wrong with a checkpoint.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot use the checkpoint ({problem}); remove it to start anew: {path}")]
+pub struct CheckpointError {
+    problem: String,
+    path: PathBuf,
+}
+
+impl Checkpoint {
+    /// Writes to a temporary file which then takes the name.
+    ///
+    /// Errors: the folder cannot be written or the disk is full.
+    pub fn write(&self, path: &Path) -> Result<(), CheckpointError> {
+        let fail = |problem: String| CheckpointError { problem, path: path.into() };
+        let header = Header {
+            config: self.params.config.clone(),
+            train: self.train.clone(),
+            rule: self.optimizer.rule,
+            updates: self.optimizer.t,
+            progress: self.progress.clone(),
+        };
+        let header = serde_json::to_string(&header).map_err(|e| fail(e.to_string()))?;
+        let bytes: Vec<(&str, Vec<u8>)> = self
+            .vectors()
+            .into_iter()
+            .map(|(name, data)| (name, data.iter().flat_map(|v| v.to_le_bytes()).collect()))
+            .collect();
+        let n = self.params.data.len();
+        let views = bytes
+            .iter()
+            .map(|(name, bytes)| TensorView::new(Dtype::F32, vec![n], bytes).map(|view| (*name, view)))
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|e| fail(e.to_string()))?;
+        let metadata = HashMap::from([("format".to_owned(), FORMAT.to_owned()), ("header".to_owned(), header)]);
+        let file = safetensors::serialize(views, Some(metadata)).map_err(|e| fail(e.to_string()))?;
+        write_atomically(path, |writer| std::io::Write::write_all(writer, &file)).map_err(|e| fail(e.to_string()))
+    }
+
+    fn vectors(&self) -> [(&'static str, &[f32]); 4] {
+        let o = &self.optimizer;
+        [("weights", &self.params.data), ("average", &o.average), ("m", &o.m), ("v", &o.v)]
+    }
+
+    /// Reads what [`Checkpoint::write`] wrote.
+    ///
+    /// Errors: unreadable, another format, or vectors that do not fit the config.
+    pub fn read(path: &Path) -> Result<Self, CheckpointError> {
+        let fail = |problem: String| CheckpointError { problem, path: path.into() };
+        let bytes = std::fs::read(path).map_err(|e| fail(e.to_string()))?;
+        let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(|e| fail(e.to_string()))?;
+        let metadata = metadata.metadata().clone().unwrap_or_default();
+        if metadata.get("format").map(String::as_str) != Some(FORMAT) {
+            return Err(fail(format!("its format is not {FORMAT}")));
+        }
+        let header = metadata.get("header").ok_or_else(|| fail("it has no header".into()))?;
+        let header: Header = serde_json::from_str(header).map_err(|e| fail(e.to_string()))?;
+        let config = header.config.validated().map_err(|e| fail(e.to_string()))?;
+        let tensors = SafeTensors::deserialize(&bytes).map_err(|e| fail(e.to_string()))?;
+        let mut params = Params::zeros(config, false);
+        let n = params.data.len();
+        let vector = |name: &str| {
+            let tensor = tensors.tensor(name).map_err(|e| fail(e.to_string()))?;
+            widened(&tensor).filter(|v| v.len() == n).ok_or_else(|| fail(format!("{name} does not have {n} numbers")))
+        };
+        params.data = vector("weights")?;
+        let mut optimizer = Optimizer::new(header.rule, header.train.rates(), &vector("average")?);
+        (optimizer.t, optimizer.m, optimizer.v) = (header.updates, vector("m")?, vector("v")?);
+        Ok(Self { params, optimizer, progress: header.progress, train: header.train })
+    }
+}

@@ -1,0 +1,59 @@
+//! Loss and gradients of a batch on several threads.
+
+use super::backward::{Gradients, Workspace, accumulate};
+use super::unfold::parameter_gradients;
+use crate::model::ModelError;
+use crate::model::folded::Folded;
+use crate::model::params::Params;
+
+/// The buffers of a training on the CPU.
+pub struct CpuGradients {
+    threads: usize,
+    parts: Vec<(Workspace, Gradients)>,
+}
+
+impl CpuGradients {
+    /// For a model of this shape on `threads` threads.
+    ///
+    /// Errors: a 1x1 convolution without an inverse.
+    pub fn new(params: &Params, threads: usize) -> Result<Self, ModelError> {
+        let threads = threads.max(1);
+        let folded = Folded::new(params, true)?;
+        let parts = (0..threads).map(|_| (Workspace::default(), Gradients::zeros(&folded))).collect();
+        Ok(Self { threads, parts })
+    }
+
+    /// The mean bits per dimension of the pictures `x` (`[c, h, w]` each, noise already in), and its gradient in
+    /// the order of the layout.
+    ///
+    /// Errors: a 1x1 convolution without an inverse.
+    pub fn loss_and_gradients(&mut self, params: &Params, x: &[&[f32]]) -> Result<(f64, Vec<f32>), ModelError> {
+        let folded = Folded::new_parallel(params, true, self.threads)?;
+        let weight_sum = -1.0 / (params.config.dims() as f64 * std::f64::consts::LN_2);
+        let weight = (weight_sum / x.len().max(1) as f64) as f32;
+        let share = x.len().div_ceil(self.threads).max(1);
+        std::thread::scope(|scope| {
+            let mut parts = self.parts.iter_mut();
+            let first = parts.next();
+            let mut shares = x.chunks(share);
+            let mine = shares.next();
+            for (part, x) in parts.zip(shares.chain(std::iter::repeat(&[] as &[&[f32]]))) {
+                let folded = &folded;
+                scope.spawn(move || run(folded, params.config.channels, x, weight, part));
+            }
+            if let (Some(part), Some(x)) = (first, mine) {
+                run(&folded, params.config.channels, x, weight, part);
+            }
+        });
+        let (head, tail) = self.parts.split_at_mut(1);
+        let total = &mut head[0].1;
+        tail.iter().for_each(|(_, part)| total.add(part));
+        let bits = f64::from(params.config.bits) + weight_sum / x.len().max(1) as f64 * total.log_prob;
+        Ok((bits, parameter_gradients(params, total, weight_sum, self.threads)))
+    }
+}
+
+fn run(folded: &Folded, channels: usize, x: &[&[f32]], weight: f32, (workspace, gradients): &mut (Workspace, Gradients)) {
+    gradients.clear();
+    accumulate(folded, channels, x, weight, workspace, gradients);
+}

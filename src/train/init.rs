@@ -1,0 +1,149 @@
+//! Data-dependent initialisation of the actnorms (Kingma & Dhariwal 2018, section 3.1).
+
+use crate::kernels::neighbours::taps_stride;
+use crate::kernels::{Aligned, Finish, Init, Lhs, PackedMatrix, Rhs, gemm, padded};
+use crate::model::ModelError;
+use crate::model::fast::load_picture_rows;
+use crate::model::folded::{Folded, FoldedLevel, FoldedStep, LOG_SCALE_FACTOR};
+use crate::model::params::Params;
+use crate::model::phases::{self, Scratch, tile_rows, tiles};
+
+/// Sets every actnorm, in the order of the flow, so that its output has mean 0 and standard deviation 1 in
+/// each channel over the pictures `x` (each `[c, h, w]`): `bias = -mean`,
+/// `log_scale = ln(1 / (std + 1e-6)) / 3`, with the population's standard deviation.
+///
+/// Expects a fresh model ([`Params::initial`]). Errors: a 1x1 convolution without an inverse.
+pub fn data_dependent_init(params: &mut Params, x: &[&[f32]]) -> Result<(), ModelError> {
+    let shapes = params.config.level_shapes();
+    let mut scratch = Scratch::default();
+    let mut state = Aligned::default();
+    for (l, shape) in shapes.iter().enumerate() {
+        let rows = x.len() * shape.side * shape.side;
+        let stride = padded(shape.channels);
+        if l == 0 {
+            state = Aligned::zeros(rows * stride);
+            load_picture_rows(x, params.config.channels, &Folded::level(params, 0, 0..0, false)?, &mut state);
+        }
+        let mut other = Aligned::zeros(rows * stride);
+        for k in 0..params.config.depth {
+            let p = format!("levels.{l}.steps.{k}.");
+            let moments = Moments::of(&state[..rows * stride], stride, shape.channels);
+            moments.store(params, &format!("{p}actnorm"));
+            // Each actnorm changes what the next one sees: fold this level's step anew after each.
+            let level = Folded::level(params, l, k..k + 1, false)?;
+            let step = &level.steps[0];
+            scratch.reserve(&level, params.config.width);
+            for tile in tiles(0..rows, 128) {
+                let at = tile.start * stride..tile.end * stride;
+                phases::mix_rows(&state[at.clone()], &mut other[at], stride, tile.len(), &step.mix, &step.mix_bias);
+            }
+            std::mem::swap(&mut state, &mut other);
+            hidden_moments(&level, step, &state, rows, &mut scratch, Layer::First).store(params, &format!("{p}coupling.actnorm1"));
+            let level = Folded::level(params, l, k..k + 1, false)?;
+            hidden_moments(&level, &level.steps[0], &state, rows, &mut scratch, Layer::Second)
+                .store(params, &format!("{p}coupling.actnorm2"));
+            let level = Folded::level(params, l, k..k + 1, false)?;
+            couple(&level, &level.steps[0], params.is_affine(), &mut state, rows, params.config.width, &mut scratch);
+        }
+        if let Some(next) = shapes.get(l + 1) {
+            let mut coarse = Aligned::zeros(rows / 4 * padded(next.channels));
+            phases::squeeze_rows(&state, stride, shape.channels / 2, next.side, 0..rows / 4, &mut coarse, padded(next.channels));
+            state = coarse;
+        }
+    }
+    Ok(())
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Layer {
+    First,
+    Second,
+}
+
+/// Moments of what an actnorm of the coupling network sees, given that it is still the identity.
+fn hidden_moments(level: &FoldedLevel, step: &FoldedStep, state: &[f32], rows: usize, scratch: &mut Scratch, layer: Layer) -> Moments {
+    let width = step.w2.n();
+    let h_stride = padded(width);
+    let mut moments = Moments::new(width);
+    for tile in tiles(0..rows, tile_rows(width)) {
+        let n = tile.len();
+        let Scratch { gathered, h1, h2, class, .. } = scratch;
+        phases::hidden_tile(level, step, state, tile.clone(), gathered, h1, h2, class);
+        // The same products without the relu.
+        match layer {
+            Layer::First => {
+                phases::fill_classes(level, tile, class);
+                let class = step.b1.by_class.then_some(class.as_slice());
+                let init = Init::Bias { table: &step.b1.table, stride: step.b1.stride, class };
+                product(n, gathered, taps_stride(level.half()), &step.w1, h2, h_stride, init);
+            }
+            Layer::Second => {
+                let init = Init::Bias { table: &step.b2, stride: h_stride, class: None };
+                product(n, h1, h_stride, &step.w2, h2, h_stride, init);
+            }
+        }
+        moments.add(&h2[..n * h_stride], h_stride);
+    }
+    moments
+}
+
+fn product(n: usize, a: &[f32], stride: usize, w: &PackedMatrix, to: &mut [f32], to_stride: usize, init: Init) {
+    gemm(n, Lhs { data: a, row: stride, column: 1 }, Rhs::Packed(w), to, to_stride, init, Finish::None);
+}
+
+fn couple(level: &FoldedLevel, step: &FoldedStep, affine: bool, state: &mut [f32], rows: usize, width: usize, scratch: &mut Scratch) {
+    let (stride, o_stride) = (level.state_stride(), padded(level.coupling_out));
+    let mut taps = Aligned::zeros(rows * level.taps_out_stride());
+    phases::net(level, step, state, 0..rows, &mut taps, scratch);
+    for tile in tiles(0..rows, tile_rows(width)) {
+        phases::net_output(level, step, &taps, tile.clone(), &mut scratch.out);
+        let out = &scratch.out[..tile.len() * o_stride];
+        let x = &mut state[tile.start * stride..tile.end * stride];
+        if affine {
+            phases::affine_forward(out, o_stride, level.half(), x, stride, &mut scratch.per_row[..tile.len()]);
+        } else {
+            phases::additive(out, o_stride, level.half(), x, stride, 1.0);
+        }
+    }
+}
+
+/// First and second moments of each channel.
+struct Moments {
+    rows: usize,
+    sum: Vec<f64>,
+    square: Vec<f64>,
+}
+
+impl Moments {
+    fn new(channels: usize) -> Self {
+        Self { rows: 0, sum: vec![0.0; channels], square: vec![0.0; channels] }
+    }
+
+    fn of(data: &[f32], stride: usize, channels: usize) -> Self {
+        let mut moments = Self::new(channels);
+        moments.add(data, stride);
+        moments
+    }
+
+    fn add(&mut self, data: &[f32], stride: usize) {
+        for row in data.chunks_exact(stride) {
+            self.rows += 1;
+            for ((sum, square), &v) in self.sum.iter_mut().zip(&mut self.square).zip(row) {
+                *sum += f64::from(v);
+                *square += f64::from(v) * f64::from(v);
+            }
+        }
+    }
+
+    fn store(&self, params: &mut Params, name: &str) {
+        let n = self.rows.max(1) as f64;
+        let mean: Vec<f64> = self.sum.iter().map(|v| v / n).collect();
+        for (to, m) in params.slice_mut(&format!("{name}.bias")).iter_mut().zip(&mean) {
+            *to = -m as f32;
+        }
+        for ((to, m), square) in params.slice_mut(&format!("{name}.log_scale")).iter_mut().zip(&mean).zip(&self.square) {
+            let std = (square / n - m * m).max(0.0).sqrt();
+            *to = ((1.0 / (std + 1e-6)).ln() / f64::from(LOG_SCALE_FACTOR)) as f32;
+        }
+    }
+}

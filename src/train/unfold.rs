@@ -1,0 +1,257 @@
+//! From gradients of the folded weights to gradients of the parameters, by the chain rule.
+
+use std::ops::Range;
+
+use super::backward::{Gradients, LevelGradients, StepGradients};
+use crate::kernels::neighbours::{BORDER_CLASSES, taps_stride, tap_is_outside};
+use crate::kernels::padded;
+use crate::model::config::{Padding, Permutation};
+use crate::model::folded::{LOG_SCALE_FACTOR, outside_sum};
+use crate::model::linalg::Matrix;
+use crate::model::params::Params;
+
+/// Gradients of the parameters, in the order of the layout. `weight_sum` is the derivative of the loss by a
+/// term that every picture's log-likelihood holds once: `-1 / (D ln 2)`.
+pub fn parameter_gradients(params: &Params, gradients: &Gradients, weight_sum: f64, threads: usize) -> Vec<f32> {
+    let shapes = params.config.level_shapes();
+    let depth = params.config.depth;
+    let steps: Vec<(usize, usize)> = (0..shapes.len()).flat_map(|l| (0..depth).map(move |k| (l, k))).collect();
+    let mut out = Out { params, data: vec![0.0; params.data.len()] };
+    let share = steps.len().div_ceil(threads.max(1));
+    let parts: Vec<Vec<Named>> = std::thread::scope(|scope| {
+        let handles: Vec<_> = steps
+            .chunks(share)
+            .map(|part| {
+                scope.spawn(move || {
+                    let unfold = |&(l, k): &(usize, usize)| {
+                        step_gradients(params, l, k, shapes_channels(params, l), &gradients.levels[l].steps[k], weight_sum)
+                    };
+                    part.iter().flat_map(unfold).collect()
+                })
+            })
+            .collect();
+        handles.into_iter().map(|h| h.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+    });
+    parts.into_iter().flatten().for_each(|named| out.put(named));
+    for (l, shape) in shapes.iter().enumerate() {
+        let is_top = l + 1 == shapes.len();
+        prior_gradients(params, l, shape.channels, is_top, &gradients.levels[l]).into_iter().for_each(|n| out.put(n));
+    }
+    out.data
+}
+
+fn shapes_channels(params: &Params, level: usize) -> usize {
+    params.config.level_shapes()[level].channels
+}
+
+type Named = (String, Vec<f32>);
+
+struct Out<'a> {
+    params: &'a Params,
+    data: Vec<f32>,
+}
+
+impl Out<'_> {
+    fn put(&mut self, (name, values): Named) {
+        if let Some(entry) = self.params.layout.entry(&name) {
+            let range: Range<usize> = entry.offset..entry.offset + entry.count();
+            self.data[range].copy_from_slice(&values);
+        }
+    }
+}
+
+fn scale(log_scale: f32) -> f32 {
+    (LOG_SCALE_FACTOR * log_scale).exp()
+}
+
+/// A folded convolution: weight `[out, in, 3, 3]` (or 1x1) times `s`, bias `(bias + border(class)) s`.
+struct Conv<'a> {
+    name: String,
+    scale_name: String,
+    out: usize,
+    input: usize,
+    taps: usize,
+    /// Gradient of the folded entry for (tap, in, out).
+    d_weight: &'a dyn Fn(usize, usize, usize) -> f32,
+    /// Gradient of the bias table, `[classes, stride]`.
+    d_bias: &'a [f32],
+    stride: usize,
+    padding: Padding,
+}
+
+impl Conv<'_> {
+    fn unfold(&self, params: &Params) -> Vec<Named> {
+        let Conv { out, input, taps, .. } = *self;
+        let weight = params.slice(&format!("{}.weight", self.name));
+        let bias = params.slice(&format!("{}.bias", self.scale_name));
+        let log_scale = params.slice(&format!("{}.log_scale", self.scale_name));
+        let border_name = format!("{}.border_weight", self.name);
+        let border = params.get(&border_name);
+        let mut d_weight = vec![0.0; weight.len()];
+        let mut d_border = vec![0.0; border.map_or(0, <[f32]>::len)];
+        let (mut d_bias, mut d_log_scale) = (vec![0.0; out], vec![0.0; out]);
+        let classes = if self.padding == Padding::Zeros || taps == 1 { 1 } else { BORDER_CLASSES };
+        for j in 0..out {
+            let s = scale(log_scale[j]);
+            let by_class = |class: usize| self.d_bias[class * self.stride + j];
+            let bias_sum: f32 = (0..classes).map(by_class).sum();
+            // What reaches a tap that looks outside, summed over the classes in which it does.
+            let outside = |t: usize| -> f32 { (0..classes).filter(|&class| tap_is_outside(class, t)).map(by_class).sum() };
+            let mut d_s = bias_sum * bias[j];
+            d_bias[j] = bias_sum * s;
+            for i in 0..input {
+                for t in 0..taps {
+                    let at = (j * input + i) * taps + t;
+                    let mut d = (self.d_weight)(t, i, j);
+                    if self.padding == Padding::FinalOnes && taps > 1 {
+                        d += outside(t);
+                    }
+                    d_weight[at] = d * s;
+                    d_s += d * weight[at];
+                }
+            }
+            if let Some(border) = border {
+                for t in 0..taps {
+                    d_border[j * taps + t] = outside(t) * s;
+                }
+                d_s += (0..classes).map(|class| by_class(class) * outside_sum(class, |t| border[j * taps + t])).sum::<f32>();
+            }
+            d_log_scale[j] = LOG_SCALE_FACTOR * s * d_s;
+        }
+        let mut named = vec![
+            (format!("{}.weight", self.name), d_weight),
+            (format!("{}.bias", self.scale_name), d_bias),
+            (format!("{}.log_scale", self.scale_name), d_log_scale),
+        ];
+        if border.is_some() {
+            named.push((border_name, d_border));
+        }
+        named
+    }
+}
+
+fn step_gradients(params: &Params, level: usize, step: usize, c: usize, g: &StepGradients, weight_sum: f64) -> Vec<Named> {
+    let p = format!("levels.{level}.steps.{step}.");
+    let config = &params.config;
+    let (m, o, width) = (c / 2, config.coupling_out(c), config.width);
+    let (h, t_stride) = (padded(width), taps_stride(o));
+    // Only convolutions with a log_scale of their own pad with ones; the first one of a network does not.
+    let first_padding = if config.padding == Padding::FinalOnes { Padding::Zeros } else { config.padding };
+    let mut named = Vec::new();
+    let mut conv = |conv: Conv| named.extend(conv.unfold(params));
+    conv(Conv {
+        name: format!("{p}coupling.conv1"),
+        scale_name: format!("{p}coupling.actnorm1"),
+        out: width,
+        input: m,
+        taps: 9,
+        d_weight: &|t, i, j| g.w1[(t * m + i) * h + j],
+        d_bias: &g.b1,
+        stride: h,
+        padding: first_padding,
+    });
+    conv(Conv {
+        name: format!("{p}coupling.conv2"),
+        scale_name: format!("{p}coupling.actnorm2"),
+        out: width,
+        input: width,
+        taps: 1,
+        d_weight: &|_, i, j| g.w2[i * h + j],
+        d_bias: &g.b2,
+        stride: h,
+        padding: Padding::Zeros,
+    });
+    conv(Conv {
+        name: format!("{p}coupling.conv3"),
+        scale_name: format!("{p}coupling.conv3"),
+        out: o,
+        input: width,
+        taps: 9,
+        d_weight: &|t, i, j| g.w3[i * t_stride + t * o + j],
+        d_bias: &g.b3,
+        stride: padded(o),
+        padding: config.padding,
+    });
+
+    // y = M x + t with M = W diag(s) and t = M b.
+    let stride = padded(c);
+    let (w, _) = params.mixing(level, step);
+    let bias = params.slice(&format!("{p}actnorm.bias"));
+    let s: Vec<f64> = params
+        .slice(&format!("{p}actnorm.log_scale"))
+        .iter()
+        .map(|&v| (f64::from(v) * f64::from(LOG_SCALE_FACTOR)).exp())
+        .collect();
+    let d_t = &g.mix_bias[..c];
+    let d_m = Matrix::from_fn(c, |i, j| f64::from(g.mix[i * stride + j]) + f64::from(d_t[i]) * f64::from(bias[j]));
+    let side = config.level_shapes()[level].side;
+    let log_det_weight = weight_sum * (side * side) as f64;
+    let mut d_bias = vec![0.0; c];
+    let mut d_log_scale = vec![0.0; c];
+    for j in 0..c {
+        d_bias[j] = (0..c).map(|i| f64::from(d_t[i]) * w[(i, j)] * s[j]).sum::<f64>() as f32;
+        let d_s: f64 = (0..c).map(|i| d_m[(i, j)] * w[(i, j)]).sum();
+        d_log_scale[j] = (f64::from(LOG_SCALE_FACTOR) * (s[j] * d_s + log_det_weight)) as f32;
+    }
+    named.push((format!("{p}actnorm.bias"), d_bias));
+    named.push((format!("{p}actnorm.log_scale"), d_log_scale));
+    let d_w = Matrix::from_fn(c, |i, j| d_m[(i, j)] * s[j]);
+    named.extend(mixing_gradients(params, &format!("{p}permutation."), &w, d_w, log_det_weight));
+    named
+}
+
+/// Gradients of the 1x1 convolution's own numbers from that of `W`; `ln |det W|` has the gradient `W^-T`.
+fn mixing_gradients(params: &Params, p: &str, w: &Matrix, d_w: Matrix, log_det_weight: f64) -> Vec<Named> {
+    let c = w.n;
+    match params.config.permutation {
+        Permutation::Reverse | Permutation::Shuffle => Vec::new(),
+        Permutation::Invconv => {
+            // `Folded::new` refused matrices without an inverse before a gradient was taken.
+            let inverse = w.inverse().unwrap_or_else(|| Matrix::zeros(c));
+            let d = (0..c * c).map(|at| (d_w.data[at] + log_det_weight * inverse[(at % c, at / c)]) as f32).collect();
+            vec![(format!("{p}weight"), d)]
+        }
+        Permutation::InvconvLu => {
+            // W = P L U: dL = (P^T dW) U^T below the diagonal, dU = L^T (P^T dW) on and above it.
+            let (lower, upper) = params.lu_factors(p, c);
+            let permuted = Matrix::from_f32(c, params.slice(&format!("{p}p"))).transposed().dot(&d_w);
+            let d_lower = permuted.dot(&upper.transposed());
+            let d_upper = lower.transposed().dot(&permuted);
+            let keep = |d: &Matrix, wanted: &dyn Fn(usize, usize) -> bool| -> Vec<f32> {
+                (0..c * c).map(|at| if wanted(at / c, at % c) { d.data[at] as f32 } else { 0.0 }).collect()
+            };
+            let d_log_s = (0..c).map(|i| (d_upper[(i, i)] * upper[(i, i)] + log_det_weight) as f32).collect();
+            vec![
+                (format!("{p}l"), keep(&d_lower, &|i, j| j < i)),
+                (format!("{p}u"), keep(&d_upper, &|i, j| j > i)),
+                (format!("{p}log_s"), d_log_s),
+            ]
+        }
+    }
+}
+
+fn prior_gradients(params: &Params, level: usize, c: usize, is_top: bool, g: &LevelGradients) -> Vec<Named> {
+    if is_top {
+        let pixels = params.slice("prior.mean").len() / c;
+        let stride = padded(2 * c);
+        let part = |offset: usize| -> Vec<f32> {
+            (0..c * pixels).map(|at| g.prior_b[at % pixels * stride + offset + at / pixels]).collect()
+        };
+        return vec![("prior.mean".into(), part(0)), ("prior.log_std".into(), part(c))];
+    }
+    let m = c / 2;
+    let stride = padded(c);
+    let name = format!("levels.{level}.split.prior");
+    Conv {
+        name: name.clone(),
+        scale_name: name,
+        out: c,
+        input: m,
+        taps: 9,
+        d_weight: &|t, i, j| g.prior_w[(t * m + i) * stride + j],
+        d_bias: &g.prior_b,
+        stride,
+        padding: params.config.padding,
+    }
+    .unfold(params)
+}

@@ -1,0 +1,6 @@
+//! The one integration binary.
+
+mod agreement;
+mod flows;
+mod oracle;
+mod support;
