@@ -5,6 +5,7 @@ mod apply;
 mod files;
 mod screens;
 mod window;
+mod worker;
 
 use std::path::PathBuf;
 
