@@ -1,5 +1,7 @@
 //! glow-explorer: Glow (Kingma & Dhariwal 2018), an invertible generative network, explored by hand.
 
+#[cfg(feature = "gui")]
+pub mod app;
 pub mod bench;
 pub mod cli;
 pub mod data;
