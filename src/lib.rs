@@ -11,6 +11,7 @@ pub mod flow;
 pub mod formats;
 pub mod kernels;
 pub mod latent;
+mod lru;
 pub mod model;
 pub mod noise;
 pub mod train;

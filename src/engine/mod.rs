@@ -5,7 +5,6 @@
 //! order, and the thread sleeps where there is nothing to do.
 
 mod adapters;
-mod cache;
 mod error;
 mod export;
 mod figures;

@@ -8,7 +8,6 @@ use std::sync::Arc;
 
 use image::RgbImage;
 
-use super::cache::Lru;
 use super::error::EngineError;
 use super::figures;
 use super::message::{AttributeInfo, Event, Inspection, ItemId, ModelInfo, Recipe};
@@ -17,6 +16,7 @@ use super::seams::{Cancelled, Codec, OpenModel, OpenedModel, PictureReader};
 use crate::formats;
 use crate::latent::Latent;
 use crate::latent::attributes::Directions;
+use crate::lru::Lru;
 use crate::model::{Decoded, Encoded, GlowConfig, ModelError};
 
 pub(super) use items::Item;

@@ -10,6 +10,7 @@ pub mod linalg;
 pub mod params;
 pub mod phases;
 pub mod pixels;
+mod resume;
 
 pub use config::{ConfigError, Coupling, GlowConfig, LevelShape, Padding, Permutation};
 pub use latent::{Latent, LevelEps};
@@ -20,6 +21,7 @@ use image::RgbImage;
 use fast::FastGlow;
 use glow::Glow;
 use params::Params;
+use resume::Resume;
 
 /// What encoding a picture gives.
 #[derive(Clone, Debug)]
@@ -125,7 +127,7 @@ pub struct GlowModel {
 
 enum Backend {
     /// The folded form.
-    Cpu(FastGlow),
+    Cpu(FastGlow, Resume),
     /// The plain form on candle's device.
     Device {
         glow: Glow,
@@ -143,7 +145,7 @@ impl GlowModel {
     /// Errors: a 1x1 convolution without an inverse; a device that is asked for by name and does not work.
     pub fn new(params: &Params, choice: &DeviceChoice, threads: usize) -> Result<Self, ModelError> {
         let backend = match device::open(choice)? {
-            None => Backend::Cpu(FastGlow::new(params, threads)?),
+            None => Backend::Cpu(FastGlow::new(params, threads)?, Resume::new()),
             Some((device, label)) => Backend::Device {
                 glow: Glow::new(params, &device)?,
                 device,
@@ -164,8 +166,8 @@ impl GlowModel {
     /// Where the numbers are computed, for people: `cpu, 2 threads`, `cuda:0`.
     pub fn device_label(&self) -> String {
         match &self.backend {
-            Backend::Cpu(fast) if fast.threads() == 1 => "cpu, 1 thread".into(),
-            Backend::Cpu(fast) => format!("cpu, {} threads", fast.threads()),
+            Backend::Cpu(fast, _) if fast.threads() == 1 => "cpu, 1 thread".into(),
+            Backend::Cpu(fast, _) => format!("cpu, {} threads", fast.threads()),
             Backend::Device { label, .. } => label.clone(),
         }
     }
@@ -202,7 +204,7 @@ impl GlowModel {
     ) -> Result<Vec<Encoded>, ModelError> {
         let refs: Vec<&[f32]> = x.iter().map(Vec::as_slice).collect();
         let raw = match &self.backend {
-            Backend::Cpu(fast) => fast.encode(&refs, cancelled)?,
+            Backend::Cpu(fast, _) => fast.encode(&refs, cancelled)?,
             Backend::Device { glow, device, .. } => {
                 device::encode(glow, &self.config, device, &refs, DEVICE_BATCH, cancelled)?
             }
@@ -231,7 +233,7 @@ impl GlowModel {
     ) -> Result<Vec<Decoded>, ModelError> {
         let refs: Vec<&Latent> = latents.iter().collect();
         let x = match &self.backend {
-            Backend::Cpu(fast) => fast.decode(&refs, cancelled)?,
+            Backend::Cpu(fast, resume) => resume.decode(fast, &self.config, &refs, cancelled)?,
             Backend::Device { glow, device, .. } => {
                 device::decode(glow, &self.config, device, &refs, DEVICE_BATCH, cancelled)?
             }

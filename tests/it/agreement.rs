@@ -82,13 +82,17 @@ fn a_decode_from_a_coarse_state_is_the_whole_decode() {
             .encode(&refs(&pictures(&config, 2, 3)), &|| false)
             .unwrap();
         let latents: Vec<&Latent> = encoded.iter().map(|e| &e.latent).collect();
+        let (whole, states) = fast
+            .decode_from(&latents, &[None, None], true, &|| false)
+            .unwrap();
         for level in 0..config.levels - 1 {
-            let (whole, states) = fast
-                .decode_from(&latents, &[None, None], Some(level), &|| false)
-                .unwrap();
-            let starts: Vec<_> = states.iter().map(Some).collect();
+            let starts: Vec<_> = states
+                .iter()
+                .map(|s| s.iter().find(|s| s.level == level))
+                .collect();
+            assert!(starts.iter().all(Option::is_some));
             let (part, _) = fast
-                .decode_from(&latents, &starts, None, &|| false)
+                .decode_from(&latents, &starts, false, &|| false)
                 .unwrap();
             assert_eq!(whole, part, "{config:?} from level {level}");
         }

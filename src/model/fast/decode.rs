@@ -16,24 +16,21 @@ use crate::kernels::{Aligned, padded};
 /// A decoded picture and the state that was asked for.
 pub(super) struct Decoded {
     pub x: Vec<f32>,
-    pub kept: Option<CoarseState>,
+    pub kept: Vec<CoarseState>,
 }
 
 /// A latent and where its decode starts.
 type Work<'a> = (&'a Latent, Option<&'a CoarseState>);
 
-/// States that are kept on the way: before which level, and a place for each picture.
-struct Keep<'a> {
-    level: Option<usize>,
-    states: &'a [Mutex<Option<CoarseState>>],
-}
+/// States that are kept on the way, finest last, a place for each picture; `None`: nothing is kept.
+type Keep<'a> = Option<&'a [Mutex<Vec<CoarseState>>]>;
 
 impl FastGlow {
     pub(super) fn decode_group(
         &self,
         work: &[Work],
         members: usize,
-        keep: Option<usize>,
+        keep: bool,
         cancelled: Cancelled,
     ) -> Result<Vec<Decoded>, ModelError> {
         let levels = &self.folded.levels;
@@ -56,7 +53,7 @@ impl FastGlow {
             }
         }
         let stop = AtomicBool::new(false);
-        let kept: Vec<Mutex<Option<CoarseState>>> = (0..n).map(|_| Mutex::default()).collect();
+        let kept: Vec<Mutex<Vec<CoarseState>>> = (0..n).map(|_| Mutex::default()).collect();
         let last = Mutex::new(0);
         {
             let [first, second] = &mut ws.states;
@@ -67,13 +64,7 @@ impl FastGlow {
                 stop: &stop,
                 cancelled,
             };
-            let (eps, keep) = (
-                &ws.eps,
-                Keep {
-                    level: keep,
-                    states: &kept,
-                },
-            );
+            let (eps, keep) = (&ws.eps, keep.then_some(kept.as_slice()));
             let scratch: Vec<Mutex<&mut Scratch>> = ws.scratch.iter_mut().map(Mutex::new).collect();
             team::run(members, |index, barrier| {
                 let member = Member {
@@ -84,7 +75,7 @@ impl FastGlow {
                 let mut scratch = scratch[index]
                     .lock()
                     .unwrap_or_else(PoisonError::into_inner);
-                let end = self.decode_member(&member, &shared, start, eps, &mut scratch, &keep);
+                let end = self.decode_member(&member, &shared, start, eps, &mut scratch, keep);
                 if index == 0 {
                     *last.lock().unwrap_or_else(PoisonError::into_inner) = end.unwrap_or(0);
                 }
@@ -138,15 +129,15 @@ impl FastGlow {
         start: Option<usize>,
         eps: &[Aligned],
         scratch: &mut Scratch,
-        keep: &Keep,
+        keep: Keep,
     ) -> Option<usize> {
         let levels = &self.folded.levels;
         let top = levels.len() - 1;
         let mut now = 0;
         for l in (0..=start.unwrap_or(top)).rev() {
             let level = &levels[l];
-            if keep.level == Some(l) && l < top {
-                keep_state(level, l, member, shared, now, keep);
+            if let Some(kept) = keep.filter(|_| l < top) {
+                keep_state(level, l, member, shared, now, kept);
             }
             if l == top {
                 self.top_inverse(member, shared, level, now, &eps[l]);
@@ -330,7 +321,7 @@ fn keep_state(
     member: &Member,
     shared: &Shared,
     now: usize,
-    keep: &Keep,
+    kept: &[Mutex<Vec<CoarseState>>],
 ) {
     let (pixels, stride) = (level.grid.pixels(), level.state_stride());
     // SAFETY: after the barrier that ended the unsqueeze, and before the one inside `split_inverse`, all only
@@ -340,8 +331,9 @@ fn keep_state(
         let rows = x[i * pixels * stride..(i + 1) * pixels * stride].chunks_exact(stride);
         let data = rows.flat_map(|row| &row[..level.half()]).copied().collect();
         let state = CoarseState { level: l, data };
-        *keep.states[i]
+        kept[i]
             .lock()
-            .unwrap_or_else(PoisonError::into_inner) = Some(state);
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(state);
     }
 }

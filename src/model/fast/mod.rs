@@ -176,21 +176,21 @@ impl FastGlow {
         cancelled: Cancelled,
     ) -> Result<Vec<Vec<f32>>, ModelError> {
         let starts = vec![None; latents.len()];
-        let (pictures, _) = self.decode_from(latents, &starts, None, cancelled)?;
+        let (pictures, _) = self.decode_from(latents, &starts, false, cancelled)?;
         Ok(pictures)
     }
 
-    /// Decodes latents, each from a coarse state where one is given (all at the same level), and gives back
-    /// the states before level `keep` is decoded.
+    /// Decodes latents, each from a coarse state where one is given (all at the same level); with `keep`, gives
+    /// back what each level on the way got from the coarser ones.
     ///
     /// Errors: as [`FastGlow::decode`], and coarse states that do not fit.
     pub fn decode_from(
         &self,
         latents: &[&Latent],
         starts: &[Option<&CoarseState>],
-        keep: Option<usize>,
+        keep: bool,
         cancelled: Cancelled,
-    ) -> Result<(Vec<Vec<f32>>, Vec<CoarseState>), ModelError> {
+    ) -> Result<(Vec<Vec<f32>>, Vec<Vec<CoarseState>>), ModelError> {
         if let Some(wrong) = latents.iter().find(|z| !z.fits(&self.config)) {
             return Err(shape_error("latent", self.config.dims(), wrong.dims()));
         }
@@ -204,7 +204,7 @@ impl FastGlow {
             let decode = |part: &[_], members| self.decode_group(part, members, keep, cancelled);
             for decoded in self.in_groups(batch, decode)? {
                 pictures.push(decoded.x);
-                states.extend(decoded.kept);
+                states.push(decoded.kept);
             }
         }
         Ok((pictures, states))
