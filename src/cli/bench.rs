@@ -21,8 +21,8 @@ pub(super) struct Args {
     #[arg(long, default_value_t = 9)]
     runs: usize,
     /// Threads; the default is one for each core
-    #[arg(long)]
-    threads: Option<usize>,
+    #[arg(long, value_parser = super::common::threads())]
+    threads: Option<u16>,
     /// Measure a training step too
     #[arg(long)]
     train: bool,
@@ -39,7 +39,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
         }
         (None, None) => anyhow::bail!("name what to measure: --model FILE or --config FILE"),
     };
-    let threads = args.threads.unwrap_or_else(super::cores);
+    let threads = args.threads.map_or_else(super::cores, usize::from);
     let report = measure(&params, Options { batch: args.batch.max(1), runs: args.runs.max(1), threads, train: args.train })?;
     println!("{}", serde_json::to_string(&report)?);
     Ok(())

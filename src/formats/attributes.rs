@@ -55,8 +55,14 @@ struct Entry {
 ///
 /// Errors: every way in which the file can differ from what its configuration implies.
 pub fn read(path: &Path) -> Result<AttributesFile, FormatError> {
-    let bytes = read_bounded(path, MAX_BYTES)?;
-    let file = TensorFile::parse(path, &bytes, FORMAT)?;
+    from_bytes(&read_bounded(path, MAX_BYTES)?, path)
+}
+
+/// Reads an attributes file that is already in memory; `path` is for messages.
+///
+/// Errors: as [`read`].
+pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<AttributesFile, FormatError> {
+    let file = TensorFile::parse(path, bytes, FORMAT)?;
     let config = file.config()?;
     let entries: Vec<Entry> = file.json("directions")?;
     let mut list = Vec::with_capacity(entries.len());

@@ -1,5 +1,6 @@
 //! The one integration binary.
 
 mod agreement;
+mod cli;
 mod flows;
 mod support;
