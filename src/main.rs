@@ -3,13 +3,13 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use glow_explorer::cli::{Cli, run};
+use glow_explorer::cli::{Cli, error_line, run};
 
 fn main() -> ExitCode {
     match run(Cli::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("glow-explorer: {error:#}");
+            eprintln!("glow-explorer: {}", error_line(&error));
             ExitCode::FAILURE
         }
     }

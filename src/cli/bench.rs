@@ -21,8 +21,8 @@ pub(super) struct Args {
     #[arg(long, default_value_t = 9)]
     runs: usize,
     /// Threads; the default is one for each core
-    #[arg(long)]
-    threads: Option<usize>,
+    #[arg(long, value_parser = super::common::threads())]
+    threads: Option<u16>,
     /// Measure a training step too
     #[arg(long)]
     train: bool,
@@ -37,7 +37,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
         (None, Some(path)) => Params::perturbed(super::read_config(path)?, 0),
         (None, None) => anyhow::bail!("name what to measure: --model FILE or --config FILE"),
     };
-    let threads = args.threads.unwrap_or_else(super::cores);
+    let threads = args.threads.map_or_else(super::cores, usize::from);
     let report = measure(
         &params,
         Options {

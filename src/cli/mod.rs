@@ -1,6 +1,18 @@
 //! The command line: the twins of what the window does, and training.
 
+mod attributes;
 mod bench;
+mod common;
+mod convert;
+mod decode;
+mod draw;
+mod edit;
+mod encode;
+mod evaluate;
+mod explore;
+mod info;
+mod morph;
+mod sample;
 mod train;
 
 use std::path::Path;
@@ -12,30 +24,101 @@ use clap::{Parser, Subcommand};
 use crate::model::GlowConfig;
 
 /// Explore the latent space of Glow, the invertible generative network, by hand.
+///
+/// Without a command it opens the window with the files named. The commands do without a display what
+/// the window does, and train.
 #[derive(Parser, Debug)]
-#[command(version, about)]
+#[command(version, about, args_conflicts_with_subcommands = true, after_help = EXAMPLES)]
 pub struct Cli {
     #[command(subcommand)]
     command: Option<Sub>,
+    #[command(flatten)]
+    explore: explore::Args,
 }
+
+const EXAMPLES: &str = "Examples:
+  glow-explorer anna.jpg
+  glow-explorer sample --seed 7 --out faces.png
+  glow-explorer morph anna.jpg ben.jpg --gif film.gif
+Each command has examples of its own: glow-explorer morph --help";
 
 #[derive(Subcommand, Debug)]
 enum Sub {
+    /// Open the window; the same as no command
+    #[command(after_help = explore::EXAMPLES)]
+    Explore(explore::Args),
+    /// Draw pictures from the model
+    #[command(after_help = sample::EXAMPLES)]
+    Sample(sample::Args),
+    /// Encode photos: their latents, likelihood and round-trip error
+    #[command(after_help = encode::EXAMPLES)]
+    Encode(encode::Args),
+    /// Decode latents to pictures
+    #[command(after_help = decode::EXAMPLES)]
+    Decode(decode::Args),
+    /// Walk from photo to photo: a strip, frames or an animation
+    #[command(after_help = morph::EXAMPLES)]
+    Morph(morph::Args),
+    /// Change attributes of a photo
+    #[command(after_help = edit::EXAMPLES)]
+    Edit(edit::Args),
+    /// Build attribute directions from labelled pictures
+    #[command(after_help = attributes::EXAMPLES)]
+    Attributes(attributes::Args),
+    /// Train a model on a folder of pictures
+    Train(train::Args),
+    /// Measure the likelihood and the round trip on a folder of pictures
+    #[command(after_help = evaluate::EXAMPLES)]
+    Evaluate(evaluate::Args),
+    /// Say what a file of this program holds
+    #[command(after_help = info::EXAMPLES)]
+    Info(info::Args),
+    /// Write a weight file anew, in single or half precision
+    #[command(hide = true, after_help = convert::EXAMPLES)]
+    Convert(convert::Args),
     /// Measure encode, decode and training step
     Bench(bench::Args),
-    /// Train a model on a folder of pictures
-    Train(Box<train::Args>),
 }
 
 /// Runs the command that the arguments name.
 ///
-/// Errors: one line that says what is wrong and what to do.
+/// Errors: one line that says what is wrong and what to do; [`error_line`] makes it.
 pub fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.command {
+        None => explore::run(cli.explore),
+        Some(Sub::Explore(args)) => explore::run(args),
+        Some(Sub::Sample(args)) => sample::run(args),
+        Some(Sub::Encode(args)) => encode::run(args),
+        Some(Sub::Decode(args)) => decode::run(args),
+        Some(Sub::Morph(args)) => morph::run(args),
+        Some(Sub::Edit(args)) => edit::run(args),
+        Some(Sub::Attributes(args)) => attributes::run(args),
+        Some(Sub::Train(args)) => train::run(args),
+        Some(Sub::Evaluate(args)) => evaluate::run(args),
+        Some(Sub::Info(args)) => info::run(args),
+        Some(Sub::Convert(args)) => convert::run(args),
         Some(Sub::Bench(args)) => bench::run(args),
-        Some(Sub::Train(args)) => train::run(*args),
-        None => Ok(()),
     }
+}
+
+/// An error and its causes in one line. Causes that the text before them quotes already are left out,
+/// as many errors do for the path to stand last.
+pub fn error_line(error: &anyhow::Error) -> String {
+    let mut line = String::new();
+    for cause in error.chain() {
+        let text = cause.to_string();
+        if line.is_empty() {
+            line = text;
+        } else if !line.contains(&text) {
+            line.push_str(": ");
+            line.push_str(&text);
+        }
+    }
+    line.split(['\n', '\r'])
+        .map(str::trim)
+        .filter(|part| !part.is_empty())
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 /// Reads a model configuration.
@@ -52,4 +135,27 @@ fn read_config(path: &Path) -> anyhow::Result<GlowConfig> {
 /// Threads to work on where nothing else is said.
 fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_definition_of_the_command_line_is_sound() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn an_error_is_one_line_that_says_nothing_twice() {
+        let cause = std::io::Error::other("disk\non fire");
+        let error = anyhow::Error::from(cause)
+            .context("cannot read (disk\non fire): a.png")
+            .context("at the start");
+        assert_eq!(
+            error_line(&error),
+            "at the start: cannot read (disk on fire): a.png"
+        );
+    }
 }

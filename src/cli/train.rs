@@ -55,8 +55,8 @@ pub(super) struct Args {
     #[arg(long, default_value_t = 300.0)]
     save_every: f64,
     /// Threads; the default is one for each core
-    #[arg(long)]
-    threads: Option<usize>,
+    #[arg(long, value_parser = super::common::threads())]
+    threads: Option<u16>,
     /// Print one JSON object a save instead of a progress bar
     #[arg(long)]
     json: bool,
@@ -65,6 +65,9 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: Args) -> anyhow::Result<()> {
+    // The first save comes minutes after the start; a folder that is not there should not cost them.
+    super::common::check_target(&args.out)?;
+    check_numbers(&args.train)?;
     let start = args
         .start
         .as_deref()
@@ -103,7 +106,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
             config.channels,
         )?)),
     };
-    let threads = args.threads.unwrap_or_else(super::cores);
+    let threads = args.threads.map_or_else(super::cores, usize::from);
     let run = Run {
         out: args.out.clone(),
         precision: if args.half {
@@ -126,6 +129,34 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
         Trainer::start(config, start, args.train.clone(), run)?
     };
     train(trainer, &args.train, &config_name(&args.out), args.json)
+}
+
+/// Refuses settings with which no run can go well.
+fn check_numbers(settings: &TrainConfig) -> anyhow::Result<()> {
+    let TrainConfig {
+        batch,
+        lr,
+        decay,
+        clip,
+        beta2,
+        average,
+        minutes,
+        ..
+    } = settings;
+    let refuse = |what: &str, expected: &str| anyhow::bail!("--{what} must be {expected}");
+    let share = 0.0..1.0f32;
+    match () {
+        () if !(1..=65_536).contains(batch) => refuse("batch", "from 1 to 65536 pictures"),
+        () if !(lr.is_finite() && *lr > 0.0) => refuse("lr", "a number above 0"),
+        () if !(0.0..=1.0).contains(decay) => refuse("decay", "a share from 0 to 1"),
+        () if clip.is_nan() || *clip <= 0.0 => refuse("clip", "a number above 0"),
+        () if !share.contains(beta2) => refuse("beta2", "from 0 to less than 1"),
+        () if !share.contains(average) => refuse("average", "from 0 to less than 1"),
+        () if minutes.is_some_and(|m| !(m.is_finite() && m > 0.0)) => {
+            refuse("minutes", "a number above 0")
+        }
+        () => Ok(()),
+    }
 }
 
 fn config_name(out: &std::path::Path) -> String {

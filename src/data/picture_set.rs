@@ -172,7 +172,7 @@ impl PictureSet {
     }
 
     /// Remembers that a picture cannot be read; true the first time.
-    pub(super) fn note_failure(&self, index: usize, reason: String) -> bool {
+    pub(crate) fn note_failure(&self, index: usize, reason: String) -> bool {
         let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
         failed.insert(index, reason).is_none()
     }

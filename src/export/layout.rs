@@ -37,12 +37,7 @@ pub fn compose(
         return Err(ExportError::Nothing);
     }
     let scale = scale.max(1);
-    let columns = if columns == 0 {
-        n
-    } else {
-        u64::from(columns).min(n)
-    };
-    let rows = n.div_ceil(columns);
+    let columns = columns_of(n, columns);
     let cell_width = u64::from(widest) * u64::from(scale);
     let cell_height = u64::from(highest) * u64::from(scale);
     let label_height = match labels {
@@ -51,11 +46,7 @@ pub fn compose(
     };
     let pitch_x = cell_width + u64::from(gap);
     let pitch_y = cell_height + u64::from(label_height) + u64::from(gap);
-    let width = columns.saturating_mul(pitch_x).saturating_sub(gap.into());
-    let height = rows.saturating_mul(pitch_y).saturating_sub(gap.into());
-    if width > MAX_SIDE || height > MAX_SIDE || width * height > MAX_PIXELS {
-        return Err(ExportError::TooLarge { width, height });
-    }
+    let (width, height) = checked_size(n, columns, (pitch_x, pitch_y), gap)?;
 
     let background = Rgb(background);
     let mut sheet = RgbImage::from_pixel(width as u32, height as u32, background);
@@ -80,6 +71,52 @@ pub fn compose(
         }
     }
     Ok(sheet)
+}
+
+/// The size of a sheet of `n` pictures without labels, as [`compose`] would make it; to be asked before
+/// the pictures are drawn.
+///
+/// Errors: no picture, a sheet past what viewers open.
+pub fn sheet_size(
+    n: usize,
+    cell: (u32, u32),
+    columns: u32,
+    gap: u32,
+    scale: u32,
+) -> Result<(u32, u32), ExportError> {
+    if n == 0 || cell.0 == 0 || cell.1 == 0 {
+        return Err(ExportError::Nothing);
+    }
+    let pitch = |side: u32| u64::from(side) * u64::from(scale.max(1)) + u64::from(gap);
+    let columns = columns_of(n as u64, columns);
+    let size = checked_size(n as u64, columns, (pitch(cell.0), pitch(cell.1)), gap)?;
+    Ok((size.0 as u32, size.1 as u32))
+}
+
+/// Columns of a sheet of `n` cells; 0 asks for one row.
+fn columns_of(n: u64, columns: u32) -> u64 {
+    if columns == 0 {
+        n
+    } else {
+        u64::from(columns).min(n)
+    }
+}
+
+fn checked_size(
+    n: u64,
+    columns: u64,
+    pitch: (u64, u64),
+    gap: u32,
+) -> Result<(u64, u64), ExportError> {
+    let extent = |n: u64, pitch: u64| n.saturating_mul(pitch).saturating_sub(gap.into());
+    let (width, height) = (
+        extent(columns, pitch.0),
+        extent(n.div_ceil(columns), pitch.1),
+    );
+    if width > MAX_SIDE || height > MAX_SIDE || width * height > MAX_PIXELS {
+        return Err(ExportError::TooLarge { width, height });
+    }
+    Ok((width, height))
 }
 
 /// A picture `scale` times as large, smooth.
@@ -119,6 +156,7 @@ mod tests {
     fn cells_lie_in_rows_with_gaps_between_them() {
         let sheet = compose(&cells(5), 3, 2, 1, None, GREY).unwrap();
         assert_eq!(sheet.dimensions(), (3 * 10 + 2 * 2, 2 * 8 + 2));
+        assert_eq!(sheet_size(5, (10, 8), 3, 2, 1).unwrap(), sheet.dimensions());
         assert_eq!(sheet.get_pixel(0, 0).0[0], 100);
         assert_eq!(sheet.get_pixel(10, 0).0, GREY);
         assert_eq!(sheet.get_pixel(12, 7).0[0], 101);

@@ -3,6 +3,7 @@
 pub mod attributes;
 pub mod error;
 pub mod latents;
+pub mod shipped;
 mod tensors;
 pub mod weights;
 

@@ -13,7 +13,8 @@ use crate::formats::weights::widened;
 use crate::model::GlowConfig;
 use crate::model::params::Params;
 
-const FORMAT: &str = "glow-explorer-checkpoint/1";
+/// The `format` metadata of a checkpoint.
+pub const FORMAT: &str = "glow-explorer-checkpoint/1";
 
 /// One point of the training curve.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]

@@ -1,0 +1,473 @@
+//! `glow-explorer attributes`: directions from labelled pictures.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use clap::ValueEnum;
+use serde_json::json;
+
+use super::common::{
+    BATCH, ModelArgs, OpenModel, check_target, note, number_in, progress, say, say_json,
+};
+use crate::data::batches::PictureSet;
+use crate::data::labels::LabelTable;
+use crate::formats::attributes::{self, Precision};
+use crate::latent::LatentError;
+use crate::latent::attributes::build::{
+    RidgeOptions, Vectors, balanced_difference, classifier, difference_of_means,
+    direction_from_labels, direction_from_values, ridge,
+};
+use crate::latent::attributes::measure::{Split, quantile, split};
+use crate::latent::attributes::{Direction, Directions};
+use crate::model::pixels::x_from_bytes;
+use crate::noise::Noise;
+
+pub(super) const EXAMPLES: &str = "Examples:
+  glow-explorer attributes --images faces/ --labels labels.csv --out faces-64.attributes.safetensors
+  glow-explorer attributes --images faces/ --labels labels.csv --labels more.csv \\
+      --columns smiling,age --method balanced --limit 2000 --out my.attributes.safetensors
+A table has a header, a column `file`, an optional column `split`, and numbers: 1 and -1 (0: cannot
+tell), 1 and 0, or a measure such as an age. An empty cell means that nothing is known.";
+
+#[derive(clap::Args, Debug)]
+pub(super) struct Args {
+    /// Folder of pictures, framed already; the largest square in the middle of each is taken
+    #[arg(long, value_name = "DIR")]
+    images: PathBuf,
+    /// Label tables, merged by file name; may be given several times
+    #[arg(long, required = true, num_args = 1.., value_name = "CSV")]
+    labels: Vec<PathBuf>,
+    /// Columns to build directions from, separated by commas; the default is all
+    #[arg(long, value_delimiter = ',', value_name = "NAMES")]
+    columns: Vec<String>,
+    /// Split of the tables to use, where they have one
+    #[arg(long, default_value = "train")]
+    split: String,
+    /// How a direction is found
+    #[arg(long, value_enum, default_value_t = Method::Classifier)]
+    method: Method,
+    /// Columns whose influence `balanced` takes out, separated by commas; the default is all others
+    #[arg(long, value_delimiter = ',', value_name = "NAMES")]
+    balance_by: Option<Vec<String>>,
+    /// Shrinkage of the classifier; more comes nearer to the difference of means
+    #[arg(long, default_value = "1", value_parser = shrinkage)]
+    shrinkage: f32,
+    /// Pictures a column at most, drawn by the seed
+    #[arg(long, default_value_t = 6000, value_parser = clap::value_parser!(u32).range(4..=1_000_000))]
+    limit: u32,
+    /// Share of the pictures that is kept to measure on
+    #[arg(long, default_value = "0.2", value_parser = held_out)]
+    held_out: f32,
+    /// Seed of the choice of pictures and of what is held out
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Attributes file to write
+    #[arg(long, value_name = "FILE.safetensors")]
+    out: PathBuf,
+    /// Words on the pictures and labels, for the provenance
+    #[arg(long, default_value = "")]
+    data: String,
+    /// Terms of the directions, for the provenance
+    #[arg(long, default_value = "")]
+    licence: String,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    model: ModelArgs,
+}
+
+fn shrinkage(text: &str) -> Result<f32, String> {
+    number_in(text, 1e-6..=1e6)
+}
+
+fn held_out(text: &str) -> Result<f32, String> {
+    number_in(text, 0.0..=0.9)
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
+enum Method {
+    /// The difference of the two means, as in the paper
+    Means,
+    /// The difference of means within groups that are alike in the other labels
+    Balanced,
+    /// The normal of a linear classifier
+    Classifier,
+}
+
+/// What the tables say of one attribute.
+struct Column {
+    name: String,
+    /// By picture of the set; `None` where nothing is known.
+    values: Vec<Option<f32>>,
+    /// A measure rather than a yes or no.
+    is_number: bool,
+}
+
+impl Column {
+    fn new(set: &PictureSet, table: &LabelTable, name: &str) -> Self {
+        let of = |i| table.value(set.name(i)?, name);
+        let mut values: Vec<Option<f32>> = (0..set.len()).map(of).collect();
+        let is_number = values
+            .iter()
+            .flatten()
+            .any(|v| ![-1.0, 0.0, 1.0].contains(v));
+        let has_no = values.iter().flatten().any(|&v| v == -1.0);
+        if !is_number && has_no {
+            // Beside 1 and -1, a 0 means that it cannot be told.
+            values.iter_mut().for_each(|v| *v = v.filter(|&v| v != 0.0));
+        }
+        Self {
+            name: name.to_owned(),
+            values,
+            is_number,
+        }
+    }
+
+    /// The value that parts the yes from the no.
+    fn threshold(&self) -> f64 {
+        let values: Vec<f64> = self
+            .values
+            .iter()
+            .flatten()
+            .map(|&v| f64::from(v))
+            .collect();
+        match self.is_number {
+            true => quantile(&values, 0.5).unwrap_or(0.0),
+            false => 0.0,
+        }
+    }
+}
+
+pub(super) fn run(args: Args) -> anyhow::Result<()> {
+    check_target(&args.out)?;
+    let table = LabelTable::read_all(&args.labels)?;
+    let tables = tables_text(&args.labels);
+    let names = chosen_columns(&args, &table, &tables)?;
+    let model = args.model.open()?;
+    let config = model.config();
+    let by_split = (!table.splits().is_empty()).then_some((&table, args.split.as_str()));
+    // Each picture is needed once or twice: keeping them decoded would only take memory.
+    let set = PictureSet::open(&args.images, by_split, config.image_size, config.channels)?
+        .with_memory_budget(0);
+    let columns: Vec<Column> = names
+        .iter()
+        .map(|name| Column::new(&set, &table, name))
+        .collect();
+    let balance_by = args
+        .balance_by
+        .as_deref()
+        .map_or(Ok(names.clone()), |given| {
+            given
+                .iter()
+                .map(|name| known_column(name, &table, &tables))
+                .collect()
+        })?;
+    let balance_by: Vec<Column> = balance_by
+        .iter()
+        .map(|name| Column::new(&set, &table, name))
+        .collect();
+
+    let mut order: Vec<usize> = (0..set.len()).collect();
+    Noise::new(args.seed).shuffle(&mut order);
+    let chosen: Vec<Vec<usize>> = columns
+        .iter()
+        .map(|column| {
+            let known = order.iter().filter(|&&i| column.values[i].is_some());
+            known.take(args.limit as usize).copied().collect()
+        })
+        .collect();
+    let groups = groups(&chosen, args.limit as usize);
+    let bar = progress(groups.iter().map(|g| g.pictures.len()).sum(), "encoding");
+    let mut found = Vec::new();
+    for group in &groups {
+        let (vectors, row_of) = encode(&model, &set, &group.pictures, &bar)?;
+        for &at in &group.columns {
+            let column = &columns[at];
+            let rows = chosen[at]
+                .iter()
+                .filter_map(|i| row_of.get(i).copied())
+                .collect();
+            let labels = Labels {
+                rows,
+                pictures: row_of.keys().copied().collect(),
+            };
+            let direction =
+                build(&args, column, &balance_by, &vectors, &labels).map_err(|error| {
+                    anyhow::anyhow!("column \"{}\": {error}: {tables}", column.name)
+                })?;
+            found.push((at, direction));
+        }
+    }
+    bar.finish_and_clear();
+    note_failures(&set)?;
+    found.sort_by_key(|(at, _)| *at);
+    let provenance = provenance(&args, &model);
+    let mut list: Vec<Direction> = found.into_iter().map(|(_, direction)| direction).collect();
+    list.iter_mut()
+        .for_each(|d| d.figures.provenance.clone_from(&provenance));
+    let directions = Directions::new(list)?;
+    attributes::write(&args.out, config, &directions, Precision::F16)?;
+    report(&args, &model, &directions)
+}
+
+fn tables_text(tables: &[PathBuf]) -> String {
+    let names: Vec<String> = tables.iter().map(|p| p.display().to_string()).collect();
+    names.join(", ")
+}
+
+fn chosen_columns(args: &Args, table: &LabelTable, tables: &str) -> anyhow::Result<Vec<String>> {
+    if args.columns.is_empty() {
+        if table.columns().is_empty() {
+            bail!("the tables have no column of numbers; add one for each attribute: {tables}");
+        }
+        return Ok(table.columns().to_vec());
+    }
+    let mut names = Vec::new();
+    for name in &args.columns {
+        let name = known_column(name, table, tables)?;
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    Ok(names)
+}
+
+fn known_column(name: &str, table: &LabelTable, tables: &str) -> anyhow::Result<String> {
+    let name = name.trim();
+    if table.columns().iter().any(|c| c == name) {
+        return Ok(name.to_owned());
+    }
+    bail!(
+        "no column \"{name}\"; choose of {}: {tables}",
+        table.columns().join(", ")
+    )
+}
+
+/// Columns that are built from the same encoded pictures.
+struct Group {
+    columns: Vec<usize>,
+    pictures: BTreeSet<usize>,
+}
+
+/// Columns put together as long as their pictures are no more than `limit`, which bounds the memory
+/// for latents; columns that share their pictures share the work of encoding them.
+fn groups(chosen: &[Vec<usize>], limit: usize) -> Vec<Group> {
+    let mut groups: Vec<Group> = Vec::new();
+    for (at, pictures) in chosen.iter().enumerate() {
+        let wanted: BTreeSet<usize> = pictures.iter().copied().collect();
+        let fits = |g: &&mut Group| g.pictures.union(&wanted).count() <= limit;
+        match groups.iter_mut().find(fits) {
+            Some(group) => {
+                group.columns.push(at);
+                group.pictures.extend(wanted);
+            }
+            None => groups.push(Group {
+                columns: vec![at],
+                pictures: wanted,
+            }),
+        }
+    }
+    groups
+}
+
+/// The latents of pictures, and the row of each picture that can be read.
+fn encode(
+    model: &OpenModel,
+    set: &PictureSet,
+    pictures: &BTreeSet<usize>,
+    bar: &indicatif::ProgressBar,
+) -> anyhow::Result<(Vectors, BTreeMap<usize, usize>)> {
+    let config = model.config();
+    let (mut vectors, mut row_of) = (Vectors::new(config), BTreeMap::new());
+    let pictures: Vec<usize> = pictures.iter().copied().collect();
+    for part in pictures.chunks(BATCH) {
+        let (mut batch, mut readable) = (Vec::new(), Vec::new());
+        for &i in part {
+            match set.get(i) {
+                Ok(bytes) => {
+                    batch.push(x_from_bytes(&bytes, config, None));
+                    readable.push(i);
+                }
+                Err(error) => {
+                    set.note_failure(i, error.to_string());
+                }
+            }
+        }
+        for (encoded, i) in model.model.encode_x(batch, &|| false)?.iter().zip(readable) {
+            let pushed = vectors.push(&encoded.latent);
+            pushed.with_context(|| {
+                format!(
+                    "the model cannot encode {}",
+                    set.name(i).unwrap_or_default()
+                )
+            })?;
+            row_of.insert(i, vectors.n() - 1);
+        }
+        bar.inc(part.len() as u64);
+    }
+    Ok((vectors, row_of))
+}
+
+/// Which rows a column uses, and the picture of every row.
+struct Labels {
+    rows: Vec<usize>,
+    /// Ascending, as the rows are.
+    pictures: Vec<usize>,
+}
+
+fn build(
+    args: &Args,
+    column: &Column,
+    balance_by: &[Column],
+    vectors: &Vectors,
+    labels: &Labels,
+) -> Result<Direction, LatentError> {
+    let Split { train, held_out } = split(&labels.rows, f64::from(args.held_out), args.seed);
+    let split = Split { train, held_out };
+    let value = |&i: &usize| column.values.get(i).copied().flatten();
+    // Rows of other columns have no label here; the builders never look at them.
+    let values: Vec<f64> = labels
+        .pictures
+        .iter()
+        .map(|i| value(i).map_or(0.0, f64::from))
+        .collect();
+    let threshold = column.threshold();
+    let positive: Vec<bool> = values.iter().map(|&v| v > threshold).collect();
+    let options = RidgeOptions {
+        shrinkage: f64::from(args.shrinkage),
+        ..RidgeOptions::default()
+    };
+    let (raw, method) = match args.method {
+        Method::Means => (
+            difference_of_means(vectors, &split.train, &positive)?,
+            "difference of means",
+        ),
+        Method::Balanced => {
+            let strata = strata(column, balance_by, &labels.pictures);
+            let strata: Vec<&[bool]> = strata.iter().map(Vec::as_slice).collect();
+            let raw = balanced_difference(vectors, &split.train, &positive, &strata)?;
+            (raw, "balanced difference")
+        }
+        Method::Classifier if column.is_number => (
+            ridge(vectors, &split.train, &values, &options)?,
+            "ridge regression",
+        ),
+        Method::Classifier => (
+            classifier(vectors, &split.train, &positive, &options)?,
+            "linear classifier",
+        ),
+    };
+    if column.is_number {
+        direction_from_values(&column.name, vectors, &split, &values, &raw, method)
+    } else {
+        direction_from_labels(&column.name, vectors, &split, &positive, &raw, method)
+    }
+}
+
+/// The other labels by row, for balancing: of each the yes or no, and whether it is unknown.
+fn strata(column: &Column, balance_by: &[Column], pictures: &[usize]) -> Vec<Vec<bool>> {
+    let others = balance_by.iter().filter(|other| other.name != column.name);
+    others
+        .flat_map(|other| {
+            let threshold = other.threshold();
+            let value = |i: &usize| other.values.get(*i).copied().flatten();
+            let yes = |i: &usize| value(i).is_some_and(|v| f64::from(v) > threshold);
+            [
+                pictures.iter().map(yes).collect(),
+                pictures.iter().map(|i| value(i).is_none()).collect(),
+            ]
+        })
+        .collect()
+}
+
+fn note_failures(set: &PictureSet) -> anyhow::Result<()> {
+    let failures = set.failures();
+    if let Some(first) = failures.first() {
+        note(format_args!(
+            "{} pictures left out, the first because: {first}",
+            failures.len()
+        ));
+    }
+    Ok(())
+}
+
+fn provenance(args: &Args, model: &OpenModel) -> String {
+    let mut parts = vec![format!("model {}", model.name)];
+    if !args.data.is_empty() {
+        parts.push(args.data.clone());
+    }
+    let names: Vec<String> = args
+        .labels
+        .iter()
+        .map(|p| super::common::file_name(p))
+        .collect();
+    parts.push(format!(
+        "labels of {}, split {}",
+        names.join(", "),
+        args.split
+    ));
+    parts.push(format!(
+        "at most {} pictures a column, seed {}",
+        args.limit, args.seed
+    ));
+    if !args.licence.is_empty() {
+        parts.push(format!("terms: {}", args.licence));
+    }
+    parts.push(
+        concat!(
+            "made by glow-explorer ",
+            env!("CARGO_PKG_VERSION"),
+            " attributes"
+        )
+        .into(),
+    );
+    parts.join("; ")
+}
+
+fn report(args: &Args, model: &OpenModel, directions: &Directions) -> anyhow::Result<()> {
+    let list = directions.as_slice();
+    if args.json {
+        let rows: Vec<_> = list
+            .iter()
+            .map(|d| json!({ "name": d.name, "center": d.center, "range": d.range, "figures": d.figures }))
+            .collect();
+        return say_json(&json!({ "model": model.name, "file": args.out, "directions": rows }));
+    }
+    for d in list {
+        let figures = &d.figures;
+        let part = |what: &str, value: Option<f32>| {
+            value.map_or(String::new(), |v| format!(", {what} {v:.3}"))
+        };
+        say(format_args!(
+            "{}: {} + and {} -{}{} on {} held out, {}",
+            d.name,
+            figures.counts[0],
+            figures.counts[1],
+            part("AUC", figures.auc),
+            part("correlation", figures.correlation),
+            figures.held_out,
+            figures.method
+        ))?;
+    }
+    say(format_args!(
+        "{} directions: {}",
+        list.len(),
+        Path::display(&args.out)
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_with_the_same_pictures_are_encoded_together() {
+        let chosen = [vec![0, 1, 2, 3], vec![3, 2, 1, 0], vec![4, 5], vec![5, 6]];
+        let groups = groups(&chosen, 4);
+        let columns: Vec<&[usize]> = groups.iter().map(|g| g.columns.as_slice()).collect();
+        assert_eq!(columns, [&[0, 1][..], &[2, 3]]);
+        assert_eq!(groups[1].pictures, BTreeSet::from([4, 5, 6]));
+    }
+}

@@ -1,0 +1,313 @@
+//! What several commands share: opening the model, reading inputs, checking numbers, printing.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::data::crop::frame_for_model;
+use crate::data::{PictureSource, intake};
+use crate::export::ExportError;
+use crate::formats::attributes::{self, AttributesFile};
+use crate::formats::weights::WeightFile;
+use crate::formats::{latents, shipped, weights};
+use crate::model::{Decoded, DeviceChoice, Encoded, GlowConfig, GlowModel, Latent, ModelError};
+
+/// Pictures that are encoded or decoded together: enough to fill the threads, little enough memory.
+pub(super) const BATCH: usize = 8;
+
+/// Above the upper end every model has long left its pictures.
+const TEMPERATURES: std::ops::RangeInclusive<f32> = 0.0..=10.0;
+
+#[derive(clap::Args, Clone, Debug)]
+pub(super) struct ModelArgs {
+    /// Weight file; the default is the model that comes with the program
+    #[arg(long, value_name = "FILE")]
+    pub(super) model: Option<PathBuf>,
+    /// Where to compute: auto, cpu, cuda, cuda:N or metal
+    #[arg(long, default_value = "auto")]
+    pub(super) device: DeviceChoice,
+    /// Threads on the CPU; the default is one for each core
+    #[arg(long, value_parser = threads())]
+    pub(super) threads: Option<u16>,
+}
+
+/// A model that is ready, and what is known of it.
+pub(super) struct OpenModel {
+    /// File name, or `faces-64 (shipped)`.
+    pub(super) name: String,
+    /// Its file, where it is one.
+    pub(super) path: Option<PathBuf>,
+    pub(super) model: GlowModel,
+}
+
+impl ModelArgs {
+    /// Reads the weight file and sets the model up.
+    pub(super) fn open(&self) -> anyhow::Result<OpenModel> {
+        let (name, file) = self.read()?;
+        let threads = self.threads.map_or_else(super::cores, usize::from);
+        let model =
+            GlowModel::new(&file.params, &self.device, threads).map_err(|error| match error {
+                // The weights are fine there, so their name would mislead.
+                ModelError::Device(_) => anyhow::Error::from(error),
+                _ => {
+                    let path = self.model.as_deref().unwrap_or(Path::new(&name));
+                    anyhow::anyhow!("the model cannot be used ({error}): {}", path.display())
+                }
+            })?;
+        Ok(OpenModel {
+            name,
+            path: self.model.clone(),
+            model,
+        })
+    }
+
+    /// The name for people and the contents of the weight file.
+    pub(super) fn read(&self) -> anyhow::Result<(String, WeightFile)> {
+        Ok(match &self.model {
+            Some(path) => (file_name(path), weights::read(path)?),
+            None => (shipped::LABEL.to_owned(), shipped::weights()?),
+        })
+    }
+}
+
+impl OpenModel {
+    pub(super) fn config(&self) -> &GlowConfig {
+        self.model.config()
+    }
+
+    /// The directions of this model and the name of their file: those given, those beside the weight
+    /// file, or those that come with the program.
+    pub(super) fn directions(
+        &self,
+        given: Option<&Path>,
+    ) -> anyhow::Result<(String, AttributesFile)> {
+        let beside = self.path.as_deref().map(shipped::attributes_beside);
+        let (name, file) = match given.or(beside.as_deref()) {
+            Some(path) if given.is_none() && !path.exists() => bail!(
+                "this model has no attributes file; name one with --attributes, or build it with \
+                 `glow-explorer attributes`: {}",
+                path.display()
+            ),
+            Some(path) => (path.display().to_string(), attributes::read(path)?),
+            None => (shipped::LABEL.to_owned(), shipped::attributes()?),
+        };
+        self.check_config(&file.config, "its directions", Path::new(&name))?;
+        Ok((name, file))
+    }
+
+    /// Refuses a file that was made with a model of another configuration.
+    fn check_config(&self, found: &GlowConfig, what: &str, path: &Path) -> anyhow::Result<()> {
+        if found == self.config() {
+            return Ok(());
+        }
+        bail!(
+            "{what} belong to another model ({}) than {} ({}); give that model with --model: {}",
+            config_text(found),
+            self.name,
+            config_text(self.config()),
+            path.display()
+        )
+    }
+
+    /// The latents of a latents file, with their names and bits per dimension where it has them.
+    pub(super) fn read_latents(&self, path: &Path) -> anyhow::Result<latents::LatentsFile> {
+        let file = latents::read(path)?;
+        self.check_config(&file.config, "its latents", path)?;
+        if file.latents.is_empty() {
+            bail!(
+                "the file has no latents; encode a picture first: {}",
+                path.display()
+            );
+        }
+        Ok(file)
+    }
+
+    /// Reads, frames and encodes one photo.
+    pub(super) fn encode_photo(&self, path: &Path, no_crop: bool) -> anyhow::Result<Photo> {
+        let source = intake::read(&PictureSource::Path(path.to_owned()))?;
+        let size = self.config().image_size;
+        let (pixels, _, face_found) = frame_for_model(&source, size, no_crop)
+            .with_context(|| format!("cannot be framed: {}", path.display()))?;
+        let encoded = self.model.encode(&[pixels], &|| false)?;
+        let encoded = encoded
+            .into_iter()
+            .next()
+            .context("the model gave no latent")?;
+        if !encoded.bits_per_dim.is_finite() || encoded.latent.iter().any(|v| !v.is_finite()) {
+            bail!(
+                "the model gives no finite latent for this picture; are its weights healthy?: {}",
+                path.display()
+            );
+        }
+        Ok(Photo {
+            name: source.name,
+            encoded,
+            face_found,
+            notes: source.notes,
+        })
+    }
+
+    /// The latents that photos and latents files hold, in order, with their names.
+    pub(super) fn inputs(
+        &self,
+        paths: &[PathBuf],
+        no_crop: bool,
+    ) -> anyhow::Result<Vec<(String, Latent)>> {
+        let mut found = Vec::new();
+        for path in paths {
+            if is_safetensors(path) {
+                let file = self.read_latents(path)?;
+                let names = item_names(path, &file);
+                found.extend(names.into_iter().zip(file.latents));
+            } else {
+                let photo = self.encode_photo(path, no_crop)?;
+                note_all(path, &photo.notes);
+                found.push((photo.name, photo.encoded.latent));
+            }
+        }
+        Ok(found)
+    }
+
+    /// `max |x - decode(encode(x))|` of each picture.
+    pub(super) fn round_trips(&self, encoded: &[Encoded]) -> anyhow::Result<Vec<f64>> {
+        let latents: Vec<Latent> = encoded.iter().map(|e| e.latent.clone()).collect();
+        let decoded = self.model.decode(&latents, &|| false)?;
+        let pairs = encoded.iter().zip(&decoded);
+        Ok(pairs.map(|(e, d)| round_trip(e, d)).collect())
+    }
+}
+
+/// An encoded photo.
+pub(super) struct Photo {
+    pub(super) name: String,
+    pub(super) encoded: Encoded,
+    pub(super) face_found: bool,
+    pub(super) notes: Vec<String>,
+}
+
+fn round_trip(encoded: &Encoded, decoded: &Decoded) -> f64 {
+    let pairs = encoded.x.iter().zip(&decoded.x);
+    let errors = pairs.map(|(a, b)| f64::from((a - b).abs()));
+    // A NaN is the worst error of all and must not get lost in a maximum.
+    errors.fold(
+        0.0,
+        |worst, e| if e > worst || e.is_nan() { e } else { worst },
+    )
+}
+
+/// Names of the latents in a file, made up from the file's where it has none.
+pub(super) fn item_names(path: &Path, file: &latents::LatentsFile) -> Vec<String> {
+    let stem = file_name(path);
+    match &file.names {
+        Some(names) => names.clone(),
+        None if file.latents.len() == 1 => vec![stem],
+        None => (1..=file.latents.len())
+            .map(|i| format!("{stem} {i}"))
+            .collect(),
+    }
+}
+
+/// Whether the name says safetensors.
+pub(super) fn is_safetensors(path: &Path) -> bool {
+    has_extension(path, "safetensors")
+}
+
+/// Whether the name ends in `.extension`, in whatever case.
+pub(super) fn has_extension(path: &Path, extension: &str) -> bool {
+    path.extension()
+        .is_some_and(|e| e.eq_ignore_ascii_case(extension))
+}
+
+/// The last part of a path, for people.
+pub(super) fn file_name(path: &Path) -> String {
+    path.file_name()
+        .unwrap_or(path.as_os_str())
+        .to_string_lossy()
+        .into_owned()
+}
+
+/// A configuration in one line.
+pub(super) fn config_text(config: &GlowConfig) -> String {
+    let colour = if config.channels == 1 { " grey" } else { "" };
+    format!(
+        "{} px{colour}, {} levels of {} steps, width {}",
+        config.image_size, config.levels, config.depth, config.width
+    )
+}
+
+/// Refuses a file that could not be written later, before any work is spent on it.
+pub(super) fn check_target(path: &Path) -> anyhow::Result<()> {
+    let name = || path.display().to_string();
+    if path.file_name().is_none() {
+        bail!(ExportError::NoName { path: name() });
+    }
+    if path.is_dir() {
+        bail!(ExportError::IsFolder { path: name() });
+    }
+    match path.parent() {
+        Some(parent) if parent.as_os_str().is_empty() || parent.is_dir() => Ok(()),
+        Some(parent) if parent.exists() => bail!(ExportError::NotAFolder {
+            path: parent.display().to_string()
+        }),
+        _ => bail!(ExportError::NoFolder { path: name() }),
+    }
+}
+
+/// A temperature on the command line.
+pub(super) fn temperature(text: &str) -> Result<f32, String> {
+    number_in(text, TEMPERATURES)
+}
+
+/// A number within bounds on the command line.
+pub(super) fn number_in(text: &str, range: std::ops::RangeInclusive<f32>) -> Result<f32, String> {
+    match text.trim().parse::<f32>() {
+        Ok(value) if range.contains(&value) => Ok(value),
+        _ => Err(format!(
+            "it must be a number from {} to {}",
+            range.start(),
+            range.end()
+        )),
+    }
+}
+
+/// Threads on the command line.
+pub(super) fn threads() -> clap::builder::RangedI64ValueParser<u16> {
+    clap::value_parser!(u16).range(1..=1024)
+}
+
+/// A bar on the terminal; nothing where there is none.
+pub(super) fn progress(n: usize, what: &'static str) -> ProgressBar {
+    let bar = ProgressBar::new(n as u64);
+    if let Ok(style) = ProgressStyle::with_template("{prefix} {bar:24} {pos}/{len}, {eta} left") {
+        bar.set_style(style);
+    }
+    bar.set_prefix(what);
+    bar
+}
+
+/// A line on standard output. A reader that has gone away (`| head`) ends the program quietly.
+pub(super) fn say(line: impl std::fmt::Display) -> anyhow::Result<()> {
+    match writeln!(io::stdout(), "{line}") {
+        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => std::process::exit(0),
+        result => result.context("cannot write to standard output"),
+    }
+}
+
+/// One JSON value on standard output.
+pub(super) fn say_json(value: &serde_json::Value) -> anyhow::Result<()> {
+    say(serde_json::to_string_pretty(value)?)
+}
+
+/// Something that people should know though all went well.
+pub(super) fn note(text: impl std::fmt::Display) {
+    // Nobody can be told where standard error is closed.
+    let _ = writeln!(io::stderr(), "glow-explorer: note: {text}");
+}
+
+pub(super) fn note_all(path: &Path, notes: &[String]) {
+    for text in notes {
+        note(format_args!("{text}: {}", path.display()));
+    }
+}

@@ -1,0 +1,83 @@
+//! `glow-explorer explore`: the window.
+
+use std::path::PathBuf;
+
+use super::common::ModelArgs;
+
+pub(super) const EXAMPLES: &str = "Examples:
+  glow-explorer                          the model that comes with the program
+  glow-explorer anna.jpg ben.jpg         two photos on the shelf
+  glow-explorer explore --model my.safetensors --device cuda";
+
+#[derive(clap::Args, Debug)]
+pub(super) struct Args {
+    /// Photos, latents, attributes or weight files to open
+    #[arg(value_name = "FILES")]
+    files: Vec<PathBuf>,
+    #[command(flatten)]
+    model: ModelArgs,
+}
+
+pub(super) fn run(args: Args) -> anyhow::Result<()> {
+    // A mistyped command arrives here as the name of a file.
+    if let Some(path) = args.files.iter().find(|path| !path.exists()) {
+        anyhow::bail!(
+            "no such file or command; `glow-explorer --help` lists the commands: {}",
+            path.display()
+        );
+    }
+    open_window(args)
+}
+
+/// Opens the window with a worker behind it.
+#[cfg(feature = "gui")]
+fn open_window(args: Args) -> anyhow::Result<()> {
+    use std::cell::RefCell;
+    use std::rc::Rc;
+
+    use crate::app::{AppOptions, Wake};
+    use crate::engine::{Engine, EngineOptions, Files, Loader, Pictures, Shipped};
+    use crate::formats::shipped;
+
+    let ModelArgs {
+        model,
+        device,
+        threads,
+    } = args.model;
+    let loader = Loader {
+        device,
+        threads: threads.map_or_else(super::cores, usize::from),
+        shipped: Some(Shipped {
+            name: shipped::LABEL,
+            weights: shipped::WEIGHTS,
+            attributes: Some(shipped::ATTRIBUTES),
+        }),
+    };
+    // The worker lives as long as the window: dropping the engine ends and joins its thread.
+    let engine = Rc::new(RefCell::new(None));
+    let keep = Rc::clone(&engine);
+    let link = move |wake: Wake| {
+        let options = EngineOptions::new(loader.into_open(), Box::new(Pictures), Box::new(Files));
+        let engine = Engine::spawn(options, move || wake());
+        let link = engine.link();
+        *keep.borrow_mut() = Some(engine);
+        link
+    };
+    let options = AppOptions {
+        link: Box::new(link),
+        files: args.files,
+        model,
+    };
+    let closed = crate::app::run(options);
+    drop(engine);
+    closed.map_err(anyhow::Error::from)
+}
+
+#[cfg(not(feature = "gui"))]
+fn open_window(_: Args) -> anyhow::Result<()> {
+    anyhow::bail!("this program was built without its window; {COMMANDS}")
+}
+
+#[cfg(not(feature = "gui"))]
+const COMMANDS: &str =
+    "use the commands sample, encode, decode, morph, edit (see glow-explorer --help)";

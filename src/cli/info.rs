@@ -1,0 +1,336 @@
+//! `glow-explorer info`.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use serde_json::{Value, json};
+
+use super::common::{config_text, file_name, item_names, say, say_json};
+use crate::export::read_settings;
+use crate::formats::attributes::{self, AttributesFile};
+use crate::formats::weights::{self, WeightFile};
+use crate::formats::{latents, shipped};
+use crate::model::config::{Coupling, Padding, Permutation};
+use crate::train::checkpoint::{self, Checkpoint};
+
+pub(super) const EXAMPLES: &str = "Examples:
+  glow-explorer info                     the model that comes with the program
+  glow-explorer info my.safetensors      a weight, latents or attributes file
+  glow-explorer info strip.png           the settings in an exported picture";
+
+/// The first bytes of every PNG.
+const PNG: [u8; 8] = *b"\x89PNG\r\n\x1a\n";
+
+/// A header of safetensors is never longer.
+const MAX_HEADER_BYTES: u64 = 100 << 20;
+
+#[derive(clap::Args, Debug)]
+pub(super) struct Args {
+    /// Weight, latents, attributes or checkpoint file, or an exported PNG
+    #[arg(value_name = "FILE")]
+    file: Option<PathBuf>,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(args: Args) -> anyhow::Result<()> {
+    let (value, lines) = match &args.file {
+        None => about_shipped()?,
+        Some(path) => match kind(path)? {
+            Kind::Weights => about_weights(
+                &path.display().to_string(),
+                &weights::read(path)?,
+                file_len(path)?,
+            ),
+            Kind::Latents => about_latents(path)?,
+            Kind::Attributes => {
+                about_attributes(&path.display().to_string(), &attributes::read(path)?)
+            }
+            Kind::Checkpoint => about_checkpoint(path)?,
+            Kind::Png(settings) => about_png(path, &settings)?,
+        },
+    };
+    if args.json {
+        return say_json(&value);
+    }
+    lines.into_iter().try_for_each(say)
+}
+
+enum Kind {
+    Weights,
+    Latents,
+    Attributes,
+    Checkpoint,
+    /// With its settings.
+    Png(String),
+}
+
+fn file_len(path: &Path) -> anyhow::Result<u64> {
+    let meta = path
+        .metadata()
+        .with_context(|| format!("cannot be read: {}", path.display()))?;
+    if !meta.is_file() {
+        bail!(
+            "not a file; name a weight, latents or attributes file or a PNG: {}",
+            path.display()
+        );
+    }
+    Ok(meta.len())
+}
+
+/// What a file holds, by its first bytes.
+fn kind(path: &Path) -> anyhow::Result<Kind> {
+    let name = path.display();
+    let len = file_len(path)?;
+    let cannot = || format!("cannot be read: {name}");
+    let mut file = File::open(path).with_context(cannot)?;
+    let mut start = [0; 8];
+    if len < 8 {
+        bail!("too short to be a file of this program ({len} bytes); copy it again: {name}");
+    }
+    file.read_exact(&mut start).with_context(cannot)?;
+    if start == PNG {
+        let settings = read_settings(path);
+        return settings
+            .map(Kind::Png)
+            .with_context(|| format!("the picture carries no settings of this program: {name}"));
+    }
+    let n = u64::from_le_bytes(start);
+    if n > MAX_HEADER_BYTES || n > len - 8 {
+        bail!("neither a safetensors file nor a PNG, or cut off; copy it again: {name}");
+    }
+    let mut header = Vec::new();
+    file.take(n).read_to_end(&mut header).with_context(cannot)?;
+    let header: Value = serde_json::from_slice(&header)
+        .map_err(|_| anyhow::anyhow!("neither a safetensors file nor a PNG: {name}"))?;
+    match header["__metadata__"]["format"].as_str() {
+        Some(weights::FORMAT) => Ok(Kind::Weights),
+        Some(latents::FORMAT) => Ok(Kind::Latents),
+        Some(attributes::FORMAT) => Ok(Kind::Attributes),
+        Some(checkpoint::FORMAT) => Ok(Kind::Checkpoint),
+        Some(other) => {
+            bail!("its format \"{other}\" is unknown to this version of the program: {name}")
+        }
+        None => {
+            bail!("a safetensors file of another program (no \"format\" in its metadata): {name}")
+        }
+    }
+}
+
+fn about_shipped() -> anyhow::Result<(Value, Vec<String>)> {
+    let name = shipped::LABEL.to_owned();
+    let len = shipped::WEIGHTS.len() as u64;
+    let (mut value, mut lines) = about_weights(&name, &shipped::weights()?, len);
+    let (attributes, more) = about_attributes(&name, &shipped::attributes()?);
+    value["directions"] = attributes["directions"].clone();
+    lines.extend(more);
+    Ok((value, lines))
+}
+
+fn about_weights(name: &str, file: &WeightFile, bytes: u64) -> (Value, Vec<String>) {
+    let config = &file.params.config;
+    let n = file.params.data.len();
+    let value = json!({
+        "kind": "weights",
+        "file": name,
+        "bytes": bytes,
+        "config": config,
+        "parameters": n,
+        "flops": config.flops(),
+        "provenance": file.provenance,
+    });
+    let permutation = match config.permutation {
+        Permutation::InvconvLu => "1x1 convolutions (LU)",
+        Permutation::Invconv => "1x1 convolutions",
+        Permutation::Shuffle => "shuffled channels",
+        Permutation::Reverse => "reversed channels",
+    };
+    let coupling = match config.coupling {
+        Coupling::Affine => "affine",
+        Coupling::Additive => "additive",
+    };
+    let padding = match config.padding {
+        Padding::EdgeBias => "edge-bias",
+        Padding::Zeros => "zero",
+        Padding::FinalOnes => "final-ones",
+    };
+    let mut lines = vec![
+        format!("model       {name}"),
+        format!("shape       {}", config_text(config)),
+        format!(
+            "            {coupling} coupling, {permutation}, {padding} padding, {} bits a subpixel",
+            config.bits
+        ),
+        format!(
+            "size        {n} parameters, {:.1} MB, {:.2} GFLOP a picture",
+            bytes as f64 / 1e6,
+            config.flops() / 1e9
+        ),
+    ];
+    lines.extend(provenance_lines(&file.provenance));
+    (value, lines)
+}
+
+/// What the provenance says, whatever program wrote it: short values as they are, the curve by its
+/// ends.
+fn provenance_lines(provenance: &Value) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (key, value) in provenance.as_object().into_iter().flatten() {
+        let text = match value {
+            Value::String(text) if text.is_empty() => continue,
+            Value::String(text) => text.clone(),
+            Value::Null => continue,
+            Value::Array(points) if key == "curve" => match curve_text(points) {
+                Some(text) => text,
+                None => continue,
+            },
+            other => other.to_string(),
+        };
+        lines.push(format!("{key:<11} {text}"));
+    }
+    lines
+}
+
+/// The training curve in a line: its first, best and last points.
+fn curve_text(points: &[Value]) -> Option<String> {
+    let of = |point: &Value| {
+        let bits = point["valid_bits_per_dim"]
+            .as_f64()
+            .or(point["train_bits_per_dim"].as_f64())?;
+        Some((point["pictures"].as_u64()?, bits))
+    };
+    let points: Vec<(u64, f64)> = points.iter().filter_map(of).collect();
+    let best = points.iter().min_by(|a, b| a.1.total_cmp(&b.1))?;
+    let text = |label: &str, (pictures, bits): &(u64, f64)| {
+        format!("{label} {bits:.4} bits/dim at {pictures} pictures")
+    };
+    Some(format!(
+        "{} points: {}, {}, {}",
+        points.len(),
+        text("first", points.first()?),
+        text("best", best),
+        text("last", points.last()?)
+    ))
+}
+
+fn about_latents(path: &Path) -> anyhow::Result<(Value, Vec<String>)> {
+    let file = latents::read(path)?;
+    let names = item_names(path, &file);
+    let bits = file.bits_per_dim.as_deref();
+    let mut lines = vec![
+        format!("latents     {}", path.display()),
+        format!("model       {}", config_text(&file.config)),
+        format!("count       {}", file.latents.len()),
+    ];
+    let mut rows = Vec::new();
+    for (i, (name, latent)) in names.iter().zip(&file.latents).enumerate() {
+        let bits = bits.and_then(|b| b.get(i));
+        let norm = latent.relative_norm();
+        let known = bits.map_or(String::new(), |b| format!(", {b:.4} bits/dim"));
+        lines.push(format!(
+            "            {name}: |eps|/sqrt(D) {norm:.3}{known}"
+        ));
+        rows.push(json!({ "name": name, "relative_norm": norm, "bits_per_dim": bits }));
+    }
+    let value = json!({
+        "kind": "latents",
+        "file": path.display().to_string(),
+        "config": file.config,
+        "latents": rows,
+        "settings": file.settings.as_deref().map(parsed),
+    });
+    Ok((value, lines))
+}
+
+fn about_attributes(name: &str, file: &AttributesFile) -> (Value, Vec<String>) {
+    let mut lines = vec![
+        format!("attributes  {name}"),
+        format!("model       {}", config_text(&file.config)),
+    ];
+    let mut rows = Vec::new();
+    for d in file.directions.as_slice() {
+        let [low, high] = d.range;
+        let figures = &d.figures;
+        let auc = figures
+            .auc
+            .map_or(String::new(), |v| format!(", AUC {v:.3}"));
+        let correlation = figures
+            .correlation
+            .map_or(String::new(), |v| format!(", correlation {v:.3}"));
+        lines.push(format!(
+            "            {}: {low:+.1} to {high:+.1}{auc}{correlation} held out, {} + and {} -, {}",
+            d.name, figures.counts[0], figures.counts[1], figures.method
+        ));
+        rows.push(json!({
+            "name": d.name,
+            "center": d.center,
+            "range": d.range,
+            "length": d.vector.norm(),
+            "figures": figures,
+        }));
+    }
+    let provenance = file
+        .directions
+        .as_slice()
+        .iter()
+        .map(|d| &d.figures.provenance);
+    if let Some(text) = provenance.filter(|text| !text.is_empty()).next_back() {
+        lines.push(format!("provenance  {text}"));
+    }
+    let value = json!({
+        "kind": "attributes",
+        "file": name,
+        "config": file.config,
+        "directions": rows,
+    });
+    (value, lines)
+}
+
+fn about_checkpoint(path: &Path) -> anyhow::Result<(Value, Vec<String>)> {
+    let checkpoint = Checkpoint::read(path)?;
+    let (config, progress) = (&checkpoint.params.config, &checkpoint.progress);
+    let value = json!({
+        "kind": "checkpoint",
+        "file": path.display().to_string(),
+        "config": config,
+        "training": checkpoint.train,
+        "updates": checkpoint.optimizer.t,
+        "progress": progress,
+    });
+    let mut lines = vec![
+        format!("checkpoint  {}", path.display()),
+        format!("shape       {}", config_text(config)),
+        format!(
+            "progress    {} pictures, {} updates, {:.0} minutes",
+            progress.pictures_seen,
+            checkpoint.optimizer.t,
+            progress.seconds / 60.0
+        ),
+    ];
+    let points: Vec<Value> = progress.curve.iter().map(|p| json!(p)).collect();
+    lines.extend(curve_text(&points).map(|text| format!("curve       {text}")));
+    Ok((value, lines))
+}
+
+fn about_png(path: &Path, settings: &str) -> anyhow::Result<(Value, Vec<String>)> {
+    let settings = parsed(settings);
+    let value = json!({
+        "kind": "picture",
+        "file": path.display().to_string(),
+        "settings": settings,
+    });
+    let mut lines = vec![format!("picture     {}", file_name(path))];
+    lines.push(format!(
+        "settings    {}",
+        serde_json::to_string_pretty(&settings)?
+    ));
+    Ok((value, lines))
+}
+
+/// Settings as JSON, or as a string where another program changed them.
+fn parsed(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()))
+}

@@ -1,0 +1,118 @@
+//! `glow-explorer morph`.
+
+use std::path::PathBuf;
+
+use anyhow::bail;
+use clap::ValueEnum;
+
+use super::common::{ModelArgs, temperature};
+use super::draw::{Drawing, LayoutArgs, Targets, item, latent_at, recipe_at};
+use crate::engine::message::Recipe;
+use crate::latent::Latent;
+use crate::latent::interpolate::{self, KEYFRAMES, along, steps};
+
+pub(super) const EXAMPLES: &str = "Examples:
+  glow-explorer morph anna.jpg ben.jpg --steps 9 --scale 2 --out strip.png
+  glow-explorer morph anna.jpg ben.jpg anna.jpg --steps 60 --easing smooth --gif film.gif
+  glow-explorer morph two.safetensors --path linear --steps 120 --frames film/";
+
+#[derive(clap::Args, Debug)]
+#[group(id = "target", required = true, multiple = true, args = ["out", "frames", "gif"])]
+pub(super) struct Args {
+    /// Keyframes, 2 to 8 in all: photos, and latents files with all their latents
+    #[arg(required = true, value_name = "PHOTO|LATENTS")]
+    keys: Vec<PathBuf>,
+    /// Pictures on the way, the ends included
+    #[arg(long, default_value_t = 9, value_parser = clap::value_parser!(u32).range(2..=1000))]
+    steps: u32,
+    /// How the path runs between two keyframes
+    #[arg(long, value_enum, default_value_t = Path::Spherical)]
+    path: Path,
+    /// How time runs along the path
+    #[arg(long, value_enum, default_value_t = Easing::Linear)]
+    easing: Easing,
+    /// Factor on the latents from 0 to 10, or one for each level, finest first, separated by commas
+    #[arg(long, value_delimiter = ',', value_parser = temperature)]
+    temperature: Vec<f32>,
+    /// One PNG with all pictures, a strip unless --columns says otherwise
+    #[arg(long, value_name = "FILE.png")]
+    out: Option<PathBuf>,
+    /// Folder for a PNG of each picture; made where it is missing
+    #[arg(long, value_name = "DIR")]
+    frames: Option<PathBuf>,
+    /// Animation
+    #[arg(long, value_name = "FILE.gif")]
+    gif: Option<PathBuf>,
+    /// Hundredths of a second a picture of the animation stays
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(2..=6000))]
+    delay: u16,
+    /// Take the largest square in the middle of photos instead of looking for a face
+    #[arg(long)]
+    no_crop: bool,
+    #[command(flatten)]
+    layout: LayoutArgs,
+    #[command(flatten)]
+    model: ModelArgs,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Path {
+    /// Straight, as in the paper
+    Linear,
+    /// On a sphere, so that the middle is as sharp as the ends
+    Spherical,
+    /// On a sphere in each level by itself
+    PerLevel,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Easing {
+    /// At constant speed
+    Linear,
+    /// Slow at both ends
+    Smooth,
+}
+
+pub(super) fn run(args: Args) -> anyhow::Result<()> {
+    let model = args.model.open()?;
+    let (names, latents): (Vec<String>, Vec<Latent>) =
+        model.inputs(&args.keys, args.no_crop)?.into_iter().unzip();
+    if !KEYFRAMES.contains(&latents.len()) {
+        let found = names.first().map_or("none", String::as_str);
+        bail!(
+            "a path has {} to {} keyframes, but {} were given (the first is {found})",
+            KEYFRAMES.start(),
+            KEYFRAMES.end(),
+            latents.len()
+        );
+    }
+    let path = match args.path {
+        Path::Linear => interpolate::PathKind::Linear,
+        Path::Spherical => interpolate::PathKind::Spherical,
+        Path::PerLevel => interpolate::PathKind::SphericalPerLevel,
+    };
+    let easing = match args.easing {
+        Easing::Linear => interpolate::Easing::Linear,
+        Easing::Smooth => interpolate::Easing::Smooth,
+    };
+    let times = steps(args.steps as usize, easing);
+    let recipe = |&t: &f32| {
+        let keys = (0..latents.len()).map(item).collect();
+        recipe_at(Recipe::Morph { keys, t, path }, &args.temperature)
+    };
+    let drawing = Drawing {
+        command: "morph",
+        model: &model,
+        recipes: times.iter().map(recipe).collect(),
+        items: &names,
+        layout: args.layout,
+        default_columns: 0,
+        targets: Targets {
+            sheet: args.out,
+            frames: args.frames,
+            gif: args.gif.map(|path| (path, args.delay)),
+        },
+    };
+    let keys: Vec<&Latent> = latents.iter().collect();
+    drawing.draw(|i| latent_at(along(&keys, times[i], path)?, &args.temperature))
+}

@@ -1,0 +1,56 @@
+//! `glow-explorer sample`.
+
+use std::path::PathBuf;
+
+use super::common::{ModelArgs, temperature};
+use super::draw::{Drawing, LayoutArgs, Targets, latent_at, recipe_at};
+use crate::engine::message::Recipe;
+use crate::latent::temperature::sample;
+
+pub(super) const EXAMPLES: &str = "Examples:
+  glow-explorer sample --count 16 --seed 7 --out faces.png
+  glow-explorer sample --count 100 --temperature 0.6 --frames faces/
+  glow-explorer sample --model my.safetensors --temperature 0.3,0.5,0.7,1 --out levels.png";
+
+#[derive(clap::Args, Debug)]
+pub(super) struct Args {
+    /// Pictures
+    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    count: u32,
+    /// Seed; picture n of a seed is always the same, whatever the count
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Temperature from 0 to 10, or one for each level, finest first, separated by commas
+    #[arg(long, default_value = "0.7", value_delimiter = ',', value_parser = temperature)]
+    temperature: Vec<f32>,
+    /// One PNG with all pictures
+    #[arg(long, required_unless_present = "frames", value_name = "FILE.png")]
+    out: Option<PathBuf>,
+    /// Folder for a PNG of each picture; made where it is missing
+    #[arg(long, value_name = "DIR")]
+    frames: Option<PathBuf>,
+    #[command(flatten)]
+    layout: LayoutArgs,
+    #[command(flatten)]
+    model: ModelArgs,
+}
+
+pub(super) fn run(args: Args) -> anyhow::Result<()> {
+    let model = args.model.open()?;
+    let seed = args.seed;
+    let recipe = |index| recipe_at(Recipe::Sample { seed, index }, &args.temperature);
+    let drawing = Drawing {
+        command: "sample",
+        model: &model,
+        recipes: (0..args.count).map(recipe).collect(),
+        items: &[],
+        layout: args.layout,
+        default_columns: f64::from(args.count).sqrt().ceil() as u32,
+        targets: Targets {
+            sheet: args.out,
+            frames: args.frames,
+            gif: None,
+        },
+    };
+    drawing.draw(|i| latent_at(sample(model.config(), seed, i as u32), &args.temperature))
+}
