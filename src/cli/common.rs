@@ -2,6 +2,8 @@
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -275,6 +277,22 @@ pub(super) fn number_in(text: &str, range: std::ops::RangeInclusive<f32>) -> Res
 /// Threads on the command line.
 pub(super) fn threads() -> clap::builder::RangedI64ValueParser<u16> {
     clap::value_parser!(u16).range(1..=1024)
+}
+
+/// A flag that the first Ctrl-C raises, for work that can stop and save.
+///
+/// Errors: the system does not let itself be watched, or it is asked for twice.
+pub(super) fn stop_on_ctrl_c() -> anyhow::Result<Arc<AtomicBool>> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&stop);
+    // A second Ctrl-C while the last save is under way ends the program at once, as people expect.
+    ctrlc::set_handler(move || {
+        if flag.swap(true, Ordering::Relaxed) {
+            std::process::exit(130);
+        }
+    })
+    .context("cannot watch for Ctrl-C")?;
+    Ok(stop)
 }
 
 /// A bar on the terminal; nothing where there is none.
