@@ -363,8 +363,10 @@ mod tests {
         }
     }
 
-    /// The curve without the seconds, which differ.
-    fn points(results: &[RunResult]) -> Vec<(usize, u64, Vec<(u64, f64, Option<f64>)>)> {
+    /// Row, seed, and the curve without the seconds, which differ.
+    type Points = Vec<(usize, u64, Vec<(u64, f64, Option<f64>)>)>;
+
+    fn points(results: &[RunResult]) -> Points {
         let of = |p: &CurvePoint| (p.pictures, p.train_bits_per_dim, p.valid_bits_per_dim);
         let one = |r: &RunResult| (r.row, r.seed, r.curve.iter().map(of).collect());
         results.iter().map(one).collect()

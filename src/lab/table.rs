@@ -221,7 +221,7 @@ fn built(
     if let Some((setting, expected)) = train.problem() {
         return Err(format!("`train.{setting}` must be {expected}"));
     }
-    if !train.pictures.is_some_and(|n| n > 0) {
+    if train.pictures.is_none_or(|n| n == 0) {
         return Err("`train.pictures` must say after how many pictures a run ends".into());
     }
     Ok(Row {

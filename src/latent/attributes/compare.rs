@@ -167,6 +167,14 @@ impl Grid {
     }
 }
 
+impl Grid {
+    /// Recipes that [`Task::compare`] judges at most.
+    pub fn n_recipes(&self) -> usize {
+        let n_weights = self.level_weights.len();
+        3 * (1 + n_weights) + self.shrinkages.len() + n_weights
+    }
+}
+
 /// How one recipe did.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Compared {
@@ -466,9 +474,9 @@ pub fn relative_norm(
 mod tests {
     use super::*;
     use crate::latent::attributes::measure::split;
+    use crate::latent::latent_from_flat;
     use crate::latent::temperature::sample;
     use crate::latent::tests::tiny_config;
-    use crate::latent::latent_from_flat;
 
     /// Standard normal rows. `smile` moves number 3 (finest level) by 2; `mouth` goes along with it in four of
     /// five rows and moves number 100 (coarsest level) by 3. `age`, a number, is number 120 and half unknown.
@@ -525,7 +533,7 @@ mod tests {
             .unwrap();
         assert_eq!(compared.len(), asked);
         // Three differences with 4 weights each, 3 shrinkages, 3 weights.
-        assert_eq!(asked, 3 * 4 + 3 + 3);
+        assert_eq!((asked, Grid::new(2).n_recipes()), (18, 18));
         let of = |method| {
             let plain =
                 |c: &&Compared| c.recipe.method == method && c.recipe.level_weights.is_empty();
