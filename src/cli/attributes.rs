@@ -8,7 +8,7 @@ use clap::ValueEnum;
 use serde_json::json;
 
 use super::common::{
-    BATCH, ModelArgs, OpenModel, check_target, number_in, note, progress, say, say_json,
+    BATCH, ModelArgs, OpenModel, check_target, note, number_in, progress, say, say_json,
 };
 use crate::data::batches::PictureSet;
 use crate::data::labels::LabelTable;
@@ -109,7 +109,10 @@ impl Column {
     fn new(set: &PictureSet, table: &LabelTable, name: &str) -> Self {
         let of = |i| table.value(set.name(i)?, name);
         let mut values: Vec<Option<f32>> = (0..set.len()).map(of).collect();
-        let is_number = values.iter().flatten().any(|v| ![-1.0, 0.0, 1.0].contains(v));
+        let is_number = values
+            .iter()
+            .flatten()
+            .any(|v| ![-1.0, 0.0, 1.0].contains(v));
         let has_no = values.iter().flatten().any(|&v| v == -1.0);
         if !is_number && has_no {
             // Beside 1 and -1, a 0 means that it cannot be told.
@@ -124,7 +127,12 @@ impl Column {
 
     /// The value that parts the yes from the no.
     fn threshold(&self) -> f64 {
-        let values: Vec<f64> = self.values.iter().flatten().map(|&v| f64::from(v)).collect();
+        let values: Vec<f64> = self
+            .values
+            .iter()
+            .flatten()
+            .map(|&v| f64::from(v))
+            .collect();
         match self.is_number {
             true => quantile(&values, 0.5).unwrap_or(0.0),
             false => 0.0,
@@ -143,12 +151,23 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
     // Each picture is needed once or twice: keeping them decoded would only take memory.
     let set = PictureSet::open(&args.images, by_split, config.image_size, config.channels)?
         .with_memory_budget(0);
-    let columns: Vec<Column> = names.iter().map(|name| Column::new(&set, &table, name)).collect();
-    let balance_by = args.balance_by.as_deref().map_or(Ok(names.clone()), |given| {
-        given.iter().map(|name| known_column(name, &table, &tables)).collect()
-    })?;
-    let balance_by: Vec<Column> =
-        balance_by.iter().map(|name| Column::new(&set, &table, name)).collect();
+    let columns: Vec<Column> = names
+        .iter()
+        .map(|name| Column::new(&set, &table, name))
+        .collect();
+    let balance_by = args
+        .balance_by
+        .as_deref()
+        .map_or(Ok(names.clone()), |given| {
+            given
+                .iter()
+                .map(|name| known_column(name, &table, &tables))
+                .collect()
+        })?;
+    let balance_by: Vec<Column> = balance_by
+        .iter()
+        .map(|name| Column::new(&set, &table, name))
+        .collect();
 
     let mut order: Vec<usize> = (0..set.len()).collect();
     Noise::new(args.seed).shuffle(&mut order);
@@ -166,13 +185,18 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
         let (vectors, row_of) = encode(&model, &set, &group.pictures, &bar)?;
         for &at in &group.columns {
             let column = &columns[at];
-            let rows = chosen[at].iter().filter_map(|i| row_of.get(i).copied()).collect();
+            let rows = chosen[at]
+                .iter()
+                .filter_map(|i| row_of.get(i).copied())
+                .collect();
             let labels = Labels {
                 rows,
                 pictures: row_of.keys().copied().collect(),
             };
-            let direction = build(&args, column, &balance_by, &vectors, &labels)
-                .map_err(|error| anyhow::anyhow!("column \"{}\": {error}: {tables}", column.name))?;
+            let direction =
+                build(&args, column, &balance_by, &vectors, &labels).map_err(|error| {
+                    anyhow::anyhow!("column \"{}\": {error}: {tables}", column.name)
+                })?;
             found.push((at, direction));
         }
     }
@@ -181,7 +205,8 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
     found.sort_by_key(|(at, _)| *at);
     let provenance = provenance(&args, &model);
     let mut list: Vec<Direction> = found.into_iter().map(|(_, direction)| direction).collect();
-    list.iter_mut().for_each(|d| d.figures.provenance.clone_from(&provenance));
+    list.iter_mut()
+        .for_each(|d| d.figures.provenance.clone_from(&provenance));
     let directions = Directions::new(list)?;
     attributes::write(&args.out, config, &directions, Precision::F16)?;
     report(&args, &model, &directions)
@@ -214,7 +239,10 @@ fn known_column(name: &str, table: &LabelTable, tables: &str) -> anyhow::Result<
     if table.columns().iter().any(|c| c == name) {
         return Ok(name.to_owned());
     }
-    bail!("no column \"{name}\"; choose of {}: {tables}", table.columns().join(", "))
+    bail!(
+        "no column \"{name}\"; choose of {}: {tables}",
+        table.columns().join(", ")
+    )
 }
 
 /// Columns that are built from the same encoded pictures.
@@ -270,7 +298,10 @@ fn encode(
         for (encoded, i) in model.model.encode_x(batch, &|| false)?.iter().zip(readable) {
             let pushed = vectors.push(&encoded.latent);
             pushed.with_context(|| {
-                format!("the model cannot encode {}", set.name(i).unwrap_or_default())
+                format!(
+                    "the model cannot encode {}",
+                    set.name(i).unwrap_or_default()
+                )
             })?;
             row_of.insert(i, vectors.n() - 1);
         }
@@ -297,8 +328,11 @@ fn build(
     let split = Split { train, held_out };
     let value = |&i: &usize| column.values.get(i).copied().flatten();
     // Rows of other columns have no label here; the builders never look at them.
-    let values: Vec<f64> =
-        labels.pictures.iter().map(|i| value(i).map_or(0.0, f64::from)).collect();
+    let values: Vec<f64> = labels
+        .pictures
+        .iter()
+        .map(|i| value(i).map_or(0.0, f64::from))
+        .collect();
     let threshold = column.threshold();
     let positive: Vec<bool> = values.iter().map(|&v| v > threshold).collect();
     let options = RidgeOptions {
@@ -306,21 +340,24 @@ fn build(
         ..RidgeOptions::default()
     };
     let (raw, method) = match args.method {
-        Method::Means => {
-            (difference_of_means(vectors, &split.train, &positive)?, "difference of means")
-        }
+        Method::Means => (
+            difference_of_means(vectors, &split.train, &positive)?,
+            "difference of means",
+        ),
         Method::Balanced => {
             let strata = strata(column, balance_by, &labels.pictures);
             let strata: Vec<&[bool]> = strata.iter().map(Vec::as_slice).collect();
             let raw = balanced_difference(vectors, &split.train, &positive, &strata)?;
             (raw, "balanced difference")
         }
-        Method::Classifier if column.is_number => {
-            (ridge(vectors, &split.train, &values, &options)?, "ridge regression")
-        }
-        Method::Classifier => {
-            (classifier(vectors, &split.train, &positive, &options)?, "linear classifier")
-        }
+        Method::Classifier if column.is_number => (
+            ridge(vectors, &split.train, &values, &options)?,
+            "ridge regression",
+        ),
+        Method::Classifier => (
+            classifier(vectors, &split.train, &positive, &options)?,
+            "linear classifier",
+        ),
     };
     if column.is_number {
         direction_from_values(&column.name, vectors, &split, &values, &raw, method)
@@ -348,7 +385,10 @@ fn strata(column: &Column, balance_by: &[Column], pictures: &[usize]) -> Vec<Vec
 fn note_failures(set: &PictureSet) -> anyhow::Result<()> {
     let failures = set.failures();
     if let Some(first) = failures.first() {
-        note(format_args!("{} pictures left out, the first because: {first}", failures.len()));
+        note(format_args!(
+            "{} pictures left out, the first because: {first}",
+            failures.len()
+        ));
     }
     Ok(())
 }
@@ -358,13 +398,31 @@ fn provenance(args: &Args, model: &OpenModel) -> String {
     if !args.data.is_empty() {
         parts.push(args.data.clone());
     }
-    let names: Vec<String> = args.labels.iter().map(|p| super::common::file_name(p)).collect();
-    parts.push(format!("labels of {}, split {}", names.join(", "), args.split));
-    parts.push(format!("at most {} pictures a column, seed {}", args.limit, args.seed));
+    let names: Vec<String> = args
+        .labels
+        .iter()
+        .map(|p| super::common::file_name(p))
+        .collect();
+    parts.push(format!(
+        "labels of {}, split {}",
+        names.join(", "),
+        args.split
+    ));
+    parts.push(format!(
+        "at most {} pictures a column, seed {}",
+        args.limit, args.seed
+    ));
     if !args.licence.is_empty() {
         parts.push(format!("terms: {}", args.licence));
     }
-    parts.push(concat!("made by glow-explorer ", env!("CARGO_PKG_VERSION"), " attributes").into());
+    parts.push(
+        concat!(
+            "made by glow-explorer ",
+            env!("CARGO_PKG_VERSION"),
+            " attributes"
+        )
+        .into(),
+    );
     parts.join("; ")
 }
 
@@ -393,7 +451,11 @@ fn report(args: &Args, model: &OpenModel, directions: &Directions) -> anyhow::Re
             figures.method
         ))?;
     }
-    say(format_args!("{} directions: {}", list.len(), Path::display(&args.out)))
+    say(format_args!(
+        "{} directions: {}",
+        list.len(),
+        Path::display(&args.out)
+    ))
 }
 
 #[cfg(test)]

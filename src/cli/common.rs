@@ -53,10 +53,7 @@ impl ModelArgs {
                 ModelError::Device(_) => anyhow::Error::from(error),
                 _ => {
                     let path = self.model.as_deref().unwrap_or(Path::new(&name));
-                    anyhow::anyhow!(
-                        "the model cannot be used ({error}): {}",
-                        path.display()
-                    )
+                    anyhow::anyhow!("the model cannot be used ({error}): {}", path.display())
                 }
             })?;
         Ok(OpenModel {
@@ -119,7 +116,10 @@ impl OpenModel {
         let file = latents::read(path)?;
         self.check_config(&file.config, "its latents", path)?;
         if file.latents.is_empty() {
-            bail!("the file has no latents; encode a picture first: {}", path.display());
+            bail!(
+                "the file has no latents; encode a picture first: {}",
+                path.display()
+            );
         }
         Ok(file)
     }
@@ -131,7 +131,10 @@ impl OpenModel {
         let (pixels, _, face_found) = frame_for_model(&source, size, no_crop)
             .with_context(|| format!("cannot be framed: {}", path.display()))?;
         let encoded = self.model.encode(&[pixels], &|| false)?;
-        let encoded = encoded.into_iter().next().context("the model gave no latent")?;
+        let encoded = encoded
+            .into_iter()
+            .next()
+            .context("the model gave no latent")?;
         if !encoded.bits_per_dim.is_finite() || encoded.latent.iter().any(|v| !v.is_finite()) {
             bail!(
                 "the model gives no finite latent for this picture; are its weights healthy?: {}",
@@ -188,7 +191,10 @@ fn round_trip(encoded: &Encoded, decoded: &Decoded) -> f64 {
     let pairs = encoded.x.iter().zip(&decoded.x);
     let errors = pairs.map(|(a, b)| f64::from((a - b).abs()));
     // A NaN is the worst error of all and must not get lost in a maximum.
-    errors.fold(0.0, |worst, e| if e > worst || e.is_nan() { e } else { worst })
+    errors.fold(
+        0.0,
+        |worst, e| if e > worst || e.is_nan() { e } else { worst },
+    )
 }
 
 /// Names of the latents in a file, made up from the file's where it has none.
@@ -197,7 +203,9 @@ pub(super) fn item_names(path: &Path, file: &latents::LatentsFile) -> Vec<String
     match &file.names {
         Some(names) => names.clone(),
         None if file.latents.len() == 1 => vec![stem],
-        None => (1..=file.latents.len()).map(|i| format!("{stem} {i}")).collect(),
+        None => (1..=file.latents.len())
+            .map(|i| format!("{stem} {i}"))
+            .collect(),
     }
 }
 
@@ -208,12 +216,16 @@ pub(super) fn is_safetensors(path: &Path) -> bool {
 
 /// Whether the name ends in `.extension`, in whatever case.
 pub(super) fn has_extension(path: &Path, extension: &str) -> bool {
-    path.extension().is_some_and(|e| e.eq_ignore_ascii_case(extension))
+    path.extension()
+        .is_some_and(|e| e.eq_ignore_ascii_case(extension))
 }
 
 /// The last part of a path, for people.
 pub(super) fn file_name(path: &Path) -> String {
-    path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
+    path.file_name()
+        .unwrap_or(path.as_os_str())
+        .to_string_lossy()
+        .into_owned()
 }
 
 /// A configuration in one line.
@@ -249,13 +261,14 @@ pub(super) fn temperature(text: &str) -> Result<f32, String> {
 }
 
 /// A number within bounds on the command line.
-pub(super) fn number_in(
-    text: &str,
-    range: std::ops::RangeInclusive<f32>,
-) -> Result<f32, String> {
+pub(super) fn number_in(text: &str, range: std::ops::RangeInclusive<f32>) -> Result<f32, String> {
     match text.trim().parse::<f32>() {
         Ok(value) if range.contains(&value) => Ok(value),
-        _ => Err(format!("it must be a number from {} to {}", range.start(), range.end())),
+        _ => Err(format!(
+            "it must be a number from {} to {}",
+            range.start(),
+            range.end()
+        )),
     }
 }
 

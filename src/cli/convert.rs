@@ -24,8 +24,18 @@ pub(super) struct Args {
 pub(super) fn run(args: Args) -> anyhow::Result<()> {
     check_target(&args.output)?;
     let file = weights::read(&args.input)?;
-    let precision = if args.half { Precision::F16 } else { Precision::F32 };
-    weights::write(&args.output, &file.params, &file.provenance, file.preview.as_ref(), precision)?;
+    let precision = if args.half {
+        Precision::F16
+    } else {
+        Precision::F32
+    };
+    weights::write(
+        &args.output,
+        &file.params,
+        &file.provenance,
+        file.preview.as_ref(),
+        precision,
+    )?;
     // What half precision cannot hold is infinite afterwards; better to hear of it now than later.
     weights::read(&args.output)?;
     say(format_args!("written: {}", args.output.display()))

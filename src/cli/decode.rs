@@ -45,7 +45,9 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
     let drawing = Drawing {
         command: "decode",
         model: &model,
-        recipes: (0..n).map(|i| recipe_at(item(i), &args.temperature)).collect(),
+        recipes: (0..n)
+            .map(|i| recipe_at(item(i), &args.temperature))
+            .collect(),
         items: &names,
         layout: args.layout,
         default_columns: (n as f64).sqrt().ceil() as u32,

@@ -114,7 +114,10 @@ impl Drawing<'_> {
         if let Some(path) = sheet {
             check_target(path)?;
             if !has_extension(path, "png") {
-                bail!("the picture is written as PNG; end its name in .png: {}", path.display());
+                bail!(
+                    "the picture is written as PNG; end its name in .png: {}",
+                    path.display()
+                );
             }
             let side = self.model.config().image_size as u32;
             let LayoutArgs { gap, scale, .. } = self.layout;
@@ -123,7 +126,10 @@ impl Drawing<'_> {
         if let Some((path, _)) = gif {
             check_target(path)?;
             if !has_extension(path, "gif") {
-                bail!("the animation is written as GIF; end its name in .gif: {}", path.display());
+                bail!(
+                    "the animation is written as GIF; end its name in .gif: {}",
+                    path.display()
+                );
             }
         }
         if sheet.is_none() && frames.is_none() && gif.is_none() {
@@ -161,7 +167,9 @@ impl Drawing<'_> {
         let (mut kept, mut non_finite, mut done) = (Vec::new(), 0, 0);
         while done < n {
             let end = n.min(done + BATCH);
-            let latents = (done..end).map(&latent).collect::<anyhow::Result<Vec<_>>>()?;
+            let latents = (done..end)
+                .map(&latent)
+                .collect::<anyhow::Result<Vec<_>>>()?;
             for decoded in self.model.model.decode(&latents, &|| false)? {
                 non_finite += usize::from(decoded.non_finite > 0);
                 if let Some(folder) = &folder {
@@ -199,7 +207,11 @@ impl Drawing<'_> {
     fn write(&self, pictures: &[RgbImage], quiet: bool) -> anyhow::Result<()> {
         let LayoutArgs { gap, scale, .. } = self.layout;
         let n = self.recipes.len();
-        let what = if n == 1 { "1 picture".to_owned() } else { format!("{n} pictures") };
+        let what = if n == 1 {
+            "1 picture".to_owned()
+        } else {
+            format!("{n} pictures")
+        };
         let saved = |path: &Path| match quiet {
             true => Ok(()),
             false => say(format_args!("{what}: {}", path.display())),
@@ -214,8 +226,10 @@ impl Drawing<'_> {
             saved(path)?;
         }
         if let Some((path, delay_cs)) = &self.targets.gif {
-            let frames: Vec<RgbImage> =
-                pictures.iter().map(|p| enlarge(p, scale).into_owned()).collect();
+            let frames: Vec<RgbImage> = pictures
+                .iter()
+                .map(|p| enlarge(p, scale).into_owned())
+                .collect();
             write_gif(path, &frames, *delay_cs, &mut |_| true)?;
             saved(path)?;
         }

@@ -78,9 +78,14 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
     let (mut names, mut edited, mut rows) = (Vec::new(), Vec::new(), Vec::new());
     for (name, latent) in inputs {
         let after = directions.apply(&latent, &args.edits, options)?;
-        let (from, to) = (directions.project_all(&latent)?, directions.project_all(&after)?);
+        let (from, to) = (
+            directions.project_all(&latent)?,
+            directions.project_all(&after)?,
+        );
         let scores = directions.as_slice().iter().zip(from.into_iter().zip(to));
-        let scores: Vec<_> = scores.map(|(d, (from, to))| (d.name.as_str(), from, to)).collect();
+        let scores: Vec<_> = scores
+            .map(|(d, (from, to))| (d.name.as_str(), from, to))
+            .collect();
         rows.push(scores);
         names.push(name);
         edited.push(latent_at(after, &args.temperature)?);
@@ -111,7 +116,10 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
     if args.json {
         let pictures = names.iter().zip(&rows).map(|(name, scores)| {
             let scores = scores.iter().map(|(attribute, from, to)| {
-                ((*attribute).to_owned(), json!({ "before": from, "after": to }))
+                (
+                    (*attribute).to_owned(),
+                    json!({ "before": from, "after": to }),
+                )
             });
             json!({ "name": name, "scores": serde_json::Map::from_iter(scores) })
         });
@@ -130,7 +138,11 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
 
 /// Refuses unknown attributes with the names that would be known.
 fn check_names(directions: &Directions, edits: &[AttributeEdit], file: &str) -> anyhow::Result<()> {
-    let known: Vec<&str> = directions.as_slice().iter().map(|d| d.name.as_str()).collect();
+    let known: Vec<&str> = directions
+        .as_slice()
+        .iter()
+        .map(|d| d.name.as_str())
+        .collect();
     match edits.iter().find(|e| !known.contains(&e.name.as_str())) {
         None => Ok(()),
         Some(unknown) => bail!(

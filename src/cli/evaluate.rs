@@ -48,7 +48,9 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
     // Each picture is needed once.
     let set = PictureSet::open(&args.images, chosen, config.image_size, config.channels)?
         .with_memory_budget(0);
-    let n = args.limit.map_or(set.len(), |limit| set.len().min(limit as usize));
+    let n = args
+        .limit
+        .map_or(set.len(), |limit| set.len().min(limit as usize));
     let mut noise = Noise::new(args.seed);
     let (mut bits, mut round_trips) = (Vec::with_capacity(n), Vec::with_capacity(n));
     let mut level_bits = vec![0.0; config.levels];
@@ -69,7 +71,10 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
         round_trips.extend(model.round_trips(&encoded)?);
         for one in &encoded {
             bits.push(one.bits_per_dim);
-            level_bits.iter_mut().zip(&one.level_bits).for_each(|(sum, b)| *sum += b);
+            level_bits
+                .iter_mut()
+                .zip(&one.level_bits)
+                .for_each(|(sum, b)| *sum += b);
         }
         bar.inc((end - start) as u64);
     }
@@ -79,19 +84,22 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
         if bits.is_empty() {
             return Err(error).context("none of the pictures can be read");
         }
-        note(format_args!("{left_out} of {n} pictures left out, the first because: {error}"));
+        note(format_args!(
+            "{left_out} of {n} pictures left out, the first because: {error}"
+        ));
     }
 
     let n = bits.len() as f64;
     let mean = bits.iter().sum::<f64>() / n;
     // The spread of a single picture is 0, not unknown.
-    let variance =
-        bits.iter().map(|b| (b - mean).powi(2)).sum::<f64>() / (n - 1.0).max(1.0);
+    let variance = bits.iter().map(|b| (b - mean).powi(2)).sum::<f64>() / (n - 1.0).max(1.0);
     let std = variance.sqrt();
     let at = |share| quantile(&bits, share).unwrap_or(f64::NAN);
     let (quartiles, min, max) = ([at(0.25), at(0.5), at(0.75)], at(0.0), at(1.0));
     level_bits.iter_mut().for_each(|sum| *sum /= n);
-    let worst = round_trips.iter().fold(0.0, |a: f64, &b| if b > a || b.is_nan() { b } else { a });
+    let worst = round_trips
+        .iter()
+        .fold(0.0, |a: f64, &b| if b > a || b.is_nan() { b } else { a });
     let median = quantile(&round_trips, 0.5).unwrap_or(f64::NAN);
     if args.json {
         return say_json(&json!({
@@ -112,8 +120,20 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
         }));
     }
     let [q1, q2, q3] = quartiles;
-    say(format_args!("{}: {} pictures of {}", model.name, bits.len(), args.images.display()))?;
-    say(format_args!("bits/dim    {mean:.4} +- {:.4}, spread {std:.4}", std / n.sqrt()))?;
-    say(format_args!("quartiles   {q1:.4} {q2:.4} {q3:.4}, from {min:.4} to {max:.4}"))?;
-    say(format_args!("round trip  {worst:.1e} at most, {median:.1e} in the median"))
+    say(format_args!(
+        "{}: {} pictures of {}",
+        model.name,
+        bits.len(),
+        args.images.display()
+    ))?;
+    say(format_args!(
+        "bits/dim    {mean:.4} +- {:.4}, spread {std:.4}",
+        std / n.sqrt()
+    ))?;
+    say(format_args!(
+        "quartiles   {q1:.4} {q2:.4} {q3:.4}, from {min:.4} to {max:.4}"
+    ))?;
+    say(format_args!(
+        "round trip  {worst:.1e} at most, {median:.1e} in the median"
+    ))
 }

@@ -33,7 +33,11 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
 #[cfg(feature = "gui")]
 fn open_window(args: Args) -> anyhow::Result<()> {
     let Args { files, model } = args;
-    let ModelArgs { model, device, threads } = model;
+    let ModelArgs {
+        model,
+        device,
+        threads,
+    } = model;
     let threads = threads.map_or_else(super::cores, usize::from);
     let _ = (files, model, device, threads);
     anyhow::bail!("this program was built without its window; {COMMANDS}")

@@ -40,7 +40,11 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
     let (value, lines) = match &args.file {
         None => about_shipped()?,
         Some(path) => match kind(path)? {
-            Kind::Weights => about_weights(&path.display().to_string(), &weights::read(path)?, file_len(path)?),
+            Kind::Weights => about_weights(
+                &path.display().to_string(),
+                &weights::read(path)?,
+                file_len(path)?,
+            ),
             Kind::Latents => about_latents(path)?,
             Kind::Attributes => {
                 about_attributes(&path.display().to_string(), &attributes::read(path)?)
@@ -65,9 +69,14 @@ enum Kind {
 }
 
 fn file_len(path: &Path) -> anyhow::Result<u64> {
-    let meta = path.metadata().with_context(|| format!("cannot be read: {}", path.display()))?;
+    let meta = path
+        .metadata()
+        .with_context(|| format!("cannot be read: {}", path.display()))?;
     if !meta.is_file() {
-        bail!("not a file; name a weight, latents or attributes file or a PNG: {}", path.display());
+        bail!(
+            "not a file; name a weight, latents or attributes file or a PNG: {}",
+            path.display()
+        );
     }
     Ok(meta.len())
 }
@@ -85,9 +94,9 @@ fn kind(path: &Path) -> anyhow::Result<Kind> {
     file.read_exact(&mut start).with_context(cannot)?;
     if start == PNG {
         let settings = read_settings(path);
-        return settings.map(Kind::Png).with_context(|| {
-            format!("the picture carries no settings of this program: {name}")
-        });
+        return settings
+            .map(Kind::Png)
+            .with_context(|| format!("the picture carries no settings of this program: {name}"));
     }
     let n = u64::from_le_bytes(start);
     if n > MAX_HEADER_BYTES || n > len - 8 {
@@ -102,8 +111,12 @@ fn kind(path: &Path) -> anyhow::Result<Kind> {
         Some(latents::FORMAT) => Ok(Kind::Latents),
         Some(attributes::FORMAT) => Ok(Kind::Attributes),
         Some(checkpoint::FORMAT) => Ok(Kind::Checkpoint),
-        Some(other) => bail!("its format \"{other}\" is unknown to this version of the program: {name}"),
-        None => bail!("a safetensors file of another program (no \"format\" in its metadata): {name}"),
+        Some(other) => {
+            bail!("its format \"{other}\" is unknown to this version of the program: {name}")
+        }
+        None => {
+            bail!("a safetensors file of another program (no \"format\" in its metadata): {name}")
+        }
     }
 }
 
@@ -165,6 +178,12 @@ fn about_weights(name: &str, file: &WeightFile, bytes: u64) -> (Value, Vec<Strin
 /// ends.
 fn provenance_lines(provenance: &Value) -> Vec<String> {
     let mut lines = Vec::new();
+    let keys = provenance
+        .as_object()
+        .into_iter()
+        .flatten()
+        .map(|(key, _)| key.chars().count());
+    let width = keys.max().unwrap_or(0).clamp(11, 24);
     for (key, value) in provenance.as_object().into_iter().flatten() {
         let text = match value {
             Value::String(text) if text.is_empty() => continue,
@@ -176,7 +195,7 @@ fn provenance_lines(provenance: &Value) -> Vec<String> {
             },
             other => other.to_string(),
         };
-        lines.push(format!("{key:<11} {text}"));
+        lines.push(format!("{key:<width$} {text}"));
     }
     lines
 }
@@ -184,7 +203,9 @@ fn provenance_lines(provenance: &Value) -> Vec<String> {
 /// The training curve in a line: its first, best and last points.
 fn curve_text(points: &[Value]) -> Option<String> {
     let of = |point: &Value| {
-        let bits = point["valid_bits_per_dim"].as_f64().or(point["train_bits_per_dim"].as_f64())?;
+        let bits = point["valid_bits_per_dim"]
+            .as_f64()
+            .or(point["train_bits_per_dim"].as_f64())?;
         Some((point["pictures"].as_u64()?, bits))
     };
     let points: Vec<(u64, f64)> = points.iter().filter_map(of).collect();
@@ -215,7 +236,9 @@ fn about_latents(path: &Path) -> anyhow::Result<(Value, Vec<String>)> {
         let bits = bits.and_then(|b| b.get(i));
         let norm = latent.relative_norm();
         let known = bits.map_or(String::new(), |b| format!(", {b:.4} bits/dim"));
-        lines.push(format!("            {name}: |eps|/sqrt(D) {norm:.3}{known}"));
+        lines.push(format!(
+            "            {name}: |eps|/sqrt(D) {norm:.3}{known}"
+        ));
         rows.push(json!({ "name": name, "relative_norm": norm, "bits_per_dim": bits }));
     }
     let value = json!({
@@ -229,13 +252,20 @@ fn about_latents(path: &Path) -> anyhow::Result<(Value, Vec<String>)> {
 }
 
 fn about_attributes(name: &str, file: &AttributesFile) -> (Value, Vec<String>) {
-    let mut lines = vec![format!("attributes  {name}"), format!("model       {}", config_text(&file.config))];
+    let mut lines = vec![
+        format!("attributes  {name}"),
+        format!("model       {}", config_text(&file.config)),
+    ];
     let mut rows = Vec::new();
     for d in file.directions.as_slice() {
         let [low, high] = d.range;
         let figures = &d.figures;
-        let auc = figures.auc.map_or(String::new(), |v| format!(", AUC {v:.3}"));
-        let correlation = figures.correlation.map_or(String::new(), |v| format!(", correlation {v:.3}"));
+        let auc = figures
+            .auc
+            .map_or(String::new(), |v| format!(", AUC {v:.3}"));
+        let correlation = figures
+            .correlation
+            .map_or(String::new(), |v| format!(", correlation {v:.3}"));
         lines.push(format!(
             "            {}: {low:+.1} to {high:+.1}{auc}{correlation} held out, {} + and {} -, {}",
             d.name, figures.counts[0], figures.counts[1], figures.method
@@ -248,7 +278,11 @@ fn about_attributes(name: &str, file: &AttributesFile) -> (Value, Vec<String>) {
             "figures": figures,
         }));
     }
-    let provenance = file.directions.as_slice().iter().map(|d| &d.figures.provenance);
+    let provenance = file
+        .directions
+        .as_slice()
+        .iter()
+        .map(|d| &d.figures.provenance);
     if let Some(text) = provenance.filter(|text| !text.is_empty()).next_back() {
         lines.push(format!("provenance  {text}"));
     }
@@ -295,7 +329,10 @@ fn about_png(path: &Path, settings: &str) -> anyhow::Result<(Value, Vec<String>)
         "settings": settings,
     });
     let mut lines = vec![format!("picture     {}", file_name(path))];
-    lines.push(format!("settings    {}", serde_json::to_string_pretty(&settings)?));
+    lines.push(format!(
+        "settings    {}",
+        serde_json::to_string_pretty(&settings)?
+    ));
     Ok((value, lines))
 }
 

@@ -109,7 +109,10 @@ fn checked_size(
     gap: u32,
 ) -> Result<(u64, u64), ExportError> {
     let extent = |n: u64, pitch: u64| n.saturating_mul(pitch).saturating_sub(gap.into());
-    let (width, height) = (extent(columns, pitch.0), extent(n.div_ceil(columns), pitch.1));
+    let (width, height) = (
+        extent(columns, pitch.0),
+        extent(n.div_ceil(columns), pitch.1),
+    );
     if width > MAX_SIDE || height > MAX_SIDE || width * height > MAX_PIXELS {
         return Err(ExportError::TooLarge { width, height });
     }

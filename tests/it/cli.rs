@@ -148,7 +148,7 @@ fn samples_are_decided_by_the_seed() {
     scratch.ok("sample --count 5 --columns 3 --seed 7 --gap 1 --scale 2 --out two.png");
     scratch.ok("sample --count 5 --columns 3 --seed 8 --gap 1 --scale 2 --out three.png");
     assert_eq!(scratch.png("one.png").dimensions(), (3 * 32 + 2, 2 * 32 + 1));
-    assert_eq!(bytes(&scratch.path("one.png")), bytes(&scratch.path("two.png")));
+    assert!(bytes(&scratch.path("one.png")) == bytes(&scratch.path("two.png")));
     assert_ne!(scratch.png("one.png"), scratch.png("three.png"));
 
     // Frames are the cells of the sheet; temperature 0 is one picture.
@@ -185,6 +185,9 @@ fn encoding_and_decoding_give_the_picture_back() {
     let bits = file.bits_per_dim.unwrap();
     assert_eq!(figures["pictures"][1]["bits_per_dim"].as_f64(), Some(bits[1]));
     assert!(figures["pictures"][0]["round_trip"].as_f64().unwrap() < 1e-3);
+
+    scratch.ok("encode a.png b.png --no-crop --out same.safetensors");
+    assert!(bytes(&scratch.path("l.safetensors")) == bytes(&scratch.path("same.safetensors")));
 
     scratch.ok("decode l.safetensors --out back");
     scratch.ok("decode l.safetensors --out back.png --columns 2 --gap 0");
@@ -246,7 +249,7 @@ fn an_edit_moves_the_score_that_it_names() {
 fn directions_are_built_from_a_table() {
     let scratch = Scratch::new();
     std::fs::create_dir(scratch.path("faces")).unwrap();
-    let mut table = "file,split,bright,age\n".to_owned();
+    let mut table = "file,split,bright,age,half\n".to_owned();
     for i in 0..40u32 {
         let bright = i % 2 == 0;
         let base = picture(i, 16);
@@ -257,12 +260,12 @@ fn directions_are_built_from_a_table() {
         let split = if i < 36 { "train" } else { "valid" };
         let bright = if bright { "1" } else { "-1" };
         let bright = if i == 3 { "0" } else { bright };
-        table += &format!("{i:02}.png,{split},{bright},{}\n", 20 + (i % 2) * 30 + i);
+        table += &format!("{i:02}.png,{split},{bright},{},{}\n", 20 + (i % 2) * 30 + i, i / 2 % 2);
     }
     std::fs::write(scratch.path("t.csv"), &table).unwrap();
     for method in ["means", "balanced", "classifier"] {
-        let words = format!("attributes --images faces --labels t.csv --method {method} --balance-by bright");
-        let words = format!("{words} --licence mine --json --out d.attributes.safetensors");
+        let words = format!("attributes --images faces --labels t.csv --method {method} --balance-by half");
+        let words = format!("{words} --columns bright,age --licence mine --json --out d.attributes.safetensors");
         let found = scratch.json(&words);
         assert_eq!(found["directions"][1]["name"], "age");
         let bright = &found["directions"][0]["figures"];
@@ -271,7 +274,7 @@ fn directions_are_built_from_a_table() {
         assert_eq!(counts + bright["held_out"].as_u64().unwrap(), 35, "36 of the split, one unknown");
         let first = bytes(&scratch.path("d.attributes.safetensors"));
         scratch.ok(&words);
-        assert_eq!(bytes(&scratch.path("d.attributes.safetensors")), first);
+        assert!(bytes(&scratch.path("d.attributes.safetensors")) == first, "{method}: the bytes changed");
     }
     let file = attributes::read(&scratch.path("d.attributes.safetensors")).unwrap();
     let figures = &file.directions.as_slice()[0].figures;
@@ -280,7 +283,7 @@ fn directions_are_built_from_a_table() {
     assert!(scratch.ok(words).contains("bright"));
 
     let build = "attributes --images faces --out x.safetensors --labels";
-    scratch.fails(&format!("{build} t.csv --columns glasses"), &["\"glasses\"", "bright, age", "t.csv"]);
+    scratch.fails(&format!("{build} t.csv --columns glasses"), &["\"glasses\"", "bright, age, half", "t.csv"]);
     std::fs::write(scratch.path("bad.csv"), "file,age\n00.png,twelve\n").unwrap();
     scratch.fails(&format!("{build} bad.csv"), &["twelve", "bad.csv", "line 2"]);
     std::fs::write(scratch.path("one.csv"), "file,age\n00.png,1\n01.png,1\n02.png,1\n").unwrap();
@@ -332,7 +335,7 @@ fn info_tells_every_kind_of_file() {
     fails("info none.png", &["none.png"]);
     fails("info .", &["not a file"]);
     std::fs::write(scratch.path("short"), "abc").unwrap();
-    fails("info short", &["3 bytes", "short ("]);
+    fails("info short", &["3 bytes"]);
 }
 
 #[test]
@@ -340,6 +343,8 @@ fn half_precision_is_smaller_and_nearly_the_same() {
     let scratch = Scratch::new();
     succeeded(scratch.run("convert m.safetensors h.safetensors --half"));
     assert!(bytes(&scratch.path("h.safetensors")).len() < bytes(&scratch.path("m.safetensors")).len());
+    succeeded(scratch.run("convert m.safetensors again.safetensors"));
+    assert!(bytes(&scratch.path("m.safetensors")) == bytes(&scratch.path("again.safetensors")));
     let (a, b) = (weights::read(&scratch.path("m.safetensors")).unwrap(), weights::read(&scratch.path("h.safetensors")).unwrap());
     assert!(support::max_difference(&a.params.data, &b.params.data) < 1e-2);
     assert_eq!(a.provenance, b.provenance);
