@@ -61,15 +61,23 @@ pub fn run(params: &Params, options: Options) -> Result<Report, ModelError> {
     let config = &params.config;
     let fast = FastGlow::new(params, options.threads)?;
     let mut noise = Noise::new(1);
-    let pictures: Vec<Vec<f32>> =
-        (0..options.batch).map(|_| (0..config.dims()).map(|_| noise.uniform() - 0.5).collect()).collect();
+    let pictures: Vec<Vec<f32>> = (0..options.batch)
+        .map(|_| (0..config.dims()).map(|_| noise.uniform() - 0.5).collect())
+        .collect();
     let x: Vec<&[f32]> = pictures.iter().map(Vec::as_slice).collect();
     let never = || false;
     let encoded = fast.encode(&x, &never)?;
     let latents: Vec<&Latent> = encoded.iter().map(|e| &e.latent).collect();
     let decoded = fast.decode(&latents, &never)?;
-    let errors = decoded.iter().flatten().zip(pictures.iter().flatten()).map(|(a, b)| (a - b).abs());
-    let round_trip = errors.fold(0.0, |worst: f32, e| if e > worst || e.is_nan() { e } else { worst });
+    let errors = decoded
+        .iter()
+        .flatten()
+        .zip(pictures.iter().flatten())
+        .map(|(a, b)| (a - b).abs());
+    let round_trip = errors.fold(
+        0.0,
+        |worst: f32, e| if e > worst || e.is_nan() { e } else { worst },
+    );
 
     // One after the other in each round, so that a change of the machine's speed meets all alike.
     let (mut encode, mut decode, mut product) = (Vec::new(), Vec::new(), Vec::new());
@@ -77,9 +85,16 @@ pub fn run(params: &Params, options: Options) -> Result<Report, ModelError> {
     for _ in 0..options.runs + 2 {
         encode.push(seconds(|| fast.encode(&x, &never))?);
         decode.push(seconds(|| fast.decode(&latents, &never))?);
-        product.push(seconds(|| Ok::<(), ModelError>(products.run(options.threads)))?);
+        product.push(seconds(|| {
+            products.run(options.threads);
+            Ok::<(), ModelError>(())
+        })?);
     }
-    let train_step_s = if options.train { Some(train_step(params, &x, options)?) } else { None };
+    let train_step_s = if options.train {
+        Some(train_step(params, &x, options)?)
+    } else {
+        None
+    };
     let (encode_s, decode_s) = (median(&encode[2..]), median(&decode[2..]));
     let matmul_gflops = products.flops / median(&product[2..]) / 1e9;
     let decode_gflops = config.flops() * options.batch as f64 / decode_s / 1e9;
@@ -102,8 +117,11 @@ pub fn run(params: &Params, options: Options) -> Result<Report, ModelError> {
 fn train_step(params: &Params, x: &[&[f32]], options: Options) -> Result<f64, ModelError> {
     let mut gradients = CpuGradients::new(params, options.threads)?;
     let mut weights = params.clone();
-    let mut optimizer =
-        crate::train::optimizer::Optimizer::new(Default::default(), Default::default(), &weights.data);
+    let mut optimizer = crate::train::optimizer::Optimizer::new(
+        Default::default(),
+        Default::default(),
+        &weights.data,
+    );
     let mut times = Vec::new();
     for _ in 0..(options.runs / 3).max(3) + 1 {
         times.push(seconds(|| {
@@ -131,17 +149,32 @@ impl Products {
         let mut flops = 0.0;
         let shapes = config.level_shapes();
         let levels = shapes.iter().map(|s| {
-            let (m, o, rows) = (s.channels / 2, config.coupling_out(s.channels), batch * s.side * s.side);
+            let (m, o, rows) = (
+                s.channels / 2,
+                config.coupling_out(s.channels),
+                batch * s.side * s.side,
+            );
             flops += 2.0 * (rows * config.depth * (9 * m * w + w * w + 9 * w * o)) as f64;
             let sizes = [(9 * m, w), (w, w), (w, 9 * o)];
             (rows, sizes.map(|(k, n)| PackedMatrix::from_fn(k, n, value)))
         });
         let levels = levels.collect();
-        Self { levels, depth: config.depth, flops, width: w }
+        Self {
+            levels,
+            depth: config.depth,
+            flops,
+            width: w,
+        }
     }
 
     fn run(&mut self, threads: usize) {
-        let widest = self.levels.iter().flat_map(|(_, p)| p).map(|p| p.k().max(p.n())).max().unwrap_or(0);
+        let widest = self
+            .levels
+            .iter()
+            .flat_map(|(_, p)| p)
+            .map(|p| p.k().max(p.n()))
+            .max()
+            .unwrap_or(0);
         team::run(threads, |member, _| {
             let tile = crate::model::phases::tile_rows(self.width);
             let a = vec![0.5f32; tile * padded(widest)];
@@ -151,8 +184,20 @@ impl Products {
                     let mine = team::share(*rows, 8, member, threads);
                     for tile in crate::model::phases::tiles(mine, tile) {
                         for p in products {
-                            let lhs = Lhs { data: &a, row: padded(p.k()), column: 1 };
-                            gemm(tile.len(), lhs, Rhs::Packed(p), &mut c, padded(p.n()), Init::Zero, Finish::None);
+                            let lhs = Lhs {
+                                data: &a,
+                                row: padded(p.k()),
+                                column: 1,
+                            };
+                            gemm(
+                                tile.len(),
+                                lhs,
+                                Rhs::Packed(p),
+                                &mut c,
+                                padded(p.n()),
+                                Init::Zero,
+                                Finish::None,
+                            );
                         }
                     }
                 }
@@ -183,6 +228,8 @@ pub fn median(values: &[f64]) -> f64 {
 pub fn peak_rss_mb() -> f64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"));
-    let kb = line.and_then(|l| l.trim().split(' ').next()).and_then(|n| n.parse::<f64>().ok());
+    let kb = line
+        .and_then(|l| l.trim().split(' ').next())
+        .and_then(|n| n.parse::<f64>().ok());
     kb.map_or(0.0, |kb| kb / 1024.0)
 }

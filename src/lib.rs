@@ -1,5 +1,7 @@
 //! glow-explorer: Glow (Kingma & Dhariwal 2018), an invertible generative network, explored by hand.
 
+#[cfg(feature = "gui")]
+pub mod app;
 pub mod bench;
 pub mod cli;
 pub mod data;
@@ -9,6 +11,7 @@ pub mod flow;
 pub mod formats;
 pub mod kernels;
 pub mod latent;
+mod lru;
 pub mod model;
 pub mod noise;
 pub mod train;

@@ -15,7 +15,10 @@ pub struct Noise {
 impl Noise {
     /// The stream of a seed.
     pub fn new(seed: u64) -> Self {
-        Self { rng: ChaCha8Rng::seed_from_u64(seed), spare: None }
+        Self {
+            rng: ChaCha8Rng::seed_from_u64(seed),
+            spare: None,
+        }
     }
 
     /// One of 2^64 independent streams of a seed.
@@ -42,7 +45,8 @@ impl Noise {
         }
         // 53 bits in (0, 1]: the logarithm is finite.
         let u = ((self.rng.next_u64() >> 11) + 1) as f64 / (1u64 << 53) as f64;
-        let angle = std::f64::consts::TAU * ((self.rng.next_u64() >> 11) as f64 / (1u64 << 53) as f64);
+        let angle =
+            std::f64::consts::TAU * ((self.rng.next_u64() >> 11) as f64 / (1u64 << 53) as f64);
         let radius = (-2.0 * u.ln()).sqrt();
         self.spare = Some((radius * angle.sin()) as f32);
         (radius * angle.cos()) as f32
@@ -72,7 +76,10 @@ mod tests {
         let n = values.len() as f32;
         let mean = values.iter().sum::<f32>() / n;
         let variance = values.iter().map(|v| v * v).sum::<f32>() / n;
-        assert!(mean.abs() < 0.02 && (variance - 1.0).abs() < 0.03, "{mean} {variance}");
+        assert!(
+            mean.abs() < 0.02 && (variance - 1.0).abs() < 0.03,
+            "{mean} {variance}"
+        );
         let mut again = vec![0.0; 40_000];
         Noise::with_stream(7, 3).fill_normal(&mut again);
         assert_eq!(values, again);

@@ -34,13 +34,19 @@ pub(super) struct Args {
 pub(super) fn run(args: Args) -> anyhow::Result<()> {
     let params = match (&args.model, &args.config) {
         (Some(path), _) => weights::read(path)?.params,
-        (None, Some(path)) => {
-            Params::perturbed(super::read_config(path)?, 0)
-        }
+        (None, Some(path)) => Params::perturbed(super::read_config(path)?, 0),
         (None, None) => anyhow::bail!("name what to measure: --model FILE or --config FILE"),
     };
     let threads = args.threads.map_or_else(super::cores, usize::from);
-    let report = measure(&params, Options { batch: args.batch.max(1), runs: args.runs.max(1), threads, train: args.train })?;
+    let report = measure(
+        &params,
+        Options {
+            batch: args.batch.max(1),
+            runs: args.runs.max(1),
+            threads,
+            train: args.train,
+        },
+    )?;
     println!("{}", serde_json::to_string(&report)?);
     Ok(())
 }

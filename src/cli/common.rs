@@ -67,7 +67,7 @@ impl ModelArgs {
     pub(super) fn read(&self) -> anyhow::Result<(String, WeightFile)> {
         Ok(match &self.model {
             Some(path) => (file_name(path), weights::read(path)?),
-            None => (shipped::label(), shipped::weights()?),
+            None => (shipped::LABEL.to_owned(), shipped::weights()?),
         })
     }
 }
@@ -91,7 +91,7 @@ impl OpenModel {
                 path.display()
             ),
             Some(path) => (path.display().to_string(), attributes::read(path)?),
-            None => (shipped::label(), shipped::attributes()?),
+            None => (shipped::LABEL.to_owned(), shipped::attributes()?),
         };
         self.check_config(&file.config, "its directions", Path::new(&name))?;
         Ok((name, file))

@@ -29,18 +29,48 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
     open_window(args)
 }
 
-/// The seam to the window: hands over what the command line says to `crate::app::run`.
+/// Opens the window with a worker behind it.
 #[cfg(feature = "gui")]
 fn open_window(args: Args) -> anyhow::Result<()> {
-    let Args { files, model } = args;
+    use std::cell::RefCell;
+    use std::rc::Rc;
+
+    use crate::app::{AppOptions, Wake};
+    use crate::engine::{Engine, EngineOptions, Files, Loader, Pictures, Shipped};
+    use crate::formats::shipped;
+
     let ModelArgs {
         model,
         device,
         threads,
-    } = model;
-    let threads = threads.map_or_else(super::cores, usize::from);
-    let _ = (files, model, device, threads);
-    anyhow::bail!("this program was built without its window; {COMMANDS}")
+    } = args.model;
+    let loader = Loader {
+        device,
+        threads: threads.map_or_else(super::cores, usize::from),
+        shipped: Some(Shipped {
+            name: shipped::LABEL,
+            weights: shipped::WEIGHTS,
+            attributes: Some(shipped::ATTRIBUTES),
+        }),
+    };
+    // The worker lives as long as the window: dropping the engine ends and joins its thread.
+    let engine = Rc::new(RefCell::new(None));
+    let keep = Rc::clone(&engine);
+    let link = move |wake: Wake| {
+        let options = EngineOptions::new(loader.into_open(), Box::new(Pictures), Box::new(Files));
+        let engine = Engine::spawn(options, move || wake());
+        let link = engine.link();
+        *keep.borrow_mut() = Some(engine);
+        link
+    };
+    let options = AppOptions {
+        link: Box::new(link),
+        files: args.files,
+        model,
+    };
+    let closed = crate::app::run(options);
+    drop(engine);
+    closed.map_err(anyhow::Error::from)
 }
 
 #[cfg(not(feature = "gui"))]
@@ -48,5 +78,6 @@ fn open_window(_: Args) -> anyhow::Result<()> {
     anyhow::bail!("this program was built without its window; {COMMANDS}")
 }
 
+#[cfg(not(feature = "gui"))]
 const COMMANDS: &str =
     "use the commands sample, encode, decode, morph, edit (see glow-explorer --help)";

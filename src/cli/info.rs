@@ -121,8 +121,8 @@ fn kind(path: &Path) -> anyhow::Result<Kind> {
 }
 
 fn about_shipped() -> anyhow::Result<(Value, Vec<String>)> {
-    let name = shipped::label();
-    let len = shipped::weights_len() as u64;
+    let name = shipped::LABEL.to_owned();
+    let len = shipped::WEIGHTS.len() as u64;
     let (mut value, mut lines) = about_weights(&name, &shipped::weights()?, len);
     let (attributes, more) = about_attributes(&name, &shipped::attributes()?);
     value["directions"] = attributes["directions"].clone();
@@ -278,12 +278,12 @@ fn about_attributes(name: &str, file: &AttributesFile) -> (Value, Vec<String>) {
             "figures": figures,
         }));
     }
-    let provenance = file
+    let mut provenance = file
         .directions
         .as_slice()
         .iter()
         .map(|d| &d.figures.provenance);
-    if let Some(text) = provenance.filter(|text| !text.is_empty()).next_back() {
+    if let Some(text) = provenance.rfind(|text| !text.is_empty()) {
         lines.push(format!("provenance  {text}"));
     }
     let value = json!({

@@ -114,15 +114,22 @@ pub fn error_line(error: &anyhow::Error) -> String {
             line.push_str(&text);
         }
     }
-    line.split(['\n', '\r']).map(str::trim).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
+    line.split(['\n', '\r'])
+        .map(str::trim)
+        .filter(|part| !part.is_empty())
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 /// Reads a model configuration.
 fn read_config(path: &Path) -> anyhow::Result<GlowConfig> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read the config: {}", path.display()))?;
-    let config: GlowConfig =
-        serde_json::from_str(&text).with_context(|| format!("the config is not valid: {}", path.display()))?;
-    config.validated().with_context(|| format!("the config is not valid: {}", path.display()))
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("cannot read the config: {}", path.display()))?;
+    let config: GlowConfig = serde_json::from_str(&text)
+        .with_context(|| format!("the config is not valid: {}", path.display()))?;
+    config
+        .validated()
+        .with_context(|| format!("the config is not valid: {}", path.display()))
 }
 
 /// Threads to work on where nothing else is said.
@@ -143,7 +150,12 @@ mod tests {
     #[test]
     fn an_error_is_one_line_that_says_nothing_twice() {
         let cause = std::io::Error::other("disk\non fire");
-        let error = anyhow::Error::from(cause).context("cannot read (disk\non fire): a.png").context("at the start");
-        assert_eq!(error_line(&error), "at the start: cannot read (disk on fire): a.png");
+        let error = anyhow::Error::from(cause)
+            .context("cannot read (disk\non fire): a.png")
+            .context("at the start");
+        assert_eq!(
+            error_line(&error),
+            "at the start: cannot read (disk on fire): a.png"
+        );
     }
 }

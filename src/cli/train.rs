@@ -68,27 +68,52 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
     // The first save comes minutes after the start; a folder that is not there should not cost them.
     super::common::check_target(&args.out)?;
     check_numbers(&args.train)?;
-    let start = args.start.as_deref().map(weights::read).transpose()?.map(|file| file.params);
+    let start = args
+        .start
+        .as_deref()
+        .map(weights::read)
+        .transpose()?
+        .map(|file| file.params);
     let config = match (&args.config, &start) {
         (Some(path), _) => super::read_config(path)?,
         (None, Some(params)) => params.config.clone(),
         (None, None) => anyhow::bail!("name the model: --config FILE or --start WEIGHTS"),
     };
     if start.as_ref().is_some_and(|params| params.config != config) {
-        anyhow::bail!("the weights to start from are of another model than the config; leave one of the two out");
+        anyhow::bail!(
+            "the weights to start from are of another model than the config; leave one of the two out"
+        );
     }
     let table = args.labels.as_deref().map(LabelTable::read).transpose()?;
-    let open = |split: &str| PictureSet::open(&args.images, table.as_ref().map(|t| (t, split)), config.image_size, config.channels);
+    let open = |split: &str| {
+        PictureSet::open(
+            &args.images,
+            table.as_ref().map(|t| (t, split)),
+            config.image_size,
+            config.channels,
+        )
+    };
     let pictures = Arc::new(open(&args.split)?);
     let valid = match (&args.valid, &table) {
         (None, _) => None,
-        (Some(split), Some(table)) if table.splits().contains(&split.as_str()) => Some(Arc::new(open(split)?)),
-        (Some(folder), _) => Some(Arc::new(PictureSet::open(folder.as_ref(), None, config.image_size, config.channels)?)),
+        (Some(split), Some(table)) if table.splits().contains(&split.as_str()) => {
+            Some(Arc::new(open(split)?))
+        }
+        (Some(folder), _) => Some(Arc::new(PictureSet::open(
+            folder.as_ref(),
+            None,
+            config.image_size,
+            config.channels,
+        )?)),
     };
     let threads = args.threads.map_or_else(super::cores, usize::from);
     let run = Run {
         out: args.out.clone(),
-        precision: if args.half { Precision::F16 } else { Precision::F32 },
+        precision: if args.half {
+            Precision::F16
+        } else {
+            Precision::F32
+        },
         pictures,
         valid,
         valid_limit: args.valid_limit,
@@ -108,7 +133,16 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
 
 /// Refuses settings with which no run can go well.
 fn check_numbers(settings: &TrainConfig) -> anyhow::Result<()> {
-    let TrainConfig { batch, lr, decay, clip, beta2, average, minutes, .. } = settings;
+    let TrainConfig {
+        batch,
+        lr,
+        decay,
+        clip,
+        beta2,
+        average,
+        minutes,
+        ..
+    } = settings;
     let refuse = |what: &str, expected: &str| anyhow::bail!("--{what} must be {expected}");
     let share = 0.0..1.0f32;
     match () {
@@ -118,16 +152,26 @@ fn check_numbers(settings: &TrainConfig) -> anyhow::Result<()> {
         () if clip.is_nan() || *clip <= 0.0 => refuse("clip", "a number above 0"),
         () if !share.contains(beta2) => refuse("beta2", "from 0 to less than 1"),
         () if !share.contains(average) => refuse("average", "from 0 to less than 1"),
-        () if minutes.is_some_and(|m| !(m.is_finite() && m > 0.0)) => refuse("minutes", "a number above 0"),
+        () if minutes.is_some_and(|m| !(m.is_finite() && m > 0.0)) => {
+            refuse("minutes", "a number above 0")
+        }
         () => Ok(()),
     }
 }
 
 fn config_name(out: &std::path::Path) -> String {
-    out.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    out.file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned()
 }
 
-fn train(mut trainer: Trainer, settings: &TrainConfig, name: &str, json: bool) -> anyhow::Result<()> {
+fn train(
+    mut trainer: Trainer,
+    settings: &TrainConfig,
+    name: &str,
+    json: bool,
+) -> anyhow::Result<()> {
     let stop = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&stop);
     // A second Ctrl-C while the last save is under way ends the program at once, as people expect.
@@ -137,24 +181,42 @@ fn train(mut trainer: Trainer, settings: &TrainConfig, name: &str, json: bool) -
         }
     })
     .context("cannot watch for Ctrl-C")?;
-    let bar = if json { ProgressBar::hidden() } else { progress_bar(settings, trainer.progress().pictures_seen) };
+    let bar = if json {
+        ProgressBar::hidden()
+    } else {
+        progress_bar(settings, trainer.progress().pictures_seen)
+    };
     bar.set_prefix(name.to_owned());
     let mut smooth: Option<f64> = None;
     let mut report = |event| match event {
-        TrainEvent::Started { pictures_seen, n_parameters } => {
-            bar.println(format!("{n_parameters} parameters, {pictures_seen} pictures seen before"));
+        TrainEvent::Started {
+            pictures_seen,
+            n_parameters,
+        } => {
+            bar.println(format!(
+                "{n_parameters} parameters, {pictures_seen} pictures seen before"
+            ));
         }
-        TrainEvent::Step { pictures_seen, bits_per_dim, gradient_norm, .. } => {
+        TrainEvent::Step {
+            pictures_seen,
+            bits_per_dim,
+            gradient_norm,
+            ..
+        } => {
             let value = smooth.map_or(bits_per_dim, |s| s + 0.02 * (bits_per_dim - s));
             smooth = Some(value);
             bar.set_position(pictures_seen);
             bar.set_message(format!("{value:.4} bits/dim, gradient {gradient_norm:.3}"));
         }
         TrainEvent::LeftOut(name) => bar.println(format!("left out: {name}")),
-        TrainEvent::Skipped => bar.println("an update was left out: its loss or gradient is not finite"),
+        TrainEvent::Skipped => {
+            bar.println("an update was left out: its loss or gradient is not finite")
+        }
         TrainEvent::Saved(point) if json => println!("{}", serde_json::json!(point)),
         TrainEvent::Saved(point) => {
-            let valid = point.valid_bits_per_dim.map_or(String::new(), |v| format!(", valid {v:.4}"));
+            let valid = point
+                .valid_bits_per_dim
+                .map_or(String::new(), |v| format!(", valid {v:.4}"));
             bar.println(format!(
                 "{} pictures: train {:.4}{valid} bits/dim, round trip {:.1e}; saved",
                 point.pictures, point.train_bits_per_dim, point.round_trip
@@ -190,9 +252,15 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         for i in 0..24u32 {
             let picture = image::RgbImage::from_fn(16, 16, |x, y| {
-                image::Rgb([(x * 12 + i) as u8, (y * 9 + 3 * i) as u8, ((x + y) * 5 + i * 7) as u8])
+                image::Rgb([
+                    (x * 12 + i) as u8,
+                    (y * 9 + 3 * i) as u8,
+                    ((x + y) * 5 + i * 7) as u8,
+                ])
             });
-            picture.save(dir.path().join(format!("{i:02}.png"))).unwrap();
+            picture
+                .save(dir.path().join(format!("{i:02}.png")))
+                .unwrap();
         }
         let config: GlowConfig = serde_json::from_str(
             r#"{"image_size":16,"levels":2,"depth":2,"width":16,"permutation":"invconv_lu","coupling":"affine"}"#,
@@ -237,9 +305,21 @@ mod tests {
                 .unwrap();
             losses
         };
-        let whole = go(Trainer::start(config.clone(), None, settings(240), run(dir.path().join("weights/w.safetensors"))).unwrap());
-        let mut parts = go(Trainer::start(config.clone(), None, settings(120), run(out.clone())).unwrap());
-        parts.extend(go(Trainer::resume(&config, settings(240), run(out.clone())).unwrap()));
+        let whole = go(Trainer::start(
+            config.clone(),
+            None,
+            settings(240),
+            run(dir.path().join("weights/w.safetensors")),
+        )
+        .unwrap());
+        let mut parts =
+            go(Trainer::start(config.clone(), None, settings(120), run(out.clone())).unwrap());
+        parts.extend(go(Trainer::resume(
+            &config,
+            settings(240),
+            run(out.clone()),
+        )
+        .unwrap()));
         assert_eq!(whole.len(), 60);
         assert_eq!(whole, parts);
         let mean = |l: &[f64]| l.iter().sum::<f64>() / l.len() as f64;

@@ -72,7 +72,7 @@ impl ExportJob {
             self.items = Some(session.items());
         }
         let Some(recipe) = self.request.recipes.get(self.done) else {
-            self.finish(session, exporter)?;
+            self.finish(session, exporter, cancelled)?;
             return Ok(Step::Finished);
         };
         let latent = session.latent(recipe, self.items.as_ref())?;
@@ -108,16 +108,11 @@ impl ExportJob {
         if !(1..=64).contains(&self.request.scale) {
             return refuse("the scale must be from 1 to 64");
         }
-        if let ExportKind::Grid {
-            columns, labels, ..
-        } = &self.request.kind
+        if let ExportKind::Grid { labels, .. } = &self.request.kind
+            && !labels.is_empty()
+            && labels.len() != self.total()
         {
-            if *columns == 0 {
-                return refuse("a grid needs at least one column");
-            }
-            if !labels.is_empty() && labels.len() != self.total() {
-                return refuse("every picture needs a label, or none");
-            }
+            return refuse("every picture needs a label, or none");
         }
         Ok(())
     }
@@ -140,7 +135,12 @@ impl ExportJob {
             .map_err(EngineError::Outside)
     }
 
-    fn finish(&mut self, session: &Session, exporter: &dyn Exporter) -> Result<(), EngineError> {
+    fn finish(
+        &mut self,
+        session: &Session,
+        exporter: &dyn Exporter,
+        cancelled: Cancelled<'_>,
+    ) -> Result<(), EngineError> {
         let settings = self.settings(session, &self.request.recipes)?;
         let ExportRequest {
             kind, scale, path, ..
@@ -163,8 +163,18 @@ impl ExportJob {
                     .map_err(EngineError::Outside)
             }
             ExportKind::Gif { delay_cs } => exporter
-                .gif(&self.pictures, *delay_cs, *scale, &settings, path)
-                .map_err(EngineError::Outside),
+                .animation(
+                    &self.pictures,
+                    *delay_cs,
+                    *scale,
+                    &settings,
+                    path,
+                    cancelled,
+                )
+                .map_err(|e| match cancelled() {
+                    true => EngineError::Cancelled,
+                    false => EngineError::Outside(e),
+                }),
             ExportKind::Latents => {
                 let contents = LatentsFile {
                     config: session.config()?.clone(),

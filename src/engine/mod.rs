@@ -4,10 +4,11 @@
 //! [`message`] for what they mean. Requests of a view replace each other, batch work goes in
 //! order, and the thread sleeps where there is nothing to do.
 
-mod cache;
+mod adapters;
 mod error;
 mod export;
 mod figures;
+mod loader;
 mod mail;
 pub mod message;
 mod queue;
@@ -24,7 +25,9 @@ use std::thread::JoinHandle;
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
+pub use adapters::{Files, Pictures};
 pub use error::EngineError;
+pub use loader::{Loader, Shipped};
 pub use seams::{
     Cancelled, Codec, Exporter, GridLayout, OpenModel, OpenedModel, PictureReader, ReadPicture,
 };

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::cache::Lru;
 use super::error::EngineError;
 use super::message::{ItemId, PathKind, Recipe};
 use super::session::Item;
 use crate::latent::attributes::{Directions, EditOptions};
 use crate::latent::{Latent, interpolate, temperature};
+use crate::lru::Lru;
 use crate::model::GlowConfig;
 
 /// Steps within steps that a recipe may have.

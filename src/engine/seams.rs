@@ -91,6 +91,8 @@ pub struct OpenedModel {
     pub info: ModelInfo,
     /// The directions that came with it; empty where there are none.
     pub directions: Directions,
+    /// What people should know about: attributes beside the model that cannot be read.
+    pub warnings: Vec<String>,
 }
 
 /// Loads a weight file, or the shipped model; the message of an error is shown as it is.
@@ -159,15 +161,16 @@ pub trait Exporter: Send {
         folder: &Path,
     ) -> Result<(), String>;
 
-    /// An animated GIF.
+    /// An animation: a GIF, or an animated PNG where the path says so.
     ///
-    /// Errors: as above.
-    fn gif(
+    /// Errors: as above; any, once `cancelled` says so between frames.
+    fn animation(
         &self,
         pictures: &[RgbImage],
         delay_cs: u16,
         scale: u32,
         settings: &str,
         path: &Path,
+        cancelled: Cancelled<'_>,
     ) -> Result<(), String>;
 }

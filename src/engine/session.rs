@@ -1,51 +1,28 @@
 //! What the worker owns: the model, the pictures and latents on the shelf, directions, caches.
 
+mod items;
+
 use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use image::RgbImage;
 
-use super::cache::Lru;
 use super::error::EngineError;
 use super::figures;
-use super::message::{
-    AttributeInfo, CropSquare, Event, Inspection, ItemId, ModelInfo, PictureSource, Recipe,
-};
+use super::message::{AttributeInfo, Event, Inspection, ItemId, ModelInfo, Recipe};
 use super::recipe::{self, Items, Resolver};
 use super::seams::{Cancelled, Codec, OpenModel, OpenedModel, PictureReader};
 use crate::formats;
 use crate::latent::Latent;
 use crate::latent::attributes::Directions;
-use crate::model::{Decoded, Encoded, ModelError};
+use crate::lru::Lru;
+use crate::model::{Decoded, Encoded, GlowConfig, ModelError};
+
+pub(super) use items::Item;
 
 /// Drawn latents that are kept, in bytes.
 const SAMPLES_BYTES: usize = 32 << 20;
-
-/// The longer side of the preview of a whole picture.
-const PREVIEW_SIDE: u32 = 1024;
-
-/// Something on the shelf.
-pub(super) struct Item {
-    /// For people.
-    pub(super) name: String,
-    /// Never the same for two states of an item, so that cached pictures of older ones do not match.
-    pub(super) version: u64,
-    /// Where its latent comes from, for an imported picture.
-    photo: Option<Photo>,
-    /// `None` until a model has encoded it.
-    pub(super) latent: Option<Arc<Latent>>,
-    /// Its figures, without projections.
-    figures: Option<Inspection>,
-}
-
-#[derive(Clone)]
-struct Photo {
-    source: PictureSource,
-    crop: CropSquare,
-    /// The crop at the size of the model that was open last.
-    pixels: Option<Arc<RgbImage>>,
-}
 
 /// A decoded picture, as views and caches hold it.
 #[derive(Clone)]
@@ -128,9 +105,11 @@ impl Session {
             codec,
             info,
             directions,
+            warnings,
         } = opened;
         let config = codec.config().clone();
         let mut events = vec![Event::ModelOpened(Box::new(info.clone()))];
+        events.extend(warnings.into_iter().map(|message| failed(None, message)));
         self.directions = directions;
         if let Some(d) = self.misfit(&self.directions, &config) {
             let message = format!("{d} belongs to another model; open matching attributes");
@@ -145,22 +124,14 @@ impl Session {
         let (mut anew, mut foreign) = (Vec::new(), Vec::new());
         let mut version = self.last_version;
         for (&id, item) in &mut self.items {
-            let kept = item.latent.clone().filter(|latent| latent.fits(&config));
-            if item.photo.is_none() && kept.is_none() {
+            version += 1;
+            let Some(adopted) = item.for_model(&config, version) else {
                 let name = item.name.clone();
                 events.push(failed(Some(id), EngineError::Foreign { name }.to_string()));
                 foreign.push(id);
                 continue;
-            }
-            version += 1;
-            *item = Arc::new(Item {
-                name: item.name.clone(),
-                version,
-                photo: item.photo.clone(),
-                // A photo's latent is the model's view of it; a pinned latent stays what it is.
-                latent: kept.filter(|_| item.photo.is_none()),
-                figures: None,
-            });
+            };
+            *item = Arc::new(adopted);
             anew.push(id);
         }
         self.last_version = version;
@@ -190,7 +161,7 @@ impl Session {
         }
     }
 
-    fn misfit(&self, directions: &Directions, config: &crate::model::GlowConfig) -> Option<String> {
+    fn misfit(&self, directions: &Directions, config: &GlowConfig) -> Option<String> {
         let misfit = directions
             .as_slice()
             .iter()
@@ -229,7 +200,7 @@ impl Session {
     }
 
     /// Configuration of the open model.
-    pub(super) fn config(&self) -> Result<&crate::model::GlowConfig, EngineError> {
+    pub(super) fn config(&self) -> Result<&GlowConfig, EngineError> {
         Ok(self.model()?.codec.config())
     }
 
@@ -365,185 +336,6 @@ impl Session {
         inspection.projections = self.directions.project_all(latent).unwrap_or_default();
         inspection
     }
-
-    // --- Items ---
-
-    /// Drops items.
-    pub(super) fn forget(&mut self, ids: &[ItemId]) {
-        for id in ids {
-            self.items.remove(id);
-            self.sources.remove(&id.0.to_le_bytes());
-        }
-    }
-
-    /// Reads a picture and decides its crop; it has no latent yet.
-    pub(super) fn import(
-        &mut self,
-        id: ItemId,
-        source: PictureSource,
-        crop: Option<CropSquare>,
-    ) -> Result<Event, EngineError> {
-        let picture = self.reader.read(&source).map_err(EngineError::Outside)?;
-        let (width, height) = picture.pixels.dimensions();
-        if width == 0 || height == 0 {
-            let message = format!("the picture has no pixels: {}", picture.name);
-            return Err(EngineError::Request(message));
-        }
-        let (crop, face_found) = match crop {
-            Some(crop) => (crop, false),
-            None => self.reader.propose_crop(&picture.pixels),
-        };
-        check_crop(crop, &picture.name)?;
-        let event = Event::Imported {
-            item: id,
-            name: picture.name.clone(),
-            preview: Arc::new(preview(&picture.pixels)),
-            size: [width, height],
-            crop,
-            face_found,
-        };
-        let bytes = picture.pixels.as_raw().len();
-        let key = id.0.to_le_bytes();
-        self.sources.insert(&key, Arc::new(picture.pixels), bytes);
-        let photo = Photo {
-            source,
-            crop,
-            pixels: None,
-        };
-        self.last_version += 1;
-        let item = Item {
-            name: picture.name,
-            version: self.last_version,
-            photo: Some(photo),
-            latent: None,
-            figures: None,
-        };
-        self.items.insert(id, Arc::new(item));
-        Ok(event)
-    }
-
-    /// Encodes an imported picture with its crop, or another one; decodes a pinned latent anew.
-    pub(super) fn encode(
-        &mut self,
-        id: ItemId,
-        crop: Option<CropSquare>,
-        cancelled: Cancelled<'_>,
-    ) -> Result<Event, EngineError> {
-        let item = self
-            .items
-            .get(&id)
-            .ok_or(EngineError::UnknownItem(id))?
-            .clone();
-        let Some(photo) = &item.photo else {
-            if crop.is_some() {
-                let message = format!("{} has no crop: it is not a photo", item.name);
-                return Err(EngineError::Request(message));
-            }
-            let latent = item.latent.clone();
-            let latent = latent.ok_or_else(|| EngineError::NotEncoded(item.name.clone()))?;
-            return self.shelve(id, item.name.clone(), latent, cancelled);
-        };
-        let mut photo = photo.clone();
-        if let Some(crop) = crop {
-            check_crop(crop, &item.name)?;
-            (photo.crop, photo.pixels) = (crop, None);
-        }
-        let size = self.config()?.image_size as u32;
-        let ready = photo.pixels.clone().filter(|p| p.width() == size);
-        let pixels = match ready {
-            Some(pixels) => pixels,
-            None => {
-                let whole = self.whole_picture(id, &photo.source)?;
-                Arc::new(self.reader.apply_crop(&whole, photo.crop, size))
-            }
-        };
-        let encoded = self.encode_one(&pixels, cancelled)?;
-        let decoded = self.decode_one(&encoded.latent, cancelled)?;
-        let inspection = figures::of(&encoded.latent, &encoded, &decoded);
-        photo.pixels = Some(pixels);
-        let latent = Arc::new(encoded.latent);
-        Ok(self.put(
-            id,
-            item.name.clone(),
-            Some(photo),
-            latent,
-            inspection,
-            decoded,
-        ))
-    }
-
-    fn whole_picture(
-        &mut self,
-        id: ItemId,
-        source: &PictureSource,
-    ) -> Result<Arc<RgbImage>, EngineError> {
-        let key = id.0.to_le_bytes();
-        if let Some(pixels) = self.sources.get(&key) {
-            return Ok(pixels);
-        }
-        let pixels = self
-            .reader
-            .read(source)
-            .map_err(EngineError::Outside)?
-            .pixels;
-        let bytes = pixels.as_raw().len();
-        let pixels = Arc::new(pixels);
-        self.sources.insert(&key, pixels.clone(), bytes);
-        Ok(pixels)
-    }
-
-    /// Keeps the latent of a recipe.
-    pub(super) fn pin(
-        &mut self,
-        id: ItemId,
-        recipe: &Recipe,
-        cancelled: Cancelled<'_>,
-    ) -> Result<Event, EngineError> {
-        let latent = self.latent(recipe, None)?;
-        let name = recipe::name(recipe, &self.items);
-        self.shelve(id, name, latent, cancelled)
-    }
-
-    fn shelve(
-        &mut self,
-        id: ItemId,
-        name: String,
-        latent: Arc<Latent>,
-        cancelled: Cancelled<'_>,
-    ) -> Result<Event, EngineError> {
-        let decoded = self.decode_one(&latent, cancelled)?;
-        let (inspection, decoded) = self.inspect_decoded(&latent, decoded, cancelled)?;
-        Ok(self.put(id, name, None, latent, inspection, decoded))
-    }
-
-    fn put(
-        &mut self,
-        id: ItemId,
-        name: String,
-        photo: Option<Photo>,
-        latent: Arc<Latent>,
-        inspection: Inspection,
-        decoded: Decoded,
-    ) -> Event {
-        self.last_version += 1;
-        let item = Item {
-            name,
-            version: self.last_version,
-            photo,
-            latent: Some(latent.clone()),
-            figures: Some(inspection.clone()),
-        };
-        self.items.insert(id, Arc::new(item));
-        let picture = match self.key(&Recipe::Item(id), None) {
-            Ok(key) => self.keep(&key, decoded),
-            Err(_) => Picture::new(decoded),
-        };
-        Event::Encoded {
-            item: id,
-            thumbnail: picture.pixels,
-            inspection: self.with_projections(inspection, &latent),
-        }
-    }
 }
 
 fn as_many<T>(results: Vec<T>, n: usize) -> Result<Vec<T>, EngineError> {
@@ -555,29 +347,6 @@ fn as_many<T>(results: Vec<T>, n: usize) -> Result<Vec<T>, EngineError> {
         expected: format!("{n} results"),
         found: results.len().to_string(),
     }))
-}
-
-fn check_crop(crop: CropSquare, name: &str) -> Result<(), EngineError> {
-    let CropSquare { cx, cy, side } = crop;
-    if cx.is_finite() && cy.is_finite() && side.is_finite() && side > 0.0 {
-        return Ok(());
-    }
-    Err(EngineError::Request(format!(
-        "the crop must be a square of at least one pixel, not {side} at ({cx}, {cy}): {name}"
-    )))
-}
-
-fn preview(pixels: &RgbImage) -> RgbImage {
-    let (width, height) = pixels.dimensions();
-    let longer = width.max(height);
-    if longer <= PREVIEW_SIDE {
-        return pixels.clone();
-    }
-    let shrunk = |side: u32| {
-        let side = u64::from(side) * u64::from(PREVIEW_SIDE) / u64::from(longer);
-        (side as u32).max(1)
-    };
-    image::imageops::thumbnail(pixels, shrunk(width), shrunk(height))
 }
 
 /// A failure without a ticket.

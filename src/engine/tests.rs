@@ -419,7 +419,7 @@ fn one_bad_cell_does_not_spoil_the_others_and_is_reported_once() {
     let events = bench.until(done(1));
     assert_eq!(
         events.iter().map(word).collect::<Vec<_>>().join(" "),
-        "f1 r1.1 d1"
+        "r1.1 f1 d1"
     );
     assert!(message(&events).contains("picture 99"));
     bench.send([render(2, View::Sample, [])]);
@@ -473,7 +473,7 @@ fn a_forgotten_picture_is_not_encoded_any_more() {
         .map(word)
         .filter(|w| !w.starts_with('p'))
         .collect();
-    assert_eq!(words.join(" "), "i1 f1 i2 e2 c1.1 d1");
+    assert_eq!(words.join(" "), "i1 i2 e2 c1.1 f1 d1");
 }
 
 #[test]

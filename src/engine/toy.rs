@@ -217,6 +217,7 @@ pub(crate) fn open_toy(
         codec: Box::new(codec),
         info,
         directions: Directions::default(),
+        warnings: Vec::new(),
     })
 }
 
@@ -283,13 +284,14 @@ impl Exporter for ToyExporter {
         Ok(())
     }
 
-    fn gif(
+    fn animation(
         &self,
         pictures: &[RgbImage],
         delay_cs: u16,
         _: u32,
         _: &str,
         _: &Path,
+        _: Cancelled<'_>,
     ) -> Result<(), String> {
         let _ = self
             .0
@@ -311,7 +313,9 @@ fn the_toy_inverts_itself() {
         assert!((a - b).abs() < 1e-6);
     }
     assert_eq!(
-        toy.encode(&[decoded.pixels.clone()], &|| false).unwrap()[0].x,
+        toy.encode(std::slice::from_ref(&decoded.pixels), &|| false)
+            .unwrap()[0]
+            .x,
         encoded.x
     );
 }

@@ -150,10 +150,15 @@ impl Worker {
             return Ok(true);
         };
         cells.drain(..n_done);
-        if cells.is_empty() {
-            self.outbox.send(Event::RenderDone { view, ticket });
+        if !cells.is_empty() {
+            return Ok(false);
         }
-        Ok(cells.is_empty())
+        // Last, and once: a failure ends a request in the window, which the good cells must not miss.
+        if let Some(message) = slot.complaint.take() {
+            self.fail(Some(ticket), None, message);
+        }
+        self.outbox.send(Event::RenderDone { view, ticket });
+        Ok(true)
     }
 
     /// The next cells that can be answered now: those that are known already, or else a few to decode.
@@ -215,10 +220,7 @@ impl Worker {
                     (picture, Some(elapsed))
                 }
                 Ready::Failed(message) => {
-                    if slot.complaint.as_ref() != Some(&message) {
-                        slot.complaint = Some(message.clone());
-                        self.fail(Some(ticket), None, message);
-                    }
+                    slot.complaint.get_or_insert(message);
                     continue;
                 }
             };

@@ -21,14 +21,18 @@ impl ActNorm {
     ///
     /// Errors: missing tensors or other shapes.
     pub fn new(vb: &VarBuilder, c: usize) -> Result<Self> {
-        Ok(Self { bias: vb.get(c, "bias")?, log_scale: vb.get(c, "log_scale")? })
+        Ok(Self {
+            bias: vb.get(c, "bias")?,
+            log_scale: vb.get(c, "log_scale")?,
+        })
     }
 
     /// `(x + bias) * s`, without the log-determinant: inside coupling networks.
     ///
     /// Errors: other channels than `c`.
     pub fn apply(&self, x: &Tensor) -> Result<Tensor> {
-        x.broadcast_add(&self.bias)?.broadcast_mul(&scale(&self.log_scale)?)
+        x.broadcast_add(&self.bias)?
+            .broadcast_mul(&scale(&self.log_scale)?)
     }
 }
 
@@ -40,6 +44,7 @@ impl Bijector for ActNorm {
     }
 
     fn inverse(&self, z: &Tensor) -> Result<Tensor> {
-        z.broadcast_div(&scale(&self.log_scale)?)?.broadcast_sub(&self.bias)
+        z.broadcast_div(&scale(&self.log_scale)?)?
+            .broadcast_sub(&self.bias)
     }
 }

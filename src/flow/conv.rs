@@ -19,7 +19,9 @@ fn bordered(x: &Tensor) -> Result<Tensor> {
 fn neighbours(x: &Tensor) -> Result<Tensor> {
     let (_, h, w, _) = x.dims4()?;
     let x = bordered(x)?;
-    let taps = (0..9).map(|t| x.narrow(1, t / 3, h)?.narrow(2, t % 3, w)).collect::<Result<Vec<_>>>()?;
+    let taps = (0..9)
+        .map(|t| x.narrow(1, t / 3, h)?.narrow(2, t % 3, w))
+        .collect::<Result<Vec<_>>>()?;
     Tensor::cat(&taps, 3)
 }
 
@@ -27,7 +29,11 @@ fn neighbours(x: &Tensor) -> Result<Tensor> {
 fn sum_of_taps(y: &Tensor, o: usize) -> Result<Tensor> {
     let (_, h, w, _) = y.dims4()?;
     let y = bordered(y)?;
-    let tap = |t: usize| y.narrow(3, t * o, o)?.narrow(1, t / 3, h)?.narrow(2, t % 3, w);
+    let tap = |t: usize| {
+        y.narrow(3, t * o, o)?
+            .narrow(1, t / 3, h)?
+            .narrow(2, t % 3, w)
+    };
     let mut sum = tap(0)?;
     for t in 1..9 {
         sum = (sum + tap(t)?)?;
@@ -44,7 +50,9 @@ fn outside(h: usize, w: usize, device: &Device) -> Result<Tensor> {
 /// `[n, h, w, k] x [k, o] -> [n, h, w, o]`.
 pub(crate) fn product(x: &Tensor, matrix: &Tensor) -> Result<Tensor> {
     let (n, h, w, k) = x.dims4()?;
-    x.reshape((n * h * w, k))?.matmul(matrix)?.reshape((n, h, w, ()))
+    x.reshape((n * h * w, k))?
+        .matmul(matrix)?
+        .reshape((n, h, w, ()))
 }
 
 /// What a 3x3 convolution adds on the border: the taps that look outside, times their weights `[9, out]`.
@@ -59,7 +67,11 @@ impl Border {
 
     /// `[out, 1, 3, 3]` to `[9, out]`.
     fn read(vb: &VarBuilder, out: usize) -> Result<Self> {
-        let weights = vb.get((out, 1, 3, 3), "border_weight")?.reshape((out, 9))?.t()?.contiguous()?;
+        let weights = vb
+            .get((out, 1, 3, 3), "border_weight")?
+            .reshape((out, 9))?
+            .t()?
+            .contiguous()?;
         Ok(Self { weights })
     }
 }
@@ -77,12 +89,24 @@ impl Conv {
     /// The tensors `weight` and, where the padding has one, `border_weight` at `vb`.
     ///
     /// Errors: missing tensors or other shapes.
-    pub fn new(vb: &VarBuilder, input: usize, out: usize, kernel: usize, padding: Padding) -> Result<Self> {
+    pub fn new(
+        vb: &VarBuilder,
+        input: usize,
+        out: usize,
+        kernel: usize,
+        padding: Padding,
+    ) -> Result<Self> {
         let weight = vb.get((out, input, kernel, kernel), "weight")?;
-        let matrix = weight.permute((2, 3, 1, 0))?.reshape((kernel * kernel * input, out))?;
+        let matrix = weight
+            .permute((2, 3, 1, 0))?
+            .reshape((kernel * kernel * input, out))?;
         let has_border = kernel == 3 && padding == Padding::EdgeBias;
         let border = has_border.then(|| Border::read(vb, out)).transpose()?;
-        Ok(Self { matrix, border, is_3x3: kernel == 3 })
+        Ok(Self {
+            matrix,
+            border,
+            is_3x3: kernel == 3,
+        })
     }
 
     /// The convolution.
@@ -122,7 +146,9 @@ impl ZeroConv {
             Padding::Zeros => None,
             Padding::EdgeBias => Some(Border::read(vb, out)?),
             // Ones outside: each tap that looks outside adds the sum of its weights over the inputs.
-            Padding::FinalOnes => Some(Border { weights: weight.sum(1)?.reshape((out, 9))?.t()?.contiguous()? }),
+            Padding::FinalOnes => Some(Border {
+                weights: weight.sum(1)?.reshape((out, 9))?.t()?.contiguous()?,
+            }),
         };
         Ok(Self {
             matrix: weight.permute((1, 2, 3, 0))?.reshape((input, 9 * out))?,
@@ -141,6 +167,7 @@ impl ZeroConv {
             Some(border) => y.broadcast_add(&Border::of(x.dim(1)?, x.dim(2)?, &border.weights)?)?,
             None => y,
         };
-        y.broadcast_add(&self.bias)?.broadcast_mul(&scale(&self.log_scale)?)
+        y.broadcast_add(&self.bias)?
+            .broadcast_mul(&scale(&self.log_scale)?)
     }
 }

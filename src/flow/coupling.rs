@@ -58,7 +58,10 @@ impl Coupling {
     ///
     /// Errors: missing tensors or other shapes.
     pub fn new(vb: &VarBuilder, config: &GlowConfig, c: usize) -> Result<Self> {
-        Ok(Self { net: Net::new(vb, config, c)?, kind: config.coupling })
+        Ok(Self {
+            net: Net::new(vb, config, c)?,
+            kind: config.coupling,
+        })
     }
 
     fn shift_and_raw(&self, x1: &Tensor) -> Result<(Tensor, Tensor)> {
@@ -71,23 +74,30 @@ impl Coupling {
 impl Bijector for Coupling {
     fn forward(&self, x: &Tensor) -> Result<(Tensor, Tensor)> {
         let (n, _, _, c) = x.dims4()?;
-        let (x1, x2) = (x.narrow(3, 0, c / 2)?.contiguous()?, x.narrow(3, c / 2, c / 2)?);
+        let (x1, x2) = (
+            x.narrow(3, 0, c / 2)?.contiguous()?,
+            x.narrow(3, c / 2, c / 2)?,
+        );
         let (z2, log_det) = match self.kind {
             config::Coupling::Affine => {
                 let (shift, raw) = self.shift_and_raw(&x1)?;
                 let log_s = log_sigmoid(&raw)?;
                 (((x2 + shift)? * log_s.exp()?)?, sum_per_picture(&log_s)?)
             }
-            config::Coupling::Additive => {
-                ((x2 + self.net.apply(&x1)?)?, Tensor::zeros(n, x.dtype(), x.device())?)
-            }
+            config::Coupling::Additive => (
+                (x2 + self.net.apply(&x1)?)?,
+                Tensor::zeros(n, x.dtype(), x.device())?,
+            ),
         };
         Ok((Tensor::cat(&[&x1, &z2], 3)?, log_det))
     }
 
     fn inverse(&self, z: &Tensor) -> Result<Tensor> {
         let c = z.dim(3)?;
-        let (z1, z2) = (z.narrow(3, 0, c / 2)?.contiguous()?, z.narrow(3, c / 2, c / 2)?);
+        let (z1, z2) = (
+            z.narrow(3, 0, c / 2)?.contiguous()?,
+            z.narrow(3, c / 2, c / 2)?,
+        );
         let x2 = match self.kind {
             config::Coupling::Affine => {
                 let (shift, raw) = self.shift_and_raw(&z1)?;

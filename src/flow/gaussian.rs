@@ -19,14 +19,16 @@ impl Gaussian {
     ///
     /// Errors: shapes that do not broadcast.
     pub fn eps_from_z(&self, z: &Tensor) -> Result<Tensor> {
-        z.broadcast_sub(&self.mean)?.broadcast_mul(&self.log_std.neg()?.exp()?)
+        z.broadcast_sub(&self.mean)?
+            .broadcast_mul(&self.log_std.neg()?.exp()?)
     }
 
     /// `z = eps * exp(log_std) + mean`.
     ///
     /// Errors: shapes that do not broadcast.
     pub fn z_from_eps(&self, eps: &Tensor) -> Result<Tensor> {
-        eps.broadcast_mul(&self.log_std.exp()?)?.broadcast_add(&self.mean)
+        eps.broadcast_mul(&self.log_std.exp()?)?
+            .broadcast_add(&self.mean)
     }
 
     /// `ln N(z)` of each picture, `[n]`, in nats, from `eps`:
@@ -35,7 +37,9 @@ impl Gaussian {
     /// Errors: shapes that do not broadcast.
     pub fn log_prob_of_eps(&self, eps: &Tensor) -> Result<Tensor> {
         let half_ln_tau = 0.5 * std::f64::consts::TAU.ln();
-        let terms = (eps.sqr()? * 0.5)?.broadcast_add(&self.log_std)?.affine(1.0, half_ln_tau)?;
+        let terms = (eps.sqr()? * 0.5)?
+            .broadcast_add(&self.log_std)?
+            .affine(1.0, half_ln_tau)?;
         sum_per_picture(&terms)?.neg()
     }
 }

@@ -51,19 +51,28 @@ impl Mixing {
                 let w = Matrix::from_fn(c, |i, j| if indices[i] as usize == j { 1.0 } else { 0.0 });
                 Self::permutation(&w, device)
             }
-            Permutation::Reverse => {
-                Self::permutation(&Matrix::from_fn(c, |i, j| if i + j + 1 == c { 1.0 } else { 0.0 }), device)
-            }
+            Permutation::Reverse => Self::permutation(
+                &Matrix::from_fn(c, |i, j| if i + j + 1 == c { 1.0 } else { 0.0 }),
+                device,
+            ),
         }
     }
 
     fn permutation(w: &Matrix, device: &Device) -> Result<Self> {
         let tensor = tensor_of(w, device)?;
-        Self::from_parts(&tensor, &tensor.t()?, Tensor::zeros((), DType::F32, device)?)
+        Self::from_parts(
+            &tensor,
+            &tensor.t()?,
+            Tensor::zeros((), DType::F32, device)?,
+        )
     }
 
     fn from_parts(w: &Tensor, inverse: &Tensor, log_abs_det: Tensor) -> Result<Self> {
-        Ok(Self { transposed: w.t()?.contiguous()?, inverse_transposed: inverse.t()?.contiguous()?, log_abs_det })
+        Ok(Self {
+            transposed: w.t()?.contiguous()?,
+            inverse_transposed: inverse.t()?.contiguous()?,
+            log_abs_det,
+        })
     }
 }
 
@@ -106,6 +115,8 @@ fn log_abs_det(w: &Tensor, inverse: &Tensor) -> Result<Tensor> {
 
 fn strict_triangle(c: usize, upper: bool, device: &Device) -> Result<Tensor> {
     let keep = |i: usize, j: usize| if upper { j > i } else { j < i };
-    let data: Vec<f32> = (0..c * c).map(|at| if keep(at / c, at % c) { 1.0 } else { 0.0 }).collect();
+    let data: Vec<f32> = (0..c * c)
+        .map(|at| if keep(at / c, at % c) { 1.0 } else { 0.0 })
+        .collect();
     Tensor::from_vec(data, (c, c), device)
 }

@@ -20,7 +20,9 @@ impl Split {
     ///
     /// Errors: missing tensors or other shapes.
     pub fn new(vb: &VarBuilder, c: usize, padding: Padding) -> Result<Self> {
-        Ok(Self { prior: ZeroConv::new(&vb.pp("prior"), c / 2, c, padding)? })
+        Ok(Self {
+            prior: ZeroConv::new(&vb.pp("prior"), c / 2, c, padding)?,
+        })
     }
 
     /// The prior of the half that leaves, given the half that stays: mean first, log_std second.
@@ -29,7 +31,10 @@ impl Split {
     pub fn prior(&self, z1: &Tensor) -> Result<Gaussian> {
         let out = self.prior.apply(z1)?;
         let m = out.dim(3)? / 2;
-        Ok(Gaussian { mean: out.narrow(3, 0, m)?, log_std: out.narrow(3, m, m)? })
+        Ok(Gaussian {
+            mean: out.narrow(3, 0, m)?,
+            log_std: out.narrow(3, m, m)?,
+        })
     }
 
     /// What goes on, the eps of what leaves, and its log-probability `[n]`.

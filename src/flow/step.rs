@@ -44,6 +44,9 @@ impl Bijector for Step {
     }
 
     fn inverse(&self, z: &Tensor) -> Result<Tensor> {
-        self.layers().iter().rev().try_fold(z.clone(), |z, layer| layer.inverse(&z))
+        self.layers()
+            .iter()
+            .rev()
+            .try_fold(z.clone(), |z, layer| layer.inverse(&z))
     }
 }

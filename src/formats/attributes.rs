@@ -6,7 +6,7 @@
 //! `held_out`, `method`, `provenance`.
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +21,12 @@ pub const FORMAT: &str = "glow-explorer-attributes/1";
 
 /// 1 GiB: thousands of directions.
 const MAX_BYTES: u64 = 1 << 30;
+
+/// Where the directions of a weight file are looked for: `faces.safetensors` has them in
+/// `faces.attributes.safetensors`.
+pub fn path_beside(weights: &Path) -> PathBuf {
+    weights.with_extension("attributes.safetensors")
+}
 
 /// How the numbers of the directions are kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

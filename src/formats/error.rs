@@ -1,16 +1,14 @@
 //! What can be wrong with a file.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// A file that cannot be read or written. Every message names the thing, what was found, what was
 /// expected, and the path last.
 #[derive(Debug, thiserror::Error)]
 pub enum FormatError {
-    /// The system said no.
-    #[error("cannot {action}: {source}: {path}", path = path.display())]
-    Io {
-        /// `read`, `write`.
-        action: &'static str,
+    /// The system does not let it be read.
+    #[error("cannot be read ({source}); check the path and its permissions: {path}", path = path.display())]
+    Read {
         /// Its reason.
         source: std::io::Error,
         /// The file.
@@ -91,15 +89,7 @@ pub enum FormatError {
         /// The file.
         path: PathBuf,
     },
-}
-
-impl FormatError {
-    /// Wraps an error of the system.
-    pub fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
-        move |source| Self::Io {
-            action,
-            source,
-            path: path.to_owned(),
-        }
-    }
+    /// The system does not let it be written.
+    #[error(transparent)]
+    Write(#[from] crate::export::ExportError),
 }

@@ -247,8 +247,8 @@ mod tests {
     #[test]
     fn damaged_files_are_refused_by_name() {
         let (folder, path) = in_folder();
-        assert_refused(&folder.path().join("none"), &["cannot read"]);
-        assert_refused(folder.path(), &["cannot read"]);
+        assert_refused(&folder.path().join("none"), &["cannot be read"]);
+        assert_refused(folder.path(), &["cannot be read"]);
         write_atomically(&path, b"not a file of tensors").unwrap();
         assert_refused(&path, &["not a readable safetensors file"]);
         write(&path, &contents()).unwrap();

@@ -9,31 +9,26 @@ use super::weights::{self, WeightFile, WeightsError};
 /// Name of the model.
 pub const NAME: &str = "faces-64";
 
-const WEIGHTS: &[u8] = include_bytes!("../../weights/faces-64.safetensors");
-const ATTRIBUTES: &[u8] = include_bytes!("../../weights/faces-64.attributes.safetensors");
-
 /// The model's name as people see it.
-pub fn label() -> String {
-    format!("{NAME} (shipped)")
-}
+pub const LABEL: &str = "faces-64 (shipped)";
 
-/// Bytes of the weight file, for those who want to know its size.
-pub fn weights_len() -> usize {
-    WEIGHTS.len()
-}
+/// The weight file.
+pub const WEIGHTS: &[u8] = include_bytes!("../../weights/faces-64.safetensors");
+/// The directions.
+pub const ATTRIBUTES: &[u8] = include_bytes!("../../weights/faces-64.attributes.safetensors");
 
 /// Reads the shipped weights.
 ///
 /// Errors: only in a program that was built from a damaged file.
 pub fn weights() -> Result<WeightFile, WeightsError> {
-    weights::from_bytes(WEIGHTS, Path::new(&label()))
+    weights::from_bytes(WEIGHTS, Path::new(LABEL))
 }
 
 /// Reads the directions of the shipped model.
 ///
 /// Errors: only in a program that was built from a damaged file.
 pub fn attributes() -> Result<AttributesFile, FormatError> {
-    attributes::from_bytes(ATTRIBUTES, Path::new(&label()))
+    attributes::from_bytes(ATTRIBUTES, Path::new(LABEL))
 }
 
 /// Where the directions of a weight file are looked for: `faces.attributes.safetensors` beside

@@ -9,15 +9,19 @@ use std::path::Path;
 use safetensors::tensor::{Dtype, Metadata, SafeTensors, TensorInfo, TensorView, View};
 
 use super::FormatError;
+use crate::export;
 use crate::model::GlowConfig;
 
 /// Reads a whole file, but no more than `limit` bytes of it.
 pub(super) fn read_bounded(path: &Path, limit: u64) -> Result<Vec<u8>, FormatError> {
-    let io = || FormatError::io("read", path);
-    let file = File::open(path).map_err(io())?;
-    let metadata = file.metadata().map_err(io())?;
+    let io = |source| FormatError::Read {
+        source,
+        path: path.to_owned(),
+    };
+    let file = File::open(path).map_err(io)?;
+    let metadata = file.metadata().map_err(io)?;
     if metadata.is_dir() {
-        return Err(io()(std::io::Error::other("it is a folder")));
+        return Err(io(std::io::Error::other("it is a folder")));
     }
     if metadata.len() > limit {
         return Err(FormatError::TooLarge {
@@ -27,7 +31,7 @@ pub(super) fn read_bounded(path: &Path, limit: u64) -> Result<Vec<u8>, FormatErr
     }
     let mut bytes = Vec::with_capacity(metadata.len() as usize);
     // The file may grow meanwhile, or be a pipe without a length.
-    file.take(limit + 1).read_to_end(&mut bytes).map_err(io())?;
+    file.take(limit + 1).read_to_end(&mut bytes).map_err(io)?;
     if bytes.len() as u64 > limit {
         return Err(FormatError::TooLarge {
             limit,
@@ -37,19 +41,11 @@ pub(super) fn read_bounded(path: &Path, limit: u64) -> Result<Vec<u8>, FormatErr
     Ok(bytes)
 }
 
-/// Writes beside the target, then renames, so that the target is whole at every moment.
+/// Replaces a file as a whole.
 pub(super) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), FormatError> {
-    let mut partial = path.as_os_str().to_owned();
-    partial.push(format!(".{}.partial", std::process::id()));
-    let partial = std::path::PathBuf::from(partial);
-    let result = File::create(&partial)
-        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
-        .and_then(|()| std::fs::rename(&partial, path));
-    result.map_err(|e| {
-        // The reason for the failure matters more than a left-over.
-        let _ = std::fs::remove_file(&partial);
-        FormatError::io("write", path)(e)
-    })
+    Ok(export::write_atomically(path, |file| {
+        file.write_all(bytes)
+    })?)
 }
 
 /// A parsed file and the path for its messages.

@@ -23,7 +23,9 @@ const MAX_FILE_BYTES: u64 = 4 << 30;
 #[derive(Debug, thiserror::Error)]
 pub enum WeightsError {
     /// The file cannot be read or written.
-    #[error("cannot {action} the weight file ({source}); check the path and its permissions: {path}")]
+    #[error(
+        "cannot {action} the weight file ({source}); check the path and its permissions: {path}"
+    )]
     Io {
         /// `read` or `write`.
         action: &'static str,
@@ -45,7 +47,8 @@ pub enum WeightsError {
 }
 
 const ADVICE_FORMAT: &str = "open a safetensors file of format glow-explorer/1";
-const ADVICE_AGAIN: &str = "the file is damaged or was written by another program, so copy or export it again";
+const ADVICE_AGAIN: &str =
+    "the file is damaged or was written by another program, so copy or export it again";
 
 /// Precision of the numbers on disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,19 +75,31 @@ pub struct WeightFile {
 /// Errors: missing or unreadable, not safetensors, another format, a config that no model can have, missing,
 /// unknown or wrongly shaped tensors, numbers that are not finite. Each message names the file.
 pub fn read(path: &Path) -> Result<WeightFile, WeightsError> {
-    let io = |source| WeightsError::Io { action: "read", source, path: path.into() };
+    let io = |source| WeightsError::Io {
+        action: "read",
+        source,
+        path: path.into(),
+    };
     let size = std::fs::metadata(path).map_err(io)?;
     if size.is_dir() {
         return Err(invalid(path, "it is a folder".into(), ADVICE_FORMAT));
     }
     if size.len() > MAX_FILE_BYTES {
-        return Err(invalid(path, format!("it has {} bytes, more than any model", size.len()), ADVICE_FORMAT));
+        return Err(invalid(
+            path,
+            format!("it has {} bytes, more than any model", size.len()),
+            ADVICE_FORMAT,
+        ));
     }
     from_bytes(&std::fs::read(path).map_err(io)?, path)
 }
 
 fn invalid(path: &Path, problem: String, advice: &'static str) -> WeightsError {
-    WeightsError::Invalid { problem, advice, path: path.into() }
+    WeightsError::Invalid {
+        problem,
+        advice,
+        path: path.into(),
+    }
 }
 
 /// Reads a weight file that is already in memory; `path` is for messages.
@@ -92,48 +107,90 @@ fn invalid(path: &Path, problem: String, advice: &'static str) -> WeightsError {
 /// Errors: as [`read`].
 pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<WeightFile, WeightsError> {
     let bad = |problem: String, advice| invalid(path, problem, advice);
-    let (_, header) = SafeTensors::read_metadata(bytes).map_err(|e| bad(format!("its header cannot be read ({e})"), ADVICE_FORMAT))?;
+    let (_, header) = SafeTensors::read_metadata(bytes)
+        .map_err(|e| bad(format!("its header cannot be read ({e})"), ADVICE_FORMAT))?;
     let metadata = header.metadata().clone().unwrap_or_default();
     match metadata.get("format").map(String::as_str) {
         Some(FORMAT) => {}
-        Some(other) => return Err(bad(format!("its format is {other:?}, not {FORMAT:?}"), ADVICE_FORMAT)),
-        None => return Err(bad("it has no format in its metadata".into(), ADVICE_FORMAT)),
+        Some(other) => {
+            return Err(bad(
+                format!("its format is {other:?}, not {FORMAT:?}"),
+                ADVICE_FORMAT,
+            ));
+        }
+        None => {
+            return Err(bad(
+                "it has no format in its metadata".into(),
+                ADVICE_FORMAT,
+            ));
+        }
     }
-    let config = metadata.get("config").ok_or_else(|| bad("it has no config in its metadata".into(), ADVICE_AGAIN))?;
-    let config: GlowConfig =
-        serde_json::from_str(config).map_err(|e| bad(format!("its config cannot be read ({e})"), ADVICE_AGAIN))?;
-    let config = config.validated().map_err(|e| bad(e.to_string(), ADVICE_AGAIN))?;
+    let config = metadata
+        .get("config")
+        .ok_or_else(|| bad("it has no config in its metadata".into(), ADVICE_AGAIN))?;
+    let config: GlowConfig = serde_json::from_str(config)
+        .map_err(|e| bad(format!("its config cannot be read ({e})"), ADVICE_AGAIN))?;
+    let config = config
+        .validated()
+        .map_err(|e| bad(e.to_string(), ADVICE_AGAIN))?;
     let json = |key: &str| -> Result<Option<Value>, WeightsError> {
-        let parse = |text: &String| serde_json::from_str(text).map_err(|e| bad(format!("its {key} is not JSON ({e})"), ADVICE_AGAIN));
+        let parse = |text: &String| {
+            serde_json::from_str(text)
+                .map_err(|e| bad(format!("its {key} is not JSON ({e})"), ADVICE_AGAIN))
+        };
         metadata.get(key).map(parse).transpose()
     };
     let (provenance, preview) = (json("provenance")?.unwrap_or(Value::Null), json("preview")?);
-    let tensors = SafeTensors::deserialize(bytes).map_err(|e| bad(format!("its tensors cannot be read ({e})"), ADVICE_AGAIN))?;
+    let tensors = SafeTensors::deserialize(bytes)
+        .map_err(|e| bad(format!("its tensors cannot be read ({e})"), ADVICE_AGAIN))?;
 
-    let prior_map = tensors.tensor("prior.mean").is_ok_and(|t| t.shape().len() == 3);
+    let prior_map = tensors
+        .tensor("prior.mean")
+        .is_ok_and(|t| t.shape().len() == 3);
     // The layout alone can be large: refuse a config whose numbers the file cannot hold.
     let layout = Layout::new(&config, prior_map);
     if layout.len() > bytes.len() {
-        let problem = format!("its config wants {} numbers, more than its {} bytes hold", layout.len(), bytes.len());
+        let problem = format!(
+            "its config wants {} numbers, more than its {} bytes hold",
+            layout.len(),
+            bytes.len()
+        );
         return Err(bad(problem, ADVICE_AGAIN));
     }
     check_names(&layout, &tensors).map_err(|problem| bad(problem, ADVICE_AGAIN))?;
     let mut params = Params::zeros(config, prior_map);
     for entry in layout.entries() {
-        let found = tensors.tensor(&entry.name).map_err(|e| bad(e.to_string(), ADVICE_AGAIN))?;
+        let found = tensors
+            .tensor(&entry.name)
+            .map_err(|e| bad(e.to_string(), ADVICE_AGAIN))?;
         let numbers = widened(&found).ok_or_else(|| {
-            let problem = format!("{} is stored as {:?}, not as F32, F16, BF16 (or I64 for indices)", entry.name, found.dtype());
+            let problem = format!(
+                "{} is stored as {:?}, not as F32, F16, BF16 (or I64 for indices)",
+                entry.name,
+                found.dtype()
+            );
             bad(problem, ADVICE_AGAIN)
         })?;
         if let Some(at) = numbers.iter().position(|v| !v.is_finite()) {
-            return Err(bad(format!("{}[{at}] is {}, not a finite number", entry.name, numbers[at]), ADVICE_AGAIN));
+            return Err(bad(
+                format!(
+                    "{}[{at}] is {}, not a finite number",
+                    entry.name, numbers[at]
+                ),
+                ADVICE_AGAIN,
+            ));
         }
         if entry.name.ends_with("permutation.indices") {
-            check_indices(&numbers).map_err(|problem| bad(format!("{} {problem}", entry.name), ADVICE_AGAIN))?;
+            check_indices(&numbers)
+                .map_err(|problem| bad(format!("{} {problem}", entry.name), ADVICE_AGAIN))?;
         }
         params.slice_mut(&entry.name).copy_from_slice(&numbers);
     }
-    Ok(WeightFile { params, provenance, preview })
+    Ok(WeightFile {
+        params,
+        provenance,
+        preview,
+    })
 }
 
 fn check_names(layout: &Layout, tensors: &SafeTensors) -> Result<(), String> {
@@ -141,12 +198,21 @@ fn check_names(layout: &Layout, tensors: &SafeTensors) -> Result<(), String> {
         match tensors.tensor(&entry.name) {
             Err(_) => return Err(format!("the tensor {} is missing", entry.name)),
             Ok(found) if found.shape() != entry.shape => {
-                return Err(format!("{} has the shape {:?}, but the config wants {:?}", entry.name, found.shape(), entry.shape));
+                return Err(format!(
+                    "{} has the shape {:?}, but the config wants {:?}",
+                    entry.name,
+                    found.shape(),
+                    entry.shape
+                ));
             }
             Ok(_) => {}
         }
     }
-    match tensors.names().into_iter().find(|name| layout.entry(name).is_none()) {
+    match tensors
+        .names()
+        .into_iter()
+        .find(|name| layout.entry(name).is_none())
+    {
         Some(name) => Err(format!("the tensor {name} is unknown for its config")),
         None => Ok(()),
     }
@@ -157,7 +223,12 @@ fn check_indices(indices: &[f32]) -> Result<(), String> {
     for &v in indices {
         match seen.get_mut(v as usize) {
             Some(seen) if !*seen && v >= 0.0 && v.fract() == 0.0 => *seen = true,
-            _ => return Err(format!("is not a permutation of {} channels", indices.len())),
+            _ => {
+                return Err(format!(
+                    "is not a permutation of {} channels",
+                    indices.len()
+                ));
+            }
         }
     }
     Ok(())
@@ -167,10 +238,30 @@ fn check_indices(indices: &[f32]) -> Result<(), String> {
 pub(crate) fn widened(tensor: &TensorView) -> Option<Vec<f32>> {
     let data = tensor.data();
     Some(match tensor.dtype() {
-        Dtype::F32 => data.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect(),
-        Dtype::F16 => data.as_chunks::<2>().0.iter().map(|b| f16::from_le_bytes(*b).to_f32()).collect(),
-        Dtype::BF16 => data.as_chunks::<2>().0.iter().map(|b| bf16::from_le_bytes(*b).to_f32()).collect(),
-        Dtype::I64 => data.as_chunks::<8>().0.iter().map(|b| i64::from_le_bytes(*b) as f32).collect(),
+        Dtype::F32 => data
+            .as_chunks::<4>()
+            .0
+            .iter()
+            .map(|b| f32::from_le_bytes(*b))
+            .collect(),
+        Dtype::F16 => data
+            .as_chunks::<2>()
+            .0
+            .iter()
+            .map(|b| f16::from_le_bytes(*b).to_f32())
+            .collect(),
+        Dtype::BF16 => data
+            .as_chunks::<2>()
+            .0
+            .iter()
+            .map(|b| bf16::from_le_bytes(*b).to_f32())
+            .collect(),
+        Dtype::I64 => data
+            .as_chunks::<8>()
+            .0
+            .iter()
+            .map(|b| i64::from_le_bytes(*b) as f32)
+            .collect(),
         _ => return None,
     })
 }
@@ -178,9 +269,20 @@ pub(crate) fn widened(tensor: &TensorView) -> Option<Vec<f32>> {
 /// Writes a weight file: to a temporary file beside it, which then takes its name.
 ///
 /// Errors: the folder is missing or read-only, the disk is full.
-pub fn write(path: &Path, params: &Params, provenance: &Value, preview: Option<&Value>, precision: Precision) -> Result<(), WeightsError> {
-    let io = |source| WeightsError::Io { action: "write", source, path: path.into() };
-    let bytes = to_bytes(params, provenance, preview, precision).map_err(|e| io(std::io::Error::other(e)))?;
+pub fn write(
+    path: &Path,
+    params: &Params,
+    provenance: &Value,
+    preview: Option<&Value>,
+    precision: Precision,
+) -> Result<(), WeightsError> {
+    let io = |source| WeightsError::Io {
+        action: "write",
+        source,
+        path: path.into(),
+    };
+    let bytes = to_bytes(params, provenance, preview, precision)
+        .map_err(|e| io(std::io::Error::other(e)))?;
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let partial = path.with_file_name(format!(".{name}.{}.partial", std::process::id()));
     let written = std::fs::write(&partial, bytes).and_then(|()| std::fs::rename(&partial, path));
@@ -194,7 +296,12 @@ pub fn write(path: &Path, params: &Params, provenance: &Value, preview: Option<&
 /// The bytes of a weight file.
 ///
 /// Errors: what safetensors says of metadata too large for its header.
-pub fn to_bytes(params: &Params, provenance: &Value, preview: Option<&Value>, precision: Precision) -> Result<Vec<u8>, String> {
+pub fn to_bytes(
+    params: &Params,
+    provenance: &Value,
+    preview: Option<&Value>,
+    precision: Precision,
+) -> Result<Vec<u8>, String> {
     let config = serde_json::to_string(&params.config).map_err(|e| e.to_string())?;
     let mut metadata = HashMap::from([
         ("format".to_owned(), FORMAT.to_owned()),
@@ -211,11 +318,26 @@ pub fn to_bytes(params: &Params, provenance: &Value, preview: Option<&Value>, pr
         .map(|entry| {
             let numbers = params.slice(&entry.name);
             if entry.name.ends_with("permutation.indices") {
-                (Dtype::I64, numbers.iter().flat_map(|&v| (v as i64).to_le_bytes()).collect())
+                (
+                    Dtype::I64,
+                    numbers
+                        .iter()
+                        .flat_map(|&v| (v as i64).to_le_bytes())
+                        .collect(),
+                )
             } else if precision == Precision::F16 {
-                (Dtype::F16, numbers.iter().flat_map(|&v| f16::from_f32(v).to_le_bytes()).collect())
+                (
+                    Dtype::F16,
+                    numbers
+                        .iter()
+                        .flat_map(|&v| f16::from_f32(v).to_le_bytes())
+                        .collect(),
+                )
             } else {
-                (Dtype::F32, numbers.iter().flat_map(|&v| v.to_le_bytes()).collect())
+                (
+                    Dtype::F32,
+                    numbers.iter().flat_map(|&v| v.to_le_bytes()).collect(),
+                )
             }
         })
         .collect();
@@ -224,7 +346,12 @@ pub fn to_bytes(params: &Params, provenance: &Value, preview: Option<&Value>, pr
         .entries()
         .iter()
         .zip(&encoded)
-        .map(|(entry, (dtype, bytes))| Ok((entry.name.as_str(), TensorView::new(*dtype, entry.shape.clone(), bytes).map_err(|e| e.to_string())?)))
+        .map(|(entry, (dtype, bytes))| {
+            Ok((
+                entry.name.as_str(),
+                TensorView::new(*dtype, entry.shape.clone(), bytes).map_err(|e| e.to_string())?,
+            ))
+        })
         .collect::<Result<Vec<_>, String>>()?;
     let bytes = safetensors::serialize(views, Some(metadata)).map_err(|e| e.to_string())?;
     Ok(with_sorted_header(bytes))
@@ -253,40 +380,78 @@ mod tests {
     #[test]
     fn a_written_model_reads_back_the_same() {
         let dir = tempfile::tempdir().unwrap();
-        for permutation in [Permutation::InvconvLu, Permutation::Shuffle, Permutation::Reverse, Permutation::Invconv] {
+        for permutation in [
+            Permutation::InvconvLu,
+            Permutation::Shuffle,
+            Permutation::Reverse,
+            Permutation::Invconv,
+        ] {
             let path = dir.path().join("m.safetensors");
             let params = params(permutation);
-            write(&path, &params, &serde_json::json!({"steps": 3}), None, Precision::F32).unwrap();
+            write(
+                &path,
+                &params,
+                &serde_json::json!({"steps": 3}),
+                None,
+                Precision::F32,
+            )
+            .unwrap();
             let back = read(&path).unwrap();
             assert_eq!(back.params.data, params.data);
             assert_eq!(back.provenance["steps"], 3);
             write(&path, &params, &Value::Null, None, Precision::F16).unwrap();
             let half = read(&path).unwrap();
-            assert!(half.params.data.iter().zip(&params.data).all(|(a, b)| (a - b).abs() <= 1e-3 * b.abs().max(0.1)));
+            assert!(
+                half.params
+                    .data
+                    .iter()
+                    .zip(&params.data)
+                    .all(|(a, b)| (a - b).abs() <= 1e-3 * b.abs().max(0.1))
+            );
         }
     }
 
     #[track_caller]
     fn refused(bytes: &[u8], words: &str) {
-        let error = from_bytes(bytes, Path::new("some/model.safetensors")).unwrap_err().to_string();
-        assert!(error.contains(words) && error.contains("some/model.safetensors"), "{error}");
+        let error = from_bytes(bytes, Path::new("some/model.safetensors"))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains(words) && error.contains("some/model.safetensors"),
+            "{error}"
+        );
     }
 
     #[test]
     fn bad_files_are_refused_with_a_reason() {
-        let good = to_bytes(&params(Permutation::Shuffle), &Value::Null, None, Precision::F32).unwrap();
+        let good = to_bytes(
+            &params(Permutation::Shuffle),
+            &Value::Null,
+            None,
+            Precision::F32,
+        )
+        .unwrap();
         refused(b"", "header");
         refused(b"<html>not weights</html>", "header");
         refused(&good[..good.len() / 2], "cannot be read");
         let replaced = |from: &str, to: &str| {
             // The header's length must not change: pad what gets shorter.
-            let at = good.windows(from.len()).position(|w| w == from.as_bytes()).unwrap();
+            let at = good
+                .windows(from.len())
+                .position(|w| w == from.as_bytes())
+                .unwrap();
             let mut bytes = good.clone();
             bytes[at..at + from.len()].copy_from_slice(to.as_bytes());
             bytes
         };
-        refused(&replaced("glow-explorer/1", "glow-explorer/9"), "glow-explorer/9");
-        refused(&replaced("\\\"depth\\\":1", "\\\"depth\\\":0"), "depth is 0");
+        refused(
+            &replaced("glow-explorer/1", "glow-explorer/9"),
+            "glow-explorer/9",
+        );
+        refused(
+            &replaced("\\\"depth\\\":1", "\\\"depth\\\":0"),
+            "depth is 0",
+        );
         refused(&replaced("\\\"depth\\\":1", "\\\"depth\\\":9"), "numbers");
         refused(&replaced("\\\"width\\\":4", "\\\"width\\\":3"), "shape");
         refused(&replaced("prior.log_std", "prior.log_xtd"), "missing");
@@ -297,6 +462,9 @@ mod tests {
         refused(&nan, "not a finite number");
         let mut bad = params(Permutation::Shuffle);
         bad.slice_mut("levels.0.steps.0.permutation.indices")[0] = 1e6;
-        refused(&to_bytes(&bad, &Value::Null, None, Precision::F32).unwrap(), "not a permutation");
+        refused(
+            &to_bytes(&bad, &Value::Null, None, Precision::F32).unwrap(),
+            "not a permutation",
+        );
     }
 }

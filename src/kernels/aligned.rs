@@ -15,7 +15,9 @@ pub struct Aligned {
 impl Aligned {
     /// A buffer of at least `len` zeros.
     pub fn zeros(len: usize) -> Self {
-        Self { lines: vec![Line([0.0; LANES]); len.div_ceil(LANES)] }
+        Self {
+            lines: vec![Line([0.0; LANES]); len.div_ceil(LANES)],
+        }
     }
 
     /// Grows (never shrinks) to at least `len` floats; what was there is kept.
@@ -40,6 +42,8 @@ impl std::ops::Deref for Aligned {
 impl std::ops::DerefMut for Aligned {
     fn deref_mut(&mut self) -> &mut [f32] {
         // SAFETY: as in `deref`; the borrow of `self` is exclusive.
-        unsafe { std::slice::from_raw_parts_mut(self.lines.as_mut_ptr().cast(), self.lines.len() * LANES) }
+        unsafe {
+            std::slice::from_raw_parts_mut(self.lines.as_mut_ptr().cast(), self.lines.len() * LANES)
+        }
     }
 }

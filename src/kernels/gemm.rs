@@ -20,7 +20,11 @@ pub struct PackedMatrix {
 impl PackedMatrix {
     /// Packs the matrix whose entry at `(row, column)` is `entry(row, column)`.
     pub fn from_fn(k: usize, n: usize, entry: impl Fn(usize, usize) -> f32) -> Self {
-        let mut packed = Self { k, n, data: Aligned::zeros(k * padded(n)) };
+        let mut packed = Self {
+            k,
+            n,
+            data: Aligned::zeros(k * padded(n)),
+        };
         packed.fill(entry);
         packed
     }
@@ -32,7 +36,11 @@ impl PackedMatrix {
             let panel = &mut self.data[start * k..(start + width) * k];
             for (row, line) in panel.chunks_exact_mut(width).enumerate() {
                 for (j, value) in line.iter_mut().enumerate() {
-                    *value = if start + j < n { entry(row, start + j) } else { 0.0 };
+                    *value = if start + j < n {
+                        entry(row, start + j)
+                    } else {
+                        0.0
+                    };
                 }
             }
         }
@@ -56,7 +64,9 @@ impl PackedMatrix {
 
 /// Start and width of each panel of a matrix with `n` (padded) columns.
 fn panels(n: usize) -> impl Iterator<Item = (usize, usize)> {
-    (0..n).step_by(PANEL).map(move |start| (start, PANEL.min(n - start)))
+    (0..n)
+        .step_by(PANEL)
+        .map(move |start| (start, PANEL.min(n - start)))
 }
 
 /// The left-hand side: entry `(i, p)` stands at `data[i * row + p * column]`.
@@ -131,7 +141,10 @@ pub fn gemm(m: usize, a: Lhs, b: Rhs, c: &mut [f32], c_stride: usize, init: Init
     gemm_k(m, k, n, b_len, b_stride, a, b, c, c_stride, init, finish);
 }
 
-#[expect(clippy::too_many_arguments, reason = "the checked shapes of one product")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "the checked shapes of one product"
+)]
 fn gemm_k(
     m: usize,
     k: usize,
@@ -148,22 +161,46 @@ fn gemm_k(
     if m == 0 || n == 0 {
         return;
     }
-    assert!(k == 0 || a.data.len() > (m - 1) * a.row + (k - 1) * a.column, "left-hand side too short");
-    assert!(c.len() >= (m - 1) * c_stride + n && n <= c_stride, "result too short");
-    assert!(b_len >= if b_stride == 0 { k * n } else { k * b_stride }, "right-hand side too short");
+    assert!(
+        k == 0 || a.data.len() > (m - 1) * a.row + (k - 1) * a.column,
+        "left-hand side too short"
+    );
+    assert!(
+        c.len() >= (m - 1) * c_stride + n && n <= c_stride,
+        "result too short"
+    );
+    assert!(
+        b_len >= if b_stride == 0 { k * n } else { k * b_stride },
+        "right-hand side too short"
+    );
     let (bias, bias_stride, class) = match init {
         Init::Zero => (std::ptr::null(), 0, std::ptr::null()),
         Init::Accumulate => (c.as_ptr(), 0, std::ptr::null()),
-        Init::Bias { table, stride, class } => {
+        Init::Bias {
+            table,
+            stride,
+            class,
+        } => {
             let rows = match class {
                 Some(class) => {
                     assert!(class.len() >= m);
-                    class[..m].iter().map(|&v| v as usize + 1).max().unwrap_or(0)
+                    class[..m]
+                        .iter()
+                        .map(|&v| v as usize + 1)
+                        .max()
+                        .unwrap_or(0)
                 }
                 None => 1,
             };
-            assert!(n <= stride && table.len() >= (rows - 1) * stride + n, "bias table too short");
-            (table.as_ptr(), stride, class.map_or(std::ptr::null(), <[u8]>::as_ptr))
+            assert!(
+                n <= stride && table.len() >= (rows - 1) * stride + n,
+                "bias table too short"
+            );
+            (
+                table.as_ptr(),
+                stride,
+                class.map_or(std::ptr::null(), <[u8]>::as_ptr),
+            )
         }
     };
     let (relu, mask) = match finish {
@@ -199,11 +236,19 @@ fn gemm_k(
                     c: c.as_mut_ptr().add(i * c_stride + start),
                     c_row: c_stride,
                     accumulate,
-                    bias: if from_table { bias.add(start) } else { std::ptr::null() },
+                    bias: if from_table {
+                        bias.add(start)
+                    } else {
+                        std::ptr::null()
+                    },
                     bias_row: bias_stride,
                     class: if class.is_null() { class } else { class.add(i) },
                     relu,
-                    mask: if mask.is_null() { mask } else { mask.add(i * c_stride + start) },
+                    mask: if mask.is_null() {
+                        mask
+                    } else {
+                        mask.add(i * c_stride + start)
+                    },
                 };
                 micro::run(isa, rows, width, &tile);
             }
@@ -240,9 +285,25 @@ mod tests {
         let class: Vec<u8> = (0..m).map(|i| (i % 3) as u8).collect();
         let table: Vec<f32> = (0..3 * stride).map(|i| value(i, 3, 4)).collect();
         let mut c = vec![0.0; m * stride];
-        let rhs = if packed { Rhs::Packed(&b) } else { Rhs::Rows { data: &rows, stride, n } };
-        let lhs = Lhs { data: &a, row, column };
-        let init = Init::Bias { table: &table, stride, class: Some(&class) };
+        let rhs = if packed {
+            Rhs::Packed(&b)
+        } else {
+            Rhs::Rows {
+                data: &rows,
+                stride,
+                n,
+            }
+        };
+        let lhs = Lhs {
+            data: &a,
+            row,
+            column,
+        };
+        let init = Init::Bias {
+            table: &table,
+            stride,
+            class: Some(&class),
+        };
         gemm(m, lhs, rhs, &mut c, stride, init, Finish::Relu);
         let expected = |i: usize, j: usize| {
             let sum: f32 = (0..k).map(|p| value(i, p, 1) * value(p, j, 2)).sum();
@@ -251,12 +312,24 @@ mod tests {
         for i in 0..m {
             for j in 0..n {
                 let want = expected(i, j).max(0.0);
-                assert!((c[i * stride + j] - want).abs() < 1e-3, "{m}x{k}x{n} at {i},{j}: {} {want}", c[i * stride + j]);
+                assert!(
+                    (c[i * stride + j] - want).abs() < 1e-3,
+                    "{m}x{k}x{n} at {i},{j}: {} {want}",
+                    c[i * stride + j]
+                );
             }
         }
         // Accumulating the same product, masked by the first result.
         let mask = c.clone();
-        gemm(m, lhs, rhs, &mut c, stride, Init::Accumulate, Finish::WherePositive(&mask));
+        gemm(
+            m,
+            lhs,
+            rhs,
+            &mut c,
+            stride,
+            Init::Accumulate,
+            Finish::WherePositive(&mask),
+        );
         for i in 0..m {
             for j in 0..n {
                 let once = expected(i, j).max(0.0);
@@ -269,7 +342,15 @@ mod tests {
 
     #[test]
     fn products_agree_with_the_definition() {
-        for (m, k, n) in [(1, 1, 1), (8, 54, 128), (13, 7, 33), (64, 128, 108), (5, 16, 48), (17, 3, 16), (9, 40, 96)] {
+        for (m, k, n) in [
+            (1, 1, 1),
+            (8, 54, 128),
+            (13, 7, 33),
+            (64, 128, 108),
+            (5, 16, 48),
+            (17, 3, 16),
+            (9, 40, 96),
+        ] {
             for transposed in [false, true] {
                 for packed in [false, true] {
                     check(m, k, n, transposed, packed);

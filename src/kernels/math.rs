@@ -61,12 +61,23 @@ mod tests {
         for i in -4000..4000 {
             let x = i as f32 * 0.02;
             let wide = f64::from(x);
-            assert!((f64::from(exp(x)) / wide.exp() - 1.0).abs() < 3e-7, "exp({x})");
+            assert!(
+                (f64::from(exp(x)) / wide.exp() - 1.0).abs() < 3e-7,
+                "exp({x})"
+            );
             let s = 1.0 / (1.0 + (-wide).exp());
-            assert!((f64::from(sigmoid(x)) / s - 1.0).abs() < 5e-7, "sigmoid({x})");
+            assert!(
+                (f64::from(sigmoid(x)) / s - 1.0).abs() < 5e-7,
+                "sigmoid({x})"
+            );
             let l = -(-wide).exp().ln_1p();
-            assert!((f64::from(log_sigmoid(x)) - l).abs() < 2e-7 * l.abs().max(1.0), "log_sigmoid({x})");
+            assert!(
+                (f64::from(log_sigmoid(x)) - l).abs() < 2e-7 * l.abs().max(1.0),
+                "log_sigmoid({x})"
+            );
         }
-        assert!(exp(f32::NAN).is_nan() && sigmoid(f32::NAN).is_nan() && log_sigmoid(f32::NAN).is_nan());
+        assert!(
+            exp(f32::NAN).is_nan() && sigmoid(f32::NAN).is_nan() && log_sigmoid(f32::NAN).is_nan()
+        );
     }
 }

@@ -118,8 +118,10 @@ unsafe fn avx512<const ROWS: usize, const VECTORS: usize>(t: &Tile) {
                 }
                 let at = i * t.c_row + v * LANES;
                 if !t.mask.is_null() {
-                    let positive =
-                        _mm512_cmp_ps_mask::<_CMP_GT_OQ>(_mm512_loadu_ps(t.mask.add(at)), _mm512_setzero_ps());
+                    let positive = _mm512_cmp_ps_mask::<_CMP_GT_OQ>(
+                        _mm512_loadu_ps(t.mask.add(at)),
+                        _mm512_setzero_ps(),
+                    );
                     sum = _mm512_maskz_mov_ps(positive, sum);
                 }
                 _mm512_storeu_ps(t.c.add(at), sum);

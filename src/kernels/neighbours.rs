@@ -40,7 +40,10 @@ impl Grid {
             .map(|p| {
                 let (y, x) = (p / self.side, p % self.side);
                 let side = |touches: bool, bit| if touches { bit } else { 0 };
-                side(y == 0, TOP) | side(y == last, BOTTOM) | side(x == 0, LEFT) | side(x == last, RIGHT)
+                side(y == 0, TOP)
+                    | side(y == last, BOTTOM)
+                    | side(x == 0, LEFT)
+                    | side(x == last, RIGHT)
             })
             .collect()
     }
@@ -51,7 +54,7 @@ pub fn tap_is_outside(class: usize, t: usize) -> bool {
     let touches = |bit: u8| class & bit as usize != 0;
     (t / 3 == 0 && touches(TOP))
         || (t / 3 == 2 && touches(BOTTOM))
-        || (t % 3 == 0 && touches(LEFT))
+        || (t.is_multiple_of(3) && touches(LEFT))
         || (t % 3 == 2 && touches(RIGHT))
 }
 
@@ -152,7 +155,11 @@ mod tests {
 
     fn at(x: &[f32], stride: usize, side: usize, y: isize, xx: isize, c: usize) -> f32 {
         let inside = (0..side as isize).contains(&y) && (0..side as isize).contains(&xx);
-        if inside { x[(y as usize * side + xx as usize) * stride + c] } else { 0.0 }
+        if inside {
+            x[(y as usize * side + xx as usize) * stride + c]
+        } else {
+            0.0
+        }
     }
 
     #[test]
@@ -160,14 +167,38 @@ mod tests {
         for (side, m) in [(1, 2), (2, 6), (4, 12), (5, 3), (8, 24)] {
             let grid = Grid { side };
             let stride = padded(2 * m);
-            let x: Vec<f32> = (0..grid.pixels() * stride).map(|i| ((i * 37) % 101) as f32 - 50.0).collect();
+            let x: Vec<f32> = (0..grid.pixels() * stride)
+                .map(|i| ((i * 37) % 101) as f32 - 50.0)
+                .collect();
             let taps = taps_stride(m);
             for mirrored in [false, true] {
                 let mut out = vec![f32::NAN; grid.pixels() * taps];
-                gather(&x, stride, m, grid, 0..grid.pixels(), mirrored, &mut out, taps);
+                gather(
+                    &x,
+                    stride,
+                    m,
+                    grid,
+                    0..grid.pixels(),
+                    mirrored,
+                    &mut out,
+                    taps,
+                );
                 let mut sums = vec![0.0; grid.pixels() * padded(m)];
-                let y: Vec<f32> = (0..grid.pixels() * taps).map(|i| ((i * 29) % 67) as f32).collect();
-                sum_taps(&y, taps, m, grid, 0..grid.pixels(), mirrored, &[], &[], &mut sums, padded(m));
+                let y: Vec<f32> = (0..grid.pixels() * taps)
+                    .map(|i| ((i * 29) % 67) as f32)
+                    .collect();
+                sum_taps(
+                    &y,
+                    taps,
+                    m,
+                    grid,
+                    0..grid.pixels(),
+                    mirrored,
+                    &[],
+                    &[],
+                    &mut sums,
+                    padded(m),
+                );
                 for p in 0..grid.pixels() {
                     let (py, px) = ((p / side) as isize, (p % side) as isize);
                     for c in 0..m {
@@ -175,7 +206,10 @@ mod tests {
                         for t in 0..9 {
                             let from = if mirrored { 8 - t } else { t };
                             let (dy, dx) = (from as isize / 3 - 1, from as isize % 3 - 1);
-                            assert_eq!(out[p * taps + t * m + c], at(&x, stride, side, py + dy, px + dx, c));
+                            assert_eq!(
+                                out[p * taps + t * m + c],
+                                at(&x, stride, side, py + dy, px + dx, c)
+                            );
                             sum += at(&y, taps, side, py + dy, px + dx, t * m + c);
                         }
                         assert_eq!(sums[p * padded(m) + c], sum);

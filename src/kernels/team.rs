@@ -20,7 +20,12 @@ pub struct Barrier {
 
 impl Barrier {
     fn new(members: usize) -> Self {
-        Self { members, arrived: AtomicUsize::new(0), round: AtomicUsize::new(0), poisoned: AtomicBool::new(false) }
+        Self {
+            members,
+            arrived: AtomicUsize::new(0),
+            round: AtomicUsize::new(0),
+            poisoned: AtomicBool::new(false),
+        }
     }
 
     /// Returns once every member is here. What they wrote before is visible after.
@@ -39,7 +44,10 @@ impl Barrier {
         }
         let mut spins = 0;
         while self.round.load(Ordering::Acquire) == round {
-            assert!(!self.poisoned.load(Ordering::Relaxed), "another thread of the team panicked");
+            assert!(
+                !self.poisoned.load(Ordering::Relaxed),
+                "another thread of the team panicked"
+            );
             spins += 1;
             if spins < SPINS {
                 std::hint::spin_loop();
@@ -102,7 +110,11 @@ unsafe impl Sync for SharedBuffer<'_> {}
 impl<'a> SharedBuffer<'a> {
     /// Shares `buffer`.
     pub fn new(buffer: &'a mut [f32]) -> Self {
-        Self { start: buffer.as_mut_ptr(), len: buffer.len(), owner: PhantomData }
+        Self {
+            start: buffer.as_mut_ptr(),
+            len: buffer.len(),
+            owner: PhantomData,
+        }
     }
 
     /// Rows `rows` of `stride` floats, to write.
@@ -112,11 +124,16 @@ impl<'a> SharedBuffer<'a> {
     ///
     /// # Panics
     /// Where the rows are not in the buffer.
-    #[expect(clippy::mut_from_ref, reason = "the barrier keeps writers apart, see the safety section")]
+    #[expect(
+        clippy::mut_from_ref,
+        reason = "the barrier keeps writers apart, see the safety section"
+    )]
     pub unsafe fn rows_mut(&self, rows: Range<usize>, stride: usize) -> &mut [f32] {
         assert!(rows.start <= rows.end && rows.end * stride <= self.len);
         // SAFETY: inside the buffer by the assertion; unaliased by the contract.
-        unsafe { std::slice::from_raw_parts_mut(self.start.add(rows.start * stride), rows.len() * stride) }
+        unsafe {
+            std::slice::from_raw_parts_mut(self.start.add(rows.start * stride), rows.len() * stride)
+        }
     }
 
     /// The whole buffer, to read.

@@ -7,6 +7,7 @@
 pub mod build;
 pub mod measure;
 mod solve;
+mod vectors;
 
 use serde::{Deserialize, Serialize};
 

@@ -39,15 +39,21 @@ fn open_metal() -> Result<(Device, String), ModelError> {
 }
 
 /// Opens a device and computes something on it.
-fn attempt(open: impl FnOnce() -> candle_core::Result<Device> + std::panic::UnwindSafe) -> Result<Device, ModelError> {
+fn attempt(
+    open: impl FnOnce() -> candle_core::Result<Device> + std::panic::UnwindSafe,
+) -> Result<Device, ModelError> {
     let tried = std::panic::catch_unwind(|| {
         let device = open()?;
-        Tensor::ones((2, 2), candle_core::DType::F32, &device)?.sum_all()?.to_scalar::<f32>()?;
+        Tensor::ones((2, 2), candle_core::DType::F32, &device)?
+            .sum_all()?
+            .to_scalar::<f32>()?;
         Ok::<Device, candle_core::Error>(device)
     });
     match tried {
         Ok(result) => Ok(result?),
-        Err(_) => Err(ModelError::Device("the device's libraries are missing; use --device cpu".into())),
+        Err(_) => Err(ModelError::Device(
+            "the device's libraries are missing; use --device cpu".into(),
+        )),
     }
 }
 
@@ -78,7 +84,11 @@ pub(super) fn encode(
             .iter()
             .map(|e| host(&e.permute((0, 3, 1, 2))?.flatten_all()?))
             .collect::<candle_core::Result<Vec<_>>>()?;
-        let log_prob = encoding.level_log_prob.iter().map(host).collect::<candle_core::Result<Vec<_>>>()?;
+        let log_prob = encoding
+            .level_log_prob
+            .iter()
+            .map(host)
+            .collect::<candle_core::Result<Vec<_>>>()?;
         for i in 0..n {
             let levels = shapes.iter().zip(&eps).map(|(s, data)| LevelEps {
                 channels: s.eps_channels,
@@ -86,7 +96,9 @@ pub(super) fn encode(
                 data: data[i * s.eps_len()..(i + 1) * s.eps_len()].to_vec(),
             });
             out.push(RawEncoding {
-                latent: Latent { levels: levels.collect() },
+                latent: Latent {
+                    levels: levels.collect(),
+                },
                 level_log_prob: log_prob.iter().map(|lp| f64::from(lp[i])).collect(),
             });
         }
@@ -103,7 +115,11 @@ pub(super) fn decode(
     cancelled: &(dyn Fn() -> bool + Sync),
 ) -> Result<Vec<Vec<f32>>, ModelError> {
     if let Some(wrong) = latents.iter().find(|z| !z.fits(config)) {
-        return Err(super::fast::shape_error("latent", config.dims(), wrong.dims()));
+        return Err(super::fast::shape_error(
+            "latent",
+            config.dims(),
+            wrong.dims(),
+        ));
     }
     let mut out = Vec::with_capacity(latents.len());
     for part in latents.chunks(batch) {
@@ -112,11 +128,19 @@ pub(super) fn decode(
             .iter()
             .enumerate()
             .map(|(l, s)| {
-                let data: Vec<f32> = part.iter().flat_map(|z| &z.levels[l].data).copied().collect();
-                Tensor::from_vec(data, (part.len(), s.eps_channels, s.side, s.side), device)?.permute((0, 2, 3, 1))?.contiguous()
+                let data: Vec<f32> = part
+                    .iter()
+                    .flat_map(|z| &z.levels[l].data)
+                    .copied()
+                    .collect();
+                Tensor::from_vec(data, (part.len(), s.eps_channels, s.side, s.side), device)?
+                    .permute((0, 2, 3, 1))?
+                    .contiguous()
             })
             .collect::<candle_core::Result<Vec<_>>>()?;
-        let x = glow.decode_unless(&eps, cancelled)?.ok_or(ModelError::Cancelled)?;
+        let x = glow
+            .decode_unless(&eps, cancelled)?
+            .ok_or(ModelError::Cancelled)?;
         let x = x.flatten_all()?.to_vec1::<f32>()?;
         out.extend(x.chunks_exact(config.dims()).map(<[f32]>::to_vec));
     }

@@ -35,7 +35,11 @@ impl BorderBias {
                 table[class * stride + j] = value(class, j);
             }
         }
-        Self { table, stride, by_class }
+        Self {
+            table,
+            stride,
+            by_class,
+        }
     }
 
     /// `classes`, where the table has a row for each.
@@ -161,14 +165,24 @@ impl Folded {
     /// Errors: a 1x1 convolution that has no inverse, or an actnorm scale that is not finite.
     pub fn new(params: &Params, for_training: bool) -> Result<Self, ModelError> {
         let config = &params.config;
-        let levels = (0..config.levels).map(|l| Self::level(params, l, 0..config.depth, for_training)).collect::<Result<_, _>>()?;
-        Ok(Self { affine: config.coupling == Coupling::Affine, width: config.width, levels })
+        let levels = (0..config.levels)
+            .map(|l| Self::level(params, l, 0..config.depth, for_training))
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            affine: config.coupling == Coupling::Affine,
+            width: config.width,
+            levels,
+        })
     }
 
     /// As [`Folded::new`], on several threads: training folds anew at every step.
     ///
     /// Errors: as [`Folded::new`].
-    pub fn new_parallel(params: &Params, for_training: bool, threads: usize) -> Result<Self, ModelError> {
+    pub fn new_parallel(
+        params: &Params,
+        for_training: bool,
+        threads: usize,
+    ) -> Result<Self, ModelError> {
         let config = &params.config;
         let mut levels = (0..config.levels)
             .map(|l| Self::level(params, l, 0..0, for_training))
@@ -177,28 +191,53 @@ impl Folded {
         let total = config.levels * depth;
         let share = total.div_ceil(threads.max(1));
         let shapes = config.level_shapes();
-        let fold = |at: usize| FoldedStep::new(params, at / depth, at % depth, shapes[at / depth].channels, for_training);
+        let fold = |at: usize| {
+            FoldedStep::new(
+                params,
+                at / depth,
+                at % depth,
+                shapes[at / depth].channels,
+                for_training,
+            )
+        };
         let fold = &fold;
         let steps = std::thread::scope(|scope| {
             let parts: Vec<_> = (0..total)
                 .step_by(share)
-                .map(|start| scope.spawn(move || (start..(start + share).min(total)).map(fold).collect::<Result<Vec<_>, _>>()))
+                .map(|start| {
+                    scope.spawn(move || {
+                        (start..(start + share).min(total))
+                            .map(fold)
+                            .collect::<Result<Vec<_>, _>>()
+                    })
+                })
                 .collect();
-            let join = |part: std::thread::ScopedJoinHandle<Result<Vec<FoldedStep>, ModelError>>| {
-                part.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-            };
+            let join =
+                |part: std::thread::ScopedJoinHandle<Result<Vec<FoldedStep>, ModelError>>| {
+                    part.join()
+                        .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+                };
             parts.into_iter().map(join).collect::<Result<Vec<_>, _>>()
         })?;
         for (at, step) in steps.into_iter().flatten().enumerate() {
             levels[at / depth].steps.push(step);
         }
-        Ok(Self { affine: config.coupling == Coupling::Affine, width: config.width, levels })
+        Ok(Self {
+            affine: config.coupling == Coupling::Affine,
+            width: config.width,
+            levels,
+        })
     }
 
     /// Folds the steps `steps` of one level.
     ///
     /// Errors: as [`Folded::new`].
-    pub fn level(params: &Params, l: usize, steps: std::ops::Range<usize>, for_training: bool) -> Result<FoldedLevel, ModelError> {
+    pub fn level(
+        params: &Params,
+        l: usize,
+        steps: std::ops::Range<usize>,
+        for_training: bool,
+    ) -> Result<FoldedLevel, ModelError> {
         let shapes = params.config.level_shapes();
         let shape = shapes[l];
         let steps = steps
@@ -211,13 +250,21 @@ impl Folded {
             classes: grid.border_classes(),
             grid,
             steps,
-            prior: fold_prior(params, l, shape.channels, l + 1 == shapes.len(), for_training),
+            prior: fold_prior(
+                params,
+                l,
+                shape.channels,
+                l + 1 == shapes.len(),
+                for_training,
+            ),
         })
     }
 
     /// Bytes of all packed weights.
     pub fn bytes(&self) -> usize {
-        let step = |s: &FoldedStep| s.w1.bytes() + s.w2.bytes() + s.w3.bytes() + s.mix.bytes() + s.unmix.bytes();
+        let step = |s: &FoldedStep| {
+            s.w1.bytes() + s.w2.bytes() + s.w3.bytes() + s.mix.bytes() + s.unmix.bytes()
+        };
         self.levels.iter().flat_map(|l| &l.steps).map(step).sum()
     }
 }
@@ -227,20 +274,41 @@ fn scale(log_scale: f32) -> f32 {
 }
 
 impl FoldedStep {
-    fn new(params: &Params, level: usize, step: usize, c: usize, for_training: bool) -> Result<Self, ModelError> {
+    fn new(
+        params: &Params,
+        level: usize,
+        step: usize,
+        c: usize,
+        for_training: bool,
+    ) -> Result<Self, ModelError> {
         let p = format!("levels.{level}.steps.{step}.");
         let get = |name: &str| params.slice(&format!("{p}{name}"));
         let config = &params.config;
         let (m, o, width) = (c / 2, config.coupling_out(c), config.width);
 
-        let s1: Vec<f32> = get("coupling.actnorm1.log_scale").iter().map(|&v| scale(v)).collect();
-        let s2: Vec<f32> = get("coupling.actnorm2.log_scale").iter().map(|&v| scale(v)).collect();
-        let s3: Vec<f32> = get("coupling.conv3.log_scale").iter().map(|&v| scale(v)).collect();
-        let (c1, c2, c3) = (get("coupling.conv1.weight"), get("coupling.conv2.weight"), get("coupling.conv3.weight"));
+        let s1: Vec<f32> = get("coupling.actnorm1.log_scale")
+            .iter()
+            .map(|&v| scale(v))
+            .collect();
+        let s2: Vec<f32> = get("coupling.actnorm2.log_scale")
+            .iter()
+            .map(|&v| scale(v))
+            .collect();
+        let s3: Vec<f32> = get("coupling.conv3.log_scale")
+            .iter()
+            .map(|&v| scale(v))
+            .collect();
+        let (c1, c2, c3) = (
+            get("coupling.conv1.weight"),
+            get("coupling.conv2.weight"),
+            get("coupling.conv3.weight"),
+        );
         // A convolution's weights stand as [out, in, 3, 3]; row `tap * m + i` of `w1` is input i of a tap.
         let w1 = |row: usize, j: usize| c1[(j * m + row % m) * 9 + row / m] * s1[j];
         let w2 = |i: usize, j: usize| c2[j * width + i] * s2[j];
-        let w3 = |i: usize, column: usize| c3[(column % o * width + i) * 9 + column / o] * s3[column % o];
+        let w3 = |i: usize, column: usize| {
+            c3[(column % o * width + i) * 9 + column / o] * s3[column % o]
+        };
 
         let by_class = config.padding == Padding::EdgeBias;
         let bias1 = get("coupling.actnorm1.bias");
@@ -254,28 +322,35 @@ impl FoldedStep {
 
         // Actnorm y = (x + b) s, then W: row vectors times (W diag(s))^T, bias W (s b).
         let (w, mixing_log_det) = params.mixing(level, step);
-        let log_s: Vec<f64> =
-            get("actnorm.log_scale").iter().map(|&v| f64::from(v) * f64::from(LOG_SCALE_FACTOR)).collect();
+        let log_s: Vec<f64> = get("actnorm.log_scale")
+            .iter()
+            .map(|&v| f64::from(v) * f64::from(LOG_SCALE_FACTOR))
+            .collect();
         let bias = get("actnorm.bias");
         let inverse = match config.permutation {
             Permutation::Reverse | Permutation::Shuffle => Some(w.transposed()),
             _ => w.inverse(),
         };
         let log_det = log_s.iter().sum::<f64>() + mixing_log_det;
-        let inverse = inverse.filter(|_| log_det.is_finite()).ok_or_else(|| ModelError::Shape {
-            what: format!("{p}permutation"),
-            expected: "an invertible matrix".into(),
-            found: "a singular one, or numbers that are not finite".into(),
-        })?;
+        let inverse = inverse
+            .filter(|_| log_det.is_finite())
+            .ok_or_else(|| ModelError::Shape {
+                what: format!("{p}permutation"),
+                expected: "an invertible matrix".into(),
+                found: "a singular one, or numbers that are not finite".into(),
+            })?;
         let forward = Matrix::from_fn(c, |i, j| w[(i, j)] * log_s[j].exp());
         let mix = PackedMatrix::from_fn(c, c, |j, i| forward[(i, j)] as f32);
         let mut mix_bias = Aligned::zeros(padded(c));
         let mut unmix_bias = Aligned::zeros(padded(c));
         for i in 0..c {
-            mix_bias[i] = (0..c).map(|j| forward[(i, j)] * f64::from(bias[j])).sum::<f64>() as f32;
+            mix_bias[i] = (0..c)
+                .map(|j| forward[(i, j)] * f64::from(bias[j]))
+                .sum::<f64>() as f32;
             unmix_bias[i] = -bias[i];
         }
-        let unmix = PackedMatrix::from_fn(c, c, |i, j| (inverse[(j, i)] * (-log_s[j]).exp()) as f32);
+        let unmix =
+            PackedMatrix::from_fn(c, c, |i, j| (inverse[(j, i)] * (-log_s[j]).exp()) as f32);
 
         let transposed = for_training.then(|| Transposed {
             w1: PackedMatrix::from_fn(width, 9 * m, |i, j| w1(j, i)),
@@ -302,7 +377,10 @@ impl FoldedStep {
 
 /// Sum of `value(tap)` over the taps that look outside from a border class.
 pub fn outside_sum(class: usize, value: impl Fn(usize) -> f32) -> f32 {
-    (0..9).filter(|&t| tap_is_outside(class, t)).map(value).sum()
+    (0..9)
+        .filter(|&t| tap_is_outside(class, t))
+        .map(value)
+        .sum()
 }
 
 /// The bias table of a convolution with `log_scale`: its own bias and what the padding adds.
@@ -321,7 +399,13 @@ fn final_bias(params: &Params, name: &str, out: usize, input: usize) -> BorderBi
     })
 }
 
-fn fold_prior(params: &Params, level: usize, c: usize, is_top: bool, for_training: bool) -> FoldedPrior {
+fn fold_prior(
+    params: &Params,
+    level: usize,
+    c: usize,
+    is_top: bool,
+    for_training: bool,
+) -> FoldedPrior {
     if is_top {
         let (mean, log_std) = (params.slice("prior.mean"), params.slice("prior.log_std"));
         let pixels = mean.len() / c;
@@ -333,12 +417,20 @@ fn fold_prior(params: &Params, level: usize, c: usize, is_top: bool, for_trainin
                 rows[p * stride + c + j] = log_std[j * pixels + p];
             }
         }
-        return FoldedPrior::Top { rows, stride, is_map: pixels > 1 };
+        return FoldedPrior::Top {
+            rows,
+            stride,
+            is_map: pixels > 1,
+        };
     }
     let m = c / 2;
     let name = format!("levels.{level}.split.prior");
     let weight = params.slice(&format!("{name}.weight"));
-    let s: Vec<f32> = params.slice(&format!("{name}.log_scale")).iter().map(|&v| scale(v)).collect();
+    let s: Vec<f32> = params
+        .slice(&format!("{name}.log_scale"))
+        .iter()
+        .map(|&v| scale(v))
+        .collect();
     let entry = |row: usize, j: usize| weight[(j * m + row % m) * 9 + row / m] * s[j];
     FoldedPrior::Split {
         w: PackedMatrix::from_fn(9 * m, c, entry),

@@ -43,7 +43,12 @@ pub struct Encoding {
 pub fn tensors(params: &Params, device: &Device) -> Result<HashMap<String, Tensor>> {
     let entries = params.layout.entries().iter();
     entries
-        .map(|e| Ok((e.name.clone(), Tensor::from_slice(params.slice(&e.name), e.shape.as_slice(), device)?)))
+        .map(|e| {
+            Ok((
+                e.name.clone(),
+                Tensor::from_slice(params.slice(&e.name), e.shape.as_slice(), device)?,
+            ))
+        })
         .collect()
 }
 
@@ -68,12 +73,21 @@ impl Glow {
                 .map(|k| Step::new(&vb.pp(format!("steps.{k}")), config, shape.channels))
                 .collect::<Result<_>>()?;
             let has_split = l + 1 < shapes.len();
-            let split = has_split.then(|| Split::new(&vb.pp("split"), shape.channels, config.padding)).transpose()?;
+            let split = has_split
+                .then(|| Split::new(&vb.pp("split"), shape.channels, config.padding))
+                .transpose()?;
             levels.push(Level { steps, split });
         }
         let top = shapes[shapes.len() - 1];
         let prior = |name: &str| prior_rows(&vb.pp("prior"), name, top.channels, top.side);
-        Ok(Self { config: config.clone(), levels, prior: Gaussian { mean: prior("mean")?, log_std: prior("log_std")? } })
+        Ok(Self {
+            config: config.clone(),
+            levels,
+            prior: Gaussian {
+                mean: prior("mean")?,
+                log_std: prior("log_std")?,
+            },
+        })
     }
 
     /// The top prior.
@@ -110,22 +124,34 @@ impl Glow {
             eps.push(e);
             level_log_prob.push((log_prob + more)?);
         }
-        Ok(Encoding { eps, level_log_prob })
+        Ok(Encoding {
+            eps,
+            level_log_prob,
+        })
     }
 
     /// Decodes eps (`[n, h, w, c]`, finest level first) to `x` `[n, c, h, w]`.
     ///
     /// Errors: other shapes than the config's.
     pub fn decode(&self, eps: &[Tensor]) -> Result<Tensor> {
-        self.decode_unless(eps, &|| false)?.ok_or_else(|| candle_core::Error::Msg("cancelled".into()))
+        self.decode_unless(eps, &|| false)?
+            .ok_or_else(|| candle_core::Error::Msg("cancelled".into()))
     }
 
     /// As [`Glow::decode`], asking between steps whether to give up; `None` where it did.
     ///
     /// Errors: other shapes than the config's.
-    pub fn decode_unless(&self, eps: &[Tensor], cancelled: &dyn Fn() -> bool) -> Result<Option<Tensor>> {
+    pub fn decode_unless(
+        &self,
+        eps: &[Tensor],
+        cancelled: &dyn Fn() -> bool,
+    ) -> Result<Option<Tensor>> {
         if eps.len() != self.levels.len() {
-            candle_core::bail!("{} levels of eps for a model of {}", eps.len(), self.levels.len());
+            candle_core::bail!(
+                "{} levels of eps for a model of {}",
+                eps.len(),
+                self.levels.len()
+            );
         }
         let mut x = self.prior.z_from_eps(&eps[eps.len() - 1])?;
         for (level, eps) in self.levels.iter().zip(eps).rev() {
@@ -155,7 +181,9 @@ impl Glow {
             log_prob = (log_prob + more)?;
         }
         let per_nat = -1.0 / (self.config.dims() as f64 * std::f64::consts::LN_2);
-        log_prob.mean_all()?.affine(per_nat, f64::from(self.config.bits))
+        log_prob
+            .mean_all()?
+            .affine(per_nat, f64::from(self.config.bits))
     }
 }
 

@@ -35,17 +35,26 @@ pub struct Lu {
 impl Matrix {
     /// All zeros.
     pub fn zeros(n: usize) -> Self {
-        Self { n, data: vec![0.0; n * n] }
+        Self {
+            n,
+            data: vec![0.0; n * n],
+        }
     }
 
     /// Entry `(i, j)` is `entry(i, j)`.
     pub fn from_fn(n: usize, entry: impl Fn(usize, usize) -> f64) -> Self {
-        Self { n, data: (0..n * n).map(|at| entry(at / n, at % n)).collect() }
+        Self {
+            n,
+            data: (0..n * n).map(|at| entry(at / n, at % n)).collect(),
+        }
     }
 
     /// From single precision, row-major.
     pub fn from_f32(n: usize, data: &[f32]) -> Self {
-        Self { n, data: data.iter().map(|&v| f64::from(v)).collect() }
+        Self {
+            n,
+            data: data.iter().map(|&v| f64::from(v)).collect(),
+        }
     }
 
     /// `self * other`.
@@ -74,7 +83,9 @@ impl Matrix {
         let mut a = self.clone();
         let mut order: Vec<usize> = (0..n).collect();
         for k in 0..n {
-            let pivot = (k..n).max_by(|&i, &j| a[(i, k)].abs().total_cmp(&a[(j, k)].abs())).unwrap_or(k);
+            let pivot = (k..n)
+                .max_by(|&i, &j| a[(i, k)].abs().total_cmp(&a[(j, k)].abs()))
+                .unwrap_or(k);
             if pivot != k {
                 order.swap(pivot, k);
                 for j in 0..n {
@@ -108,7 +119,10 @@ impl Matrix {
         let Lu { order, factors } = self.lu();
         let mut out = Self::zeros(n);
         for column in 0..n {
-            let mut x: Vec<f64> = order.iter().map(|&row| if row == column { 1.0 } else { 0.0 }).collect();
+            let mut x: Vec<f64> = order
+                .iter()
+                .map(|&row| if row == column { 1.0 } else { 0.0 })
+                .collect();
             for i in 0..n {
                 for j in 0..i {
                     x[i] -= factors[(i, j)] * x[j];
@@ -152,7 +166,9 @@ mod tests {
     use super::*;
 
     fn example(n: usize) -> Matrix {
-        Matrix::from_fn(n, |i, j| ((i * 7 + j * 5 + i * j) % 11) as f64 - 5.0 + if i == j { 3.5 } else { 0.0 })
+        Matrix::from_fn(n, |i, j| {
+            ((i * 7 + j * 5 + i * j) % 11) as f64 - 5.0 + if i == j { 3.5 } else { 0.0 }
+        })
     }
 
     #[test]
@@ -170,7 +186,10 @@ mod tests {
 
     #[test]
     fn determinant_of_a_known_matrix_and_of_a_rotation() {
-        let a = Matrix { n: 2, data: vec![3.0, 1.0, 4.0, 2.0] };
+        let a = Matrix {
+            n: 2,
+            data: vec![3.0, 1.0, 4.0, 2.0],
+        };
         assert!((a.log_abs_det() - 2.0f64.ln()).abs() < 1e-12);
         let q = example(24).orthogonal_factor();
         assert!(q.log_abs_det().abs() < 1e-9);
@@ -180,7 +199,10 @@ mod tests {
 
     #[test]
     fn a_singular_matrix_has_no_inverse() {
-        let a = Matrix { n: 2, data: vec![1.0, 2.0, 2.0, 4.0] };
+        let a = Matrix {
+            n: 2,
+            data: vec![1.0, 2.0, 2.0, 4.0],
+        };
         assert!(a.inverse().is_none() && a.log_abs_det() == f64::NEG_INFINITY);
     }
 }

@@ -10,6 +10,7 @@ pub mod linalg;
 pub mod params;
 pub mod phases;
 pub mod pixels;
+mod resume;
 
 pub use config::{ConfigError, Coupling, GlowConfig, LevelShape, Padding, Permutation};
 pub use latent::{Latent, LevelEps};
@@ -20,6 +21,7 @@ use image::RgbImage;
 use fast::FastGlow;
 use glow::Glow;
 use params::Params;
+use resume::Resume;
 
 /// What encoding a picture gives.
 #[derive(Clone, Debug)]
@@ -73,7 +75,14 @@ pub enum ModelError {
 impl From<candle_core::Error> for ModelError {
     fn from(error: candle_core::Error) -> Self {
         // candle's errors carry a backtrace where RUST_BACKTRACE is set; the first line is what people need.
-        Self::Device(error.to_string().lines().next().unwrap_or_default().to_owned())
+        Self::Device(
+            error
+                .to_string()
+                .lines()
+                .next()
+                .unwrap_or_default()
+                .to_owned(),
+        )
     }
 }
 
@@ -102,7 +111,9 @@ impl std::str::FromStr for DeviceChoice {
             "metal" => Ok(Self::Metal),
             _ => match text.strip_prefix("cuda:").map(str::parse) {
                 Some(Ok(n)) => Ok(Self::Cuda(n)),
-                _ => Err(format!("{text:?} is no device: say auto, cpu, cuda, cuda:N or metal")),
+                _ => Err(format!(
+                    "{text:?} is no device: say auto, cpu, cuda, cuda:N or metal"
+                )),
             },
         }
     }
@@ -116,9 +127,13 @@ pub struct GlowModel {
 
 enum Backend {
     /// The folded form.
-    Cpu(FastGlow),
+    Cpu(FastGlow, Resume),
     /// The plain form on candle's device.
-    Device { glow: Glow, device: Device, label: String },
+    Device {
+        glow: Glow,
+        device: Device,
+        label: String,
+    },
 }
 
 /// Pictures that a device takes at once.
@@ -130,10 +145,17 @@ impl GlowModel {
     /// Errors: a 1x1 convolution without an inverse; a device that is asked for by name and does not work.
     pub fn new(params: &Params, choice: &DeviceChoice, threads: usize) -> Result<Self, ModelError> {
         let backend = match device::open(choice)? {
-            None => Backend::Cpu(FastGlow::new(params, threads)?),
-            Some((device, label)) => Backend::Device { glow: Glow::new(params, &device)?, device, label },
+            None => Backend::Cpu(FastGlow::new(params, threads)?, Resume::new()),
+            Some((device, label)) => Backend::Device {
+                glow: Glow::new(params, &device)?,
+                device,
+                label,
+            },
         };
-        Ok(Self { config: params.config.clone(), backend })
+        Ok(Self {
+            config: params.config.clone(),
+            backend,
+        })
     }
 
     /// The configuration.
@@ -144,8 +166,8 @@ impl GlowModel {
     /// Where the numbers are computed, for people: `cpu, 2 threads`, `cuda:0`.
     pub fn device_label(&self) -> String {
         match &self.backend {
-            Backend::Cpu(fast) if fast.threads() == 1 => "cpu, 1 thread".into(),
-            Backend::Cpu(fast) => format!("cpu, {} threads", fast.threads()),
+            Backend::Cpu(fast, _) if fast.threads() == 1 => "cpu, 1 thread".into(),
+            Backend::Cpu(fast, _) => format!("cpu, {} threads", fast.threads()),
             Backend::Device { label, .. } => label.clone(),
         }
     }
@@ -154,10 +176,20 @@ impl GlowModel {
     ///
     /// Errors: [`ModelError::Shape`] for another size, [`ModelError::Cancelled`] when `cancelled` says so between
     /// steps of flow.
-    pub fn encode(&self, pictures: &[RgbImage], cancelled: &(dyn Fn() -> bool + Sync)) -> Result<Vec<Encoded>, ModelError> {
+    pub fn encode(
+        &self,
+        pictures: &[RgbImage],
+        cancelled: &(dyn Fn() -> bool + Sync),
+    ) -> Result<Vec<Encoded>, ModelError> {
         let x = pictures
             .iter()
-            .map(|p| Ok(pixels::x_from_bytes(&pixels::bytes_from_picture(p, &self.config)?, &self.config, None)))
+            .map(|p| {
+                Ok(pixels::x_from_bytes(
+                    &pixels::bytes_from_picture(p, &self.config)?,
+                    &self.config,
+                    None,
+                ))
+            })
             .collect::<Result<Vec<_>, ModelError>>()?;
         self.encode_x(x, cancelled)
     }
@@ -165,17 +197,28 @@ impl GlowModel {
     /// Encodes model inputs, each `[c, h, w]`.
     ///
     /// Errors: as [`GlowModel::encode`].
-    pub fn encode_x(&self, x: Vec<Vec<f32>>, cancelled: &(dyn Fn() -> bool + Sync)) -> Result<Vec<Encoded>, ModelError> {
+    pub fn encode_x(
+        &self,
+        x: Vec<Vec<f32>>,
+        cancelled: &(dyn Fn() -> bool + Sync),
+    ) -> Result<Vec<Encoded>, ModelError> {
         let refs: Vec<&[f32]> = x.iter().map(Vec::as_slice).collect();
         let raw = match &self.backend {
-            Backend::Cpu(fast) => fast.encode(&refs, cancelled)?,
-            Backend::Device { glow, device, .. } => device::encode(glow, &self.config, device, &refs, DEVICE_BATCH, cancelled)?,
+            Backend::Cpu(fast, _) => fast.encode(&refs, cancelled)?,
+            Backend::Device { glow, device, .. } => {
+                device::encode(glow, &self.config, device, &refs, DEVICE_BATCH, cancelled)?
+            }
         };
         let per_nat = -1.0 / (self.config.dims() as f64 * std::f64::consts::LN_2);
         let encoded = raw.into_iter().zip(x).map(|(raw, x)| {
             let level_bits: Vec<f64> = raw.level_log_prob.iter().map(|lp| lp * per_nat).collect();
             let bits_per_dim = f64::from(self.config.bits) + level_bits.iter().sum::<f64>();
-            Encoded { latent: raw.latent, bits_per_dim, level_bits, x }
+            Encoded {
+                latent: raw.latent,
+                bits_per_dim,
+                level_bits,
+                x,
+            }
         });
         Ok(encoded.collect())
     }
@@ -183,15 +226,25 @@ impl GlowModel {
     /// Decodes latents (batched internally); `cancelled` is asked between steps of flow.
     ///
     /// Errors: a latent of other shapes than the model's; cancellation.
-    pub fn decode(&self, latents: &[Latent], cancelled: &(dyn Fn() -> bool + Sync)) -> Result<Vec<Decoded>, ModelError> {
+    pub fn decode(
+        &self,
+        latents: &[Latent],
+        cancelled: &(dyn Fn() -> bool + Sync),
+    ) -> Result<Vec<Decoded>, ModelError> {
         let refs: Vec<&Latent> = latents.iter().collect();
         let x = match &self.backend {
-            Backend::Cpu(fast) => fast.decode(&refs, cancelled)?,
-            Backend::Device { glow, device, .. } => device::decode(glow, &self.config, device, &refs, DEVICE_BATCH, cancelled)?,
+            Backend::Cpu(fast, resume) => resume.decode(fast, &self.config, &refs, cancelled)?,
+            Backend::Device { glow, device, .. } => {
+                device::decode(glow, &self.config, device, &refs, DEVICE_BATCH, cancelled)?
+            }
         };
         let decoded = x.into_iter().map(|x| {
             let (pixels, non_finite) = pixels::picture_from_x(&x, &self.config);
-            Decoded { x, pixels, non_finite }
+            Decoded {
+                x,
+                pixels,
+                non_finite,
+            }
         });
         Ok(decoded.collect())
     }

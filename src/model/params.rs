@@ -38,11 +38,19 @@ pub struct Layout {
 impl Layout {
     /// The layout of `config`; `prior_map`: the top prior is a map `[c, h, w]` instead of `[c]`.
     pub fn new(config: &GlowConfig, prior_map: bool) -> Self {
-        let mut layout = Self { entries: Vec::new(), index: HashMap::new(), len: 0 };
+        let mut layout = Self {
+            entries: Vec::new(),
+            index: HashMap::new(),
+            len: 0,
+        };
         let width = config.width;
         let shapes = config.level_shapes();
         for (l, shape) in shapes.iter().enumerate() {
-            let (c, m, o) = (shape.channels, shape.channels / 2, config.coupling_out(shape.channels));
+            let (c, m, o) = (
+                shape.channels,
+                shape.channels / 2,
+                config.coupling_out(shape.channels),
+            );
             for k in 0..config.depth {
                 let p = format!("levels.{l}.steps.{k}.");
                 layout.push(&p, "actnorm.bias", &[c], true);
@@ -75,7 +83,11 @@ impl Layout {
                 layout.push(&p, "prior.bias", &[c], true);
                 layout.push(&p, "prior.log_scale", &[c], true);
             } else {
-                let shape = if prior_map { vec![c, shape.side, shape.side] } else { vec![c] };
+                let shape = if prior_map {
+                    vec![c, shape.side, shape.side]
+                } else {
+                    vec![c]
+                };
                 layout.push("", "prior.mean", &shape, true);
                 layout.push("", "prior.log_std", &shape, true);
             }
@@ -86,14 +98,35 @@ impl Layout {
     fn push(&mut self, prefix: &str, name: &str, shape: &[usize], trained: bool) {
         let name = format!("{prefix}{name}");
         self.index.insert(name.clone(), self.entries.len());
-        self.entries.push(Entry { name, shape: shape.to_vec(), offset: self.len, trained });
+        self.entries.push(Entry {
+            name,
+            shape: shape.to_vec(),
+            offset: self.len,
+            trained,
+        });
         self.len += shape.iter().product::<usize>();
     }
 
-    fn push_conv(&mut self, prefix: &str, name: &str, [out, input, kernel]: [usize; 3], config: &GlowConfig) {
-        self.push(prefix, &format!("{name}.weight"), &[out, input, kernel, kernel], true);
+    fn push_conv(
+        &mut self,
+        prefix: &str,
+        name: &str,
+        [out, input, kernel]: [usize; 3],
+        config: &GlowConfig,
+    ) {
+        self.push(
+            prefix,
+            &format!("{name}.weight"),
+            &[out, input, kernel, kernel],
+            true,
+        );
         if kernel > 1 && config.padding == Padding::EdgeBias {
-            self.push(prefix, &format!("{name}.border_weight"), &[out, 1, kernel, kernel], true);
+            self.push(
+                prefix,
+                &format!("{name}.border_weight"),
+                &[out, 1, kernel, kernel],
+                true,
+            );
         }
     }
 
@@ -134,7 +167,11 @@ impl Params {
     pub fn zeros(config: GlowConfig, prior_map: bool) -> Self {
         let layout = Arc::new(Layout::new(&config, prior_map));
         let data = vec![0.0; layout.len()];
-        Self { config, layout, data }
+        Self {
+            config,
+            layout,
+            data,
+        }
     }
 
     /// A fresh model, as the paper's code has it before data-dependent initialisation: 1x1 convolutions
@@ -148,7 +185,10 @@ impl Params {
             let name = entry.name.as_str();
             let c = entry.shape[0];
             if name.contains(".conv1.") || name.contains(".conv2.") {
-                params.slice_mut(name).iter_mut().for_each(|v| *v = 0.05 * noise.normal());
+                params
+                    .slice_mut(name)
+                    .iter_mut()
+                    .for_each(|v| *v = 0.05 * noise.normal());
             } else if name.ends_with("permutation.weight") {
                 let rotation = random_rotation(c, &mut noise);
                 copy_f64(params.slice_mut(name), rotation.data.iter());
@@ -161,17 +201,33 @@ impl Params {
                 let f = &lu.factors;
                 let lower = Matrix::from_fn(c, |i, j| if j < i { f[(i, j)] } else { 0.0 });
                 let upper = Matrix::from_fn(c, |i, j| if j > i { f[(i, j)] } else { 0.0 });
-                copy_f64(params.slice_mut(&format!("{base}permutation.l")), lower.data.iter());
-                copy_f64(params.slice_mut(&format!("{base}permutation.u")), upper.data.iter());
+                copy_f64(
+                    params.slice_mut(&format!("{base}permutation.l")),
+                    lower.data.iter(),
+                );
+                copy_f64(
+                    params.slice_mut(&format!("{base}permutation.u")),
+                    upper.data.iter(),
+                );
                 let diagonal: Vec<f64> = (0..c).map(|i| f[(i, i)]).collect();
                 let sign: Vec<f64> = diagonal.iter().map(|v| v.signum()).collect();
                 let log: Vec<f64> = diagonal.iter().map(|v| v.abs().ln()).collect();
-                copy_f64(params.slice_mut(&format!("{base}permutation.sign_s")), sign.iter());
-                copy_f64(params.slice_mut(&format!("{base}permutation.log_s")), log.iter());
+                copy_f64(
+                    params.slice_mut(&format!("{base}permutation.sign_s")),
+                    sign.iter(),
+                );
+                copy_f64(
+                    params.slice_mut(&format!("{base}permutation.log_s")),
+                    log.iter(),
+                );
             } else if name.ends_with("permutation.indices") {
                 let mut order: Vec<usize> = (0..c).collect();
                 noise.shuffle(&mut order);
-                params.slice_mut(name).iter_mut().zip(order).for_each(|(v, i)| *v = i as f32);
+                params
+                    .slice_mut(name)
+                    .iter_mut()
+                    .zip(order)
+                    .for_each(|(v, i)| *v = i as f32);
             }
         }
         params
@@ -183,9 +239,19 @@ impl Params {
         let mut params = Self::initial(config, seed);
         let mut noise = Noise::with_stream(seed, 1);
         let layout = Arc::clone(&params.layout);
-        for entry in layout.entries().iter().filter(|e| e.trained && !e.name.ends_with("permutation.weight")) {
-            let (c, std) = (entry.shape[0], if entry.shape.len() > 1 { 0.01 } else { 0.02 });
-            let (lower, upper) = (entry.name.ends_with("permutation.l"), entry.name.ends_with("permutation.u"));
+        for entry in layout
+            .entries()
+            .iter()
+            .filter(|e| e.trained && !e.name.ends_with("permutation.weight"))
+        {
+            let (c, std) = (
+                entry.shape[0],
+                if entry.shape.len() > 1 { 0.01 } else { 0.02 },
+            );
+            let (lower, upper) = (
+                entry.name.ends_with("permutation.l"),
+                entry.name.ends_with("permutation.u"),
+            );
             for (at, v) in params.slice_mut(&entry.name).iter_mut().enumerate() {
                 let n = std * noise.normal();
                 let (i, j) = (at / c, at % c);
@@ -202,7 +268,10 @@ impl Params {
     /// # Panics
     /// For a name that the layout does not have: a bug, since files are checked against the layout.
     pub fn slice(&self, name: &str) -> &[f32] {
-        let entry = self.layout.entry(name).unwrap_or_else(|| panic!("no tensor {name}"));
+        let entry = self
+            .layout
+            .entry(name)
+            .unwrap_or_else(|| panic!("no tensor {name}"));
         &self.data[entry.offset..entry.offset + entry.count()]
     }
 
@@ -211,14 +280,19 @@ impl Params {
     /// # Panics
     /// As [`Params::slice`].
     pub fn slice_mut(&mut self, name: &str) -> &mut [f32] {
-        let entry = self.layout.entry(name).unwrap_or_else(|| panic!("no tensor {name}"));
+        let entry = self
+            .layout
+            .entry(name)
+            .unwrap_or_else(|| panic!("no tensor {name}"));
         let range = entry.offset..entry.offset + entry.count();
         &mut self.data[range]
     }
 
     /// A tensor's numbers, where there is such a tensor.
     pub fn get(&self, name: &str) -> Option<&[f32]> {
-        self.layout.entry(name).map(|e| &self.data[e.offset..e.offset + e.count()])
+        self.layout
+            .entry(name)
+            .map(|e| &self.data[e.offset..e.offset + e.count()])
     }
 
     /// The channel mixing `W` of a step, `y = W x` at each pixel, and `ln |det W|`, both in double precision.
@@ -233,14 +307,28 @@ impl Params {
             }
             Permutation::InvconvLu => {
                 let (lower, upper) = self.lu_factors(&p, c);
-                let w = Matrix::from_f32(c, self.slice(&format!("{p}p"))).dot(&lower).dot(&upper);
-                (w, self.slice(&format!("{p}log_s")).iter().map(|&v| f64::from(v)).sum())
+                let w = Matrix::from_f32(c, self.slice(&format!("{p}p")))
+                    .dot(&lower)
+                    .dot(&upper);
+                (
+                    w,
+                    self.slice(&format!("{p}log_s"))
+                        .iter()
+                        .map(|&v| f64::from(v))
+                        .sum(),
+                )
             }
             Permutation::Shuffle => {
                 let indices = self.slice(&format!("{p}indices"));
-                (Matrix::from_fn(c, |i, j| if indices[i] as usize == j { 1.0 } else { 0.0 }), 0.0)
+                (
+                    Matrix::from_fn(c, |i, j| if indices[i] as usize == j { 1.0 } else { 0.0 }),
+                    0.0,
+                )
             }
-            Permutation::Reverse => (Matrix::from_fn(c, |i, j| if i + j + 1 == c { 1.0 } else { 0.0 }), 0.0),
+            Permutation::Reverse => (
+                Matrix::from_fn(c, |i, j| if i + j + 1 == c { 1.0 } else { 0.0 }),
+                0.0,
+            ),
         }
     }
 
@@ -269,7 +357,10 @@ impl Params {
 
 fn random_rotation(c: usize, noise: &mut Noise) -> Matrix {
     let mut normal = Matrix::zeros(c);
-    normal.data.iter_mut().for_each(|v| *v = f64::from(noise.normal()));
+    normal
+        .data
+        .iter_mut()
+        .for_each(|v| *v = f64::from(noise.normal()));
     normal.orthogonal_factor()
 }
 
@@ -297,16 +388,22 @@ mod tests {
 
     #[test]
     fn fresh_mixings_are_rotations_in_every_form() {
-        for permutation in
-            [Permutation::Invconv, Permutation::InvconvLu, Permutation::Shuffle, Permutation::Reverse]
-        {
+        for permutation in [
+            Permutation::Invconv,
+            Permutation::InvconvLu,
+            Permutation::Shuffle,
+            Permutation::Reverse,
+        ] {
             let params = Params::initial(config(permutation), 3);
             for level in 0..2 {
                 let (w, log_det) = params.mixing(level, 1);
                 assert!(log_det.abs() < 1e-5, "{permutation:?}: {log_det}");
                 assert!((w.log_abs_det() - log_det).abs() < 1e-5);
                 let gram = w.transposed().dot(&w);
-                assert!((gram[(1, 1)] - 1.0).abs() < 1e-5 && gram[(1, 2)].abs() < 1e-5, "{permutation:?}");
+                assert!(
+                    (gram[(1, 1)] - 1.0).abs() < 1e-5 && gram[(1, 2)].abs() < 1e-5,
+                    "{permutation:?}"
+                );
             }
         }
     }

@@ -50,7 +50,8 @@ impl Scratch {
 /// Cuts `rows` into tiles.
 pub fn tiles(rows: Range<usize>, size: usize) -> impl Iterator<Item = Range<usize>> {
     let end = rows.end;
-    rows.step_by(size).map(move |start| start..(start + size).min(end))
+    rows.step_by(size)
+        .map(move |start| start..(start + size).min(end))
 }
 
 /// Border classes of pixel rows of a batch.
@@ -61,7 +62,10 @@ pub fn fill_classes(level: &FoldedLevel, rows: Range<usize>, class: &mut Vec<u8>
 }
 
 /// The two hidden layers for the rows of one tile: `h1`, `h2` `[rows, width]`, `gathered` on the way.
-#[expect(clippy::too_many_arguments, reason = "inputs, outputs and scratch of one tile")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "inputs, outputs and scratch of one tile"
+)]
 pub fn hidden_tile(
     level: &FoldedLevel,
     step: &FoldedStep,
@@ -74,17 +78,58 @@ pub fn hidden_tile(
 ) {
     let (m, n, width) = (level.half(), tile.len(), step.w2.n());
     let (g_stride, h_stride) = (taps_stride(m), padded(width));
-    gather(x, level.state_stride(), m, level.grid, tile.clone(), false, &mut gathered[..n * g_stride], g_stride);
+    gather(
+        x,
+        level.state_stride(),
+        m,
+        level.grid,
+        tile.clone(),
+        false,
+        &mut gathered[..n * g_stride],
+        g_stride,
+    );
     if step.b1.by_class {
         fill_classes(level, tile, class);
     }
     let class = step.b1.by_class.then_some(class.as_slice());
-    let bias = Init::Bias { table: &step.b1.table, stride: step.b1.stride, class };
-    let lhs = Lhs { data: gathered, row: g_stride, column: 1 };
-    gemm(n, lhs, Rhs::Packed(&step.w1), h1, h_stride, bias, Finish::Relu);
-    let bias = Init::Bias { table: &step.b2, stride: h_stride, class: None };
-    let lhs = Lhs { data: h1, row: h_stride, column: 1 };
-    gemm(n, lhs, Rhs::Packed(&step.w2), h2, h_stride, bias, Finish::Relu);
+    let bias = Init::Bias {
+        table: &step.b1.table,
+        stride: step.b1.stride,
+        class,
+    };
+    let lhs = Lhs {
+        data: gathered,
+        row: g_stride,
+        column: 1,
+    };
+    gemm(
+        n,
+        lhs,
+        Rhs::Packed(&step.w1),
+        h1,
+        h_stride,
+        bias,
+        Finish::Relu,
+    );
+    let bias = Init::Bias {
+        table: &step.b2,
+        stride: h_stride,
+        class: None,
+    };
+    let lhs = Lhs {
+        data: h1,
+        row: h_stride,
+        column: 1,
+    };
+    gemm(
+        n,
+        lhs,
+        Rhs::Packed(&step.w2),
+        h2,
+        h_stride,
+        bias,
+        Finish::Relu,
+    );
 }
 
 /// The coupling network for pixel rows `rows` of the state `x`, up to the sum over taps: `y` has a row of
@@ -99,27 +144,77 @@ pub fn net(
 ) {
     let (start, width, y_stride) = (rows.start, step.w2.n(), level.taps_out_stride());
     for tile in tiles(rows, tile_rows(width)) {
-        let Scratch { gathered, h1, h2, class, .. } = scratch;
+        let Scratch {
+            gathered,
+            h1,
+            h2,
+            class,
+            ..
+        } = scratch;
         hidden_tile(level, step, x, tile.clone(), gathered, h1, h2, class);
-        let lhs = Lhs { data: h2, row: padded(width), column: 1 };
+        let lhs = Lhs {
+            data: h2,
+            row: padded(width),
+            column: 1,
+        };
         let to = &mut y[(tile.start - start) * y_stride..];
-        gemm(tile.len(), lhs, Rhs::Packed(&step.w3), to, y_stride, Init::Zero, Finish::None);
+        gemm(
+            tile.len(),
+            lhs,
+            Rhs::Packed(&step.w3),
+            to,
+            y_stride,
+            Init::Zero,
+            Finish::None,
+        );
     }
 }
 
 /// The coupling network's output for a tile: the taps of `y` (all rows) summed.
-pub fn net_output(level: &FoldedLevel, step: &FoldedStep, y: &[f32], tile: Range<usize>, out: &mut [f32]) {
+pub fn net_output(
+    level: &FoldedLevel,
+    step: &FoldedStep,
+    y: &[f32],
+    tile: Range<usize>,
+    out: &mut [f32],
+) {
     let o = level.coupling_out;
     let classes = step.b3.classes(&level.classes);
     let stride = padded(o);
     let out = &mut out[..tile.len() * stride];
-    sum_taps(y, level.taps_out_stride(), o, level.grid, tile, false, &step.b3.table, classes, out, stride);
+    sum_taps(
+        y,
+        level.taps_out_stride(),
+        o,
+        level.grid,
+        tile,
+        false,
+        &step.b3.table,
+        classes,
+        out,
+        stride,
+    );
 }
 
 /// `to = from * matrix + bias` on pixel rows: the mixing of a step, forward or inverse.
-pub fn mix_rows(from: &[f32], to: &mut [f32], stride: usize, n: usize, matrix: &PackedMatrix, bias: &[f32]) {
-    let lhs = Lhs { data: from, row: stride, column: 1 };
-    let init = Init::Bias { table: bias, stride, class: None };
+pub fn mix_rows(
+    from: &[f32],
+    to: &mut [f32],
+    stride: usize,
+    n: usize,
+    matrix: &PackedMatrix,
+    bias: &[f32],
+) {
+    let lhs = Lhs {
+        data: from,
+        row: stride,
+        column: 1,
+    };
+    let init = Init::Bias {
+        table: bias,
+        stride,
+        class: None,
+    };
     gemm(n, lhs, Rhs::Packed(matrix), to, stride, init, Finish::None);
 }
 
@@ -165,8 +260,18 @@ multiversion! {
 }
 
 /// Additive, in place: `x2 += sign * shift`.
-pub fn additive(out: &[f32], out_stride: usize, m: usize, x: &mut [f32], x_stride: usize, sign: f32) {
-    for (x, out) in x.chunks_exact_mut(x_stride).zip(out.chunks_exact(out_stride)) {
+pub fn additive(
+    out: &[f32],
+    out_stride: usize,
+    m: usize,
+    x: &mut [f32],
+    x_stride: usize,
+    sign: f32,
+) {
+    for (x, out) in x
+        .chunks_exact_mut(x_stride)
+        .zip(out.chunks_exact(out_stride))
+    {
         for (v, shift) in x[m..2 * m].iter_mut().zip(out) {
             *v += sign * shift;
         }
@@ -187,24 +292,65 @@ fn load(row: &[f32], at: usize) -> [f32; LANES] {
 }
 
 /// The split prior of a tile: `out` gets rows `[mean, log_std]` of stride `padded(c)`.
-pub fn split_prior(level: &FoldedLevel, x: &[f32], tile: Range<usize>, out: &mut [f32], scratch: &mut Scratch) {
-    let FoldedPrior::Split { w, b, .. } = &level.prior else { return };
+pub fn split_prior(
+    level: &FoldedLevel,
+    x: &[f32],
+    tile: Range<usize>,
+    out: &mut [f32],
+    scratch: &mut Scratch,
+) {
+    let FoldedPrior::Split { w, b, .. } = &level.prior else {
+        return;
+    };
     let (m, n, stride) = (level.half(), tile.len(), taps_stride(level.half()));
-    gather(x, level.state_stride(), m, level.grid, tile.clone(), false, &mut scratch.gathered[..n * stride], stride);
+    gather(
+        x,
+        level.state_stride(),
+        m,
+        level.grid,
+        tile.clone(),
+        false,
+        &mut scratch.gathered[..n * stride],
+        stride,
+    );
     if b.by_class {
         fill_classes(level, tile, &mut scratch.class);
     }
     let class = b.by_class.then_some(scratch.class.as_slice());
-    let init = Init::Bias { table: &b.table, stride: b.stride, class };
-    let lhs = Lhs { data: &scratch.gathered, row: stride, column: 1 };
-    gemm(n, lhs, Rhs::Packed(w), out, padded(level.channels), init, Finish::None);
+    let init = Init::Bias {
+        table: &b.table,
+        stride: b.stride,
+        class,
+    };
+    let lhs = Lhs {
+        data: &scratch.gathered,
+        row: stride,
+        column: 1,
+    };
+    gemm(
+        n,
+        lhs,
+        Rhs::Packed(w),
+        out,
+        padded(level.channels),
+        init,
+        Finish::None,
+    );
 }
 
 /// The row `[mean, log_std]` of the top prior for pixel row `p`.
 pub fn top_prior_row(level: &FoldedLevel, p: usize) -> &[f32] {
     match &level.prior {
-        FoldedPrior::Top { rows, stride, is_map } => {
-            let at = if *is_map { p % level.grid.pixels() * stride } else { 0 };
+        FoldedPrior::Top {
+            rows,
+            stride,
+            is_map,
+        } => {
+            let at = if *is_map {
+                p % level.grid.pixels() * stride
+            } else {
+                0
+            };
             &rows[at..at + stride]
         }
         FoldedPrior::Split { .. } => &[],
@@ -248,12 +394,23 @@ multiversion! {
 
 /// Rows of the next coarser level from those of a finer one: the first `m` channels of four pixels side by
 /// side, `4 * channel + 2 * dy + dx`. `rows` are rows of the coarser level, whose pictures have `side`.
-pub fn squeeze_rows(fine: &[f32], fine_stride: usize, m: usize, side: usize, rows: Range<usize>, coarse: &mut [f32], coarse_stride: usize) {
+pub fn squeeze_rows(
+    fine: &[f32],
+    fine_stride: usize,
+    m: usize,
+    side: usize,
+    rows: Range<usize>,
+    coarse: &mut [f32],
+    coarse_stride: usize,
+) {
     for (q, line) in rows.zip(coarse.chunks_exact_mut(coarse_stride)) {
         for dy in 0..2 {
             for dx in 0..2 {
                 let p = fine_pixel(q, side, dy, dx);
-                for (ch, v) in fine[p * fine_stride..p * fine_stride + m].iter().enumerate() {
+                for (ch, v) in fine[p * fine_stride..p * fine_stride + m]
+                    .iter()
+                    .enumerate()
+                {
                     line[4 * ch + 2 * dy + dx] = *v;
                 }
             }
@@ -269,7 +426,15 @@ pub fn fine_pixel(q: usize, side: usize, dy: usize, dx: usize) -> usize {
 }
 
 /// The inverse: the first `m` channels of rows `rows` of the finer level, whose pictures have `side`.
-pub fn unsqueeze_rows(coarse: &[f32], coarse_stride: usize, m: usize, side: usize, rows: Range<usize>, fine: &mut [f32], fine_stride: usize) {
+pub fn unsqueeze_rows(
+    coarse: &[f32],
+    coarse_stride: usize,
+    m: usize,
+    side: usize,
+    rows: Range<usize>,
+    fine: &mut [f32],
+    fine_stride: usize,
+) {
     for (p, line) in rows.zip(fine.chunks_exact_mut(fine_stride)) {
         let (picture, inside) = (p / (side * side), p % (side * side));
         let (y, x) = (inside / side, inside % side);

@@ -34,26 +34,40 @@ pub fn bytes_from_picture(picture: &RgbImage, config: &GlowConfig) -> Result<Vec
     let size = config.image_size as u32;
     if picture.dimensions() != (size, size) {
         let (w, h) = picture.dimensions();
-        return Err(ModelError::Shape { what: "picture".into(), expected: format!("{size}x{size}"), found: format!("{w}x{h}") });
+        return Err(ModelError::Shape {
+            what: "picture".into(),
+            expected: format!("{size}x{size}"),
+            found: format!("{w}x{h}"),
+        });
     }
     if config.channels == 3 {
         return Ok(picture.as_raw().clone());
     }
     // Rec. 601 luma, as a grey picture is made everywhere.
-    let luma = |p: &Rgb<u8>| (0.299 * f32::from(p[0]) + 0.587 * f32::from(p[1]) + 0.114 * f32::from(p[2])).round() as u8;
+    let luma = |p: &Rgb<u8>| {
+        (0.299 * f32::from(p[0]) + 0.587 * f32::from(p[1]) + 0.114 * f32::from(p[2])).round() as u8
+    };
     Ok(picture.pixels().map(luma).collect())
 }
 
 /// The picture of a model output `[c, h, w]`, and how many of its numbers are not finite.
 pub fn picture_from_x(x: &[f32], config: &GlowConfig) -> (RgbImage, usize) {
-    let (size, pixels, bins) = (config.image_size, config.image_size * config.image_size, config.bins());
+    let (size, pixels, bins) = (
+        config.image_size,
+        config.image_size * config.image_size,
+        config.bins(),
+    );
     let byte = |v: f32| (((v + 0.5) * bins).floor() * (256.0 / bins)).clamp(0.0, 255.0) as u8;
     let non_finite = x.iter().filter(|v| !v.is_finite()).count();
     let picture = RgbImage::from_fn(size as u32, size as u32, |column, row| {
         let p = row as usize * size + column as usize;
         let at = |ch: usize| x[ch.min(config.channels - 1) * pixels + p];
         let values = [at(0), at(1), at(2)];
-        if values.iter().all(|v| v.is_finite()) { Rgb(values.map(byte)) } else { NOT_FINITE }
+        if values.iter().all(|v| v.is_finite()) {
+            Rgb(values.map(byte))
+        } else {
+            NOT_FINITE
+        }
     });
     (picture, non_finite)
 }
@@ -81,7 +95,9 @@ mod tests {
     fn pixels_survive_the_way_there_and_back_up_to_their_bits() {
         for bits in 1..=8 {
             let config = config(bits, 3);
-            let picture = RgbImage::from_fn(16, 16, |x, y| Rgb([(y * 16 + x) as u8, x as u8 * 9, 255 - y as u8]));
+            let picture = RgbImage::from_fn(16, 16, |x, y| {
+                Rgb([(y * 16 + x) as u8, x as u8 * 9, 255 - y as u8])
+            });
             let bytes = bytes_from_picture(&picture, &config).unwrap();
             for mut noise in [None, Some(Noise::new(1))] {
                 let x = x_from_bytes(&bytes, &config, noise.as_mut());
@@ -89,7 +105,13 @@ mod tests {
                 let (back, non_finite) = picture_from_x(&x, &config);
                 assert_eq!(non_finite, 0);
                 let kept = 0xffu8 << (8 - bits);
-                assert!(back.as_raw().iter().zip(picture.as_raw()).all(|(a, b)| *a == *b & kept), "{bits} bits");
+                assert!(
+                    back.as_raw()
+                        .iter()
+                        .zip(picture.as_raw())
+                        .all(|(a, b)| *a == *b & kept),
+                    "{bits} bits"
+                );
             }
         }
     }

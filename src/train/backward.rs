@@ -63,7 +63,12 @@ impl Gradients {
     /// Zeros for a model.
     pub fn zeros(folded: &Folded) -> Self {
         let levels = folded.levels.iter().map(|level| {
-            let (c, m, o, w) = (level.channels, level.half(), level.coupling_out, padded(folded.width));
+            let (c, m, o, w) = (
+                level.channels,
+                level.half(),
+                level.coupling_out,
+                padded(folded.width),
+            );
             let steps = level.steps.iter().map(|_| StepGradients {
                 w1: Aligned::zeros(9 * m * w),
                 b1: Aligned::zeros(BORDER_CLASSES * w),
@@ -75,19 +80,38 @@ impl Gradients {
                 mix_bias: Aligned::zeros(padded(c)),
             });
             let (prior_w, prior_b) = match &level.prior {
-                FoldedPrior::Split { .. } => {
-                    (Aligned::zeros(9 * m * padded(c)), Aligned::zeros(BORDER_CLASSES * padded(c)))
-                }
+                FoldedPrior::Split { .. } => (
+                    Aligned::zeros(9 * m * padded(c)),
+                    Aligned::zeros(BORDER_CLASSES * padded(c)),
+                ),
                 FoldedPrior::Top { rows, .. } => (Aligned::default(), Aligned::zeros(rows.len())),
             };
-            LevelGradients { steps: steps.collect(), prior_w, prior_b }
+            LevelGradients {
+                steps: steps.collect(),
+                prior_w,
+                prior_b,
+            }
         });
-        Self { levels: levels.collect(), log_prob: 0.0 }
+        Self {
+            levels: levels.collect(),
+            log_prob: 0.0,
+        }
     }
 
     fn buffers(&self) -> impl Iterator<Item = &Aligned> {
         self.levels.iter().flat_map(|l| {
-            let steps = l.steps.iter().flat_map(|s| [&s.w1, &s.b1, &s.w2, &s.b2, &s.w3, &s.b3, &s.mix, &s.mix_bias]);
+            let steps = l.steps.iter().flat_map(|s| {
+                [
+                    &s.w1,
+                    &s.b1,
+                    &s.w2,
+                    &s.b2,
+                    &s.w3,
+                    &s.b3,
+                    &s.mix,
+                    &s.mix_bias,
+                ]
+            });
             steps.chain([&l.prior_w, &l.prior_b])
         })
     }
@@ -95,7 +119,16 @@ impl Gradients {
     fn buffers_mut(&mut self) -> impl Iterator<Item = &mut Aligned> {
         self.levels.iter_mut().flat_map(|l| {
             let steps = l.steps.iter_mut().flat_map(|s| {
-                [&mut s.w1, &mut s.b1, &mut s.w2, &mut s.b2, &mut s.w3, &mut s.b3, &mut s.mix, &mut s.mix_bias]
+                [
+                    &mut s.w1,
+                    &mut s.b1,
+                    &mut s.w2,
+                    &mut s.b2,
+                    &mut s.w3,
+                    &mut s.b3,
+                    &mut s.mix,
+                    &mut s.mix_bias,
+                ]
             });
             steps.chain([&mut l.prior_w, &mut l.prior_b])
         })
@@ -147,7 +180,14 @@ struct Chunk {
 /// One thread's share of a batch: adds the gradients of `weight * sum_n ln p(x_n)` to `gradients`.
 ///
 /// `x` holds pictures `[c, h, w]`; `weight` is `-1 / (N D ln 2)` for the whole batch.
-pub fn accumulate(folded: &Folded, channels: usize, x: &[&[f32]], weight: f32, ws: &mut Workspace, gradients: &mut Gradients) {
+pub fn accumulate(
+    folded: &Folded,
+    channels: usize,
+    x: &[&[f32]],
+    weight: f32,
+    ws: &mut Workspace,
+    gradients: &mut Gradients,
+) {
     if x.is_empty() {
         return;
     }
@@ -160,19 +200,29 @@ pub fn accumulate(folded: &Folded, channels: usize, x: &[&[f32]], weight: f32, w
 
 impl Workspace {
     fn reserve(&mut self, folded: &Folded, n: usize) {
-        self.saved.resize_with(folded.levels.len(), Aligned::default);
+        self.saved
+            .resize_with(folded.levels.len(), Aligned::default);
         let width = padded(folded.width);
         for (level, saved) in folded.levels.iter().zip(&mut self.saved) {
             let pixels = level.grid.pixels();
             let (rows, stride) = (n * pixels, level.state_stride());
-            for buffer in [&mut self.state, &mut self.other, saved, &mut self.d, &mut self.d_other] {
+            for buffer in [
+                &mut self.state,
+                &mut self.other,
+                saved,
+                &mut self.d,
+                &mut self.d_other,
+            ] {
                 buffer.reserve_len(rows * stride);
             }
             self.taps.reserve_len(rows * level.taps_out_stride());
             self.scratch.reserve(level, folded.width);
             let chunk = chunk_pictures(pixels) * pixels;
             let tile = tile_rows(folded.width);
-            let (taps_in, taps_out) = (taps_stride(level.half()), level.taps_out_stride().max(taps_stride(level.channels)));
+            let (taps_in, taps_out) = (
+                taps_stride(level.half()),
+                level.taps_out_stride().max(taps_stride(level.channels)),
+            );
             let c = &mut self.chunk;
             c.gathered.reserve_len(chunk * taps_in);
             c.h1.reserve_len(chunk * width);
@@ -201,7 +251,14 @@ fn forward(folded: &Folded, n: usize, ws: &mut Workspace) -> f64 {
         for step in &level.steps {
             for tile in tiles(0..rows, tile_rows(folded.width)) {
                 let at = tile.start * stride..tile.end * stride;
-                phases::mix_rows(&ws.state[at.clone()], &mut ws.other[at], stride, tile.len(), &step.mix, &step.mix_bias);
+                phases::mix_rows(
+                    &ws.state[at.clone()],
+                    &mut ws.other[at],
+                    stride,
+                    tile.len(),
+                    &step.mix,
+                    &step.mix_bias,
+                );
             }
             std::mem::swap(&mut ws.state, &mut ws.other);
             // Whole pictures at a time, so that taps are still in the cache when they are summed.
@@ -231,7 +288,15 @@ fn forward(folded: &Folded, n: usize, ws: &mut Workspace) -> f64 {
         }
         if let Some(next) = folded.levels.get(l + 1) {
             let side = next.grid.side;
-            phases::squeeze_rows(&ws.state, stride, level.half(), side, 0..n * side * side, &mut ws.other, next.state_stride());
+            phases::squeeze_rows(
+                &ws.state,
+                stride,
+                level.half(),
+                side,
+                0..n * side * side,
+                &mut ws.other,
+                next.state_stride(),
+            );
             std::mem::swap(&mut ws.state, &mut ws.other);
         }
     }
@@ -246,7 +311,15 @@ fn prior_row<'a>(level: &'a FoldedLevel, row: usize, split: &'a [f32]) -> (usize
     }
 }
 
-fn couple(folded: &Folded, level: &FoldedLevel, step: &FoldedStep, taps: &[f32], tile: Range<usize>, x: &mut [f32], scratch: &mut Scratch) -> f64 {
+fn couple(
+    folded: &Folded,
+    level: &FoldedLevel,
+    step: &FoldedStep,
+    taps: &[f32],
+    tile: Range<usize>,
+    x: &mut [f32],
+    scratch: &mut Scratch,
+) -> f64 {
     let (m, stride, n) = (level.half(), padded(level.coupling_out), tile.len());
     phases::net_output(level, step, taps, tile, &mut scratch.out);
     let out = &scratch.out[..n * stride];
@@ -271,7 +344,15 @@ fn backward(folded: &Folded, n: usize, weight: f32, ws: &mut Workspace, gradient
             let side = level.grid.side;
             ws.d_other[..rows * stride].fill(0.0);
             let next = &folded.levels[l + 1];
-            phases::unsqueeze_rows(&ws.d, next.state_stride(), level.half(), side, 0..rows, &mut ws.d_other, stride);
+            phases::unsqueeze_rows(
+                &ws.d,
+                next.state_stride(),
+                level.half(),
+                side,
+                0..rows,
+                &mut ws.d_other,
+                stride,
+            );
             std::mem::swap(&mut ws.d, &mut ws.d_other);
         } else {
             ws.d[..rows * stride].fill(0.0);
@@ -279,15 +360,39 @@ fn backward(folded: &Folded, n: usize, weight: f32, ws: &mut Workspace, gradient
         for chunk in tiles(0..rows, chunk_pictures(pixels) * pixels) {
             let at = chunk.start * stride..chunk.end * stride;
             let (x, d) = (&ws.saved[l][at.clone()], &mut ws.d[at]);
-            prior_backward(folded, level, chunk, x, d, weight, &mut ws.chunk, &mut ws.scratch, to);
+            prior_backward(
+                folded,
+                level,
+                chunk,
+                x,
+                d,
+                weight,
+                &mut ws.chunk,
+                &mut ws.scratch,
+                to,
+            );
         }
         for (k, step) in level.steps.iter().enumerate().rev() {
-            let Some(transposed) = &step.transposed else { return };
+            let Some(transposed) = &step.transposed else {
+                return;
+            };
             for chunk in tiles(0..rows, chunk_pictures(pixels) * pixels) {
                 let at = chunk.start * stride..chunk.end * stride;
                 let (x, d) = (&mut ws.saved[l][at.clone()], &mut ws.d[at.clone()]);
                 let d_before = &mut ws.d_other[at];
-                step_backward(folded, level, step, transposed, x, d, d_before, weight, &mut ws.chunk, &mut ws.scratch, &mut to.steps[k]);
+                step_backward(
+                    folded,
+                    level,
+                    step,
+                    transposed,
+                    x,
+                    d,
+                    d_before,
+                    weight,
+                    &mut ws.chunk,
+                    &mut ws.scratch,
+                    &mut to.steps[k],
+                );
             }
             std::mem::swap(&mut ws.d, &mut ws.d_other);
         }
@@ -295,7 +400,10 @@ fn backward(folded: &Folded, n: usize, weight: f32, ws: &mut Workspace, gradient
 }
 
 /// Gradients of a level's prior; `d` gets what it says of the state.
-#[expect(clippy::too_many_arguments, reason = "inputs, scratch and gradients of one chunk")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "inputs, scratch and gradients of one chunk"
+)]
 fn prior_backward(
     folded: &Folded,
     level: &FoldedLevel,
@@ -307,15 +415,35 @@ fn prior_backward(
     scratch: &mut Scratch,
     to: &mut LevelGradients,
 ) {
-    let (c, m, stride, e_stride) = (level.channels, level.half(), level.state_stride(), padded(level.channels));
+    let (c, m, stride, e_stride) = (
+        level.channels,
+        level.half(),
+        level.state_stride(),
+        padded(level.channels),
+    );
     let rows = chunk.len();
     match &level.prior {
-        FoldedPrior::Top { stride: p_stride, is_map, .. } => {
+        FoldedPrior::Top {
+            stride: p_stride,
+            is_map,
+            ..
+        } => {
             for row in 0..rows {
-                let pixel = if *is_map { (chunk.start + row) % level.grid.pixels() } else { 0 };
+                let pixel = if *is_map {
+                    (chunk.start + row) % level.grid.pixels()
+                } else {
+                    0
+                };
                 let prior = phases::top_prior_row(level, chunk.start + row);
                 let g = &mut to.prior_b[pixel * p_stride..(pixel + 1) * p_stride];
-                gaussian_backward(&x[row * stride..], prior, c, weight, &mut d[row * stride..], g);
+                gaussian_backward(
+                    &x[row * stride..],
+                    prior,
+                    c,
+                    weight,
+                    &mut d[row * stride..],
+                    g,
+                );
             }
         }
         FoldedPrior::Split { w, b, transposed } => {
@@ -329,38 +457,112 @@ fn prior_backward(
                 for (i, row) in tile.clone().enumerate() {
                     let at = row * stride + m;
                     let prior = &buffers.sum[i * e_stride..(i + 1) * e_stride];
-                    gaussian_backward(&x[at..(row + 1) * stride], prior, c - m, weight, &mut d[at..(row + 1) * stride], &mut d_prior[i * e_stride..(i + 1) * e_stride]);
+                    gaussian_backward(
+                        &x[at..(row + 1) * stride],
+                        prior,
+                        c - m,
+                        weight,
+                        &mut d[at..(row + 1) * stride],
+                        &mut d_prior[i * e_stride..(i + 1) * e_stride],
+                    );
                 }
-                add_column_sums(d_prior, e_stride, c, b.by_class.then_some((level, tile.start)), &mut to.prior_b);
+                add_column_sums(
+                    d_prior,
+                    e_stride,
+                    c,
+                    b.by_class.then_some((level, tile.start)),
+                    &mut to.prior_b,
+                );
                 // `scratch.gathered` still holds the neighbourhoods of this tile.
-                let lhs = Lhs { data: &scratch.gathered[..len * g_stride], row: 1, column: g_stride };
-                let rhs = Rhs::Rows { data: d_prior, stride: e_stride, n: c };
-                gemm(w.k(), lhs, rhs, &mut to.prior_w, e_stride, Init::Accumulate, Finish::None);
-                let lhs = Lhs { data: d_prior, row: e_stride, column: 1 };
+                let lhs = Lhs {
+                    data: &scratch.gathered[..len * g_stride],
+                    row: 1,
+                    column: g_stride,
+                };
+                let rhs = Rhs::Rows {
+                    data: d_prior,
+                    stride: e_stride,
+                    n: c,
+                };
+                gemm(
+                    w.k(),
+                    lhs,
+                    rhs,
+                    &mut to.prior_w,
+                    e_stride,
+                    Init::Accumulate,
+                    Finish::None,
+                );
+                let lhs = Lhs {
+                    data: d_prior,
+                    row: e_stride,
+                    column: 1,
+                };
                 let to = &mut buffers.d_gathered[tile.start * g_stride..];
-                gemm(len, lhs, Rhs::Packed(transposed), to, g_stride, Init::Zero, Finish::None);
+                gemm(
+                    len,
+                    lhs,
+                    Rhs::Packed(transposed),
+                    to,
+                    g_stride,
+                    Init::Zero,
+                    Finish::None,
+                );
             }
-            add_mirrored_taps(level, &buffers.d_gathered, g_stride, rows, folded.width, &mut buffers.sum, d);
+            add_mirrored_taps(
+                level,
+                &buffers.d_gathered,
+                g_stride,
+                rows,
+                folded.width,
+                &mut buffers.sum,
+                d,
+            );
         }
     }
 }
 
 /// `d[.., ..m] += sum over mirrored taps of d_gathered`: the gradient through `gather`.
-fn add_mirrored_taps(level: &FoldedLevel, d_gathered: &[f32], g_stride: usize, rows: usize, width: usize, sum: &mut [f32], d: &mut [f32]) {
+fn add_mirrored_taps(
+    level: &FoldedLevel,
+    d_gathered: &[f32],
+    g_stride: usize,
+    rows: usize,
+    width: usize,
+    sum: &mut [f32],
+    d: &mut [f32],
+) {
     let (m, stride) = (level.half(), level.state_stride());
     let s_stride = padded(m);
     for tile in tiles(0..rows, tile_rows(width)) {
         let sums = &mut sum[..tile.len() * s_stride];
-        sum_taps(d_gathered, g_stride, m, level.grid, tile.clone(), true, &[], &[], sums, s_stride);
+        sum_taps(
+            d_gathered,
+            g_stride,
+            m,
+            level.grid,
+            tile.clone(),
+            true,
+            &[],
+            &[],
+            sums,
+            s_stride,
+        );
         for (row, sum) in tile.zip(sums.chunks_exact(s_stride)) {
-            d[row * stride..row * stride + m].iter_mut().zip(sum).for_each(|(a, b)| *a += b);
+            d[row * stride..row * stride + m]
+                .iter_mut()
+                .zip(sum)
+                .for_each(|(a, b)| *a += b);
         }
     }
 }
 
 /// One step backward for the rows of a chunk (whole pictures). `x` comes in as the step's output and leaves as
 /// its input; `d` is the gradient of the output, `d_before` gets that of the input.
-#[expect(clippy::too_many_arguments, reason = "inputs, scratch and gradients of one step")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "inputs, scratch and gradients of one step"
+)]
 fn step_backward(
     folded: &Folded,
     level: &FoldedLevel,
@@ -374,19 +576,51 @@ fn step_backward(
     scratch: &mut Scratch,
     to: &mut StepGradients,
 ) {
-    let (c, m, o, width) = (level.channels, level.half(), level.coupling_out, folded.width);
+    let (c, m, o, width) = (
+        level.channels,
+        level.half(),
+        level.coupling_out,
+        folded.width,
+    );
     let (stride, h_stride, o_stride) = (level.state_stride(), padded(width), padded(o));
     let (g_stride, t_stride) = (taps_stride(m), level.taps_out_stride());
     let rows = x.len() / stride;
     let tile_size = tile_rows(width);
-    let Chunk { gathered, h1, h2, taps, d_out, d_gathered, gathered_d, d_h1, d_h2, sum } = buffers;
+    let Chunk {
+        gathered,
+        h1,
+        h2,
+        taps,
+        d_out,
+        d_gathered,
+        gathered_d,
+        d_h1,
+        d_h2,
+        sum,
+    } = buffers;
 
     // The network once more.
     for tile in tiles(0..rows, tile_size) {
-        let (g, a, b) = (&mut gathered[tile.start * g_stride..], &mut h1[tile.start * h_stride..], &mut h2[tile.start * h_stride..]);
+        let (g, a, b) = (
+            &mut gathered[tile.start * g_stride..],
+            &mut h1[tile.start * h_stride..],
+            &mut h2[tile.start * h_stride..],
+        );
         phases::hidden_tile(level, step, x, tile.clone(), g, a, b, &mut scratch.class);
-        let lhs = Lhs { data: b, row: h_stride, column: 1 };
-        gemm(tile.len(), lhs, Rhs::Packed(&step.w3), &mut taps[tile.start * t_stride..], t_stride, Init::Zero, Finish::None);
+        let lhs = Lhs {
+            data: b,
+            row: h_stride,
+            column: 1,
+        };
+        gemm(
+            tile.len(),
+            lhs,
+            Rhs::Packed(&step.w3),
+            &mut taps[tile.start * t_stride..],
+            t_stride,
+            Init::Zero,
+            Finish::None,
+        );
     }
     // The coupling: its inverse and its gradients.
     for tile in tiles(0..rows, tile_size) {
@@ -395,15 +629,33 @@ fn step_backward(
         let at = tile.start * stride..tile.end * stride;
         let d_out = &mut d_out[tile.start * o_stride..tile.end * o_stride];
         if folded.affine {
-            affine_backward(out, o_stride, m, &mut x[at.clone()], &mut d[at], stride, weight, d_out);
+            affine_backward(
+                out,
+                o_stride,
+                m,
+                &mut x[at.clone()],
+                &mut d[at],
+                stride,
+                weight,
+                d_out,
+            );
         } else {
             phases::additive(out, o_stride, m, &mut x[at.clone()], stride, -1.0);
-            for (d_out, d) in d_out.chunks_exact_mut(o_stride).zip(d[at].chunks_exact(stride)) {
+            for (d_out, d) in d_out
+                .chunks_exact_mut(o_stride)
+                .zip(d[at].chunks_exact(stride))
+            {
                 d_out.fill(0.0);
                 d_out[..m].copy_from_slice(&d[m..2 * m]);
             }
         }
-        add_column_sums(d_out, o_stride, o, step.b3.by_class.then_some((level, tile.start)), &mut to.b3);
+        add_column_sums(
+            d_out,
+            o_stride,
+            o,
+            step.b3.by_class.then_some((level, tile.start)),
+            &mut to.b3,
+        );
     }
     // The three convolutions.
     for tile in tiles(0..rows, tile_size) {
@@ -411,24 +663,75 @@ fn step_backward(
         let h_at = tile.start * h_stride..tile.end * h_stride;
         let (h1, h2) = (&h1[h_at.clone()], &h2[h_at]);
         let gd = &mut gathered_d[..n * t_stride];
-        gather(d_out, o_stride, o, level.grid, tile.clone(), true, gd, t_stride);
+        gather(
+            d_out,
+            o_stride,
+            o,
+            level.grid,
+            tile.clone(),
+            true,
+            gd,
+            t_stride,
+        );
         product_of_rows(width, h2, h_stride, gd, t_stride, 9 * o, &mut to.w3);
 
         let d_h2 = &mut d_h2[..n * h_stride];
-        let lhs = Lhs { data: gd, row: t_stride, column: 1 };
-        gemm(n, lhs, Rhs::Packed(&transposed.w3), d_h2, h_stride, Init::Zero, Finish::WherePositive(h2));
+        let lhs = Lhs {
+            data: gd,
+            row: t_stride,
+            column: 1,
+        };
+        gemm(
+            n,
+            lhs,
+            Rhs::Packed(&transposed.w3),
+            d_h2,
+            h_stride,
+            Init::Zero,
+            Finish::WherePositive(h2),
+        );
         add_column_sums(d_h2, h_stride, width, None, &mut to.b2);
         product_of_rows(width, h1, h_stride, d_h2, h_stride, width, &mut to.w2);
 
         let d_h1 = &mut d_h1[..n * h_stride];
-        let lhs = Lhs { data: d_h2, row: h_stride, column: 1 };
-        gemm(n, lhs, Rhs::Packed(&transposed.w2), d_h1, h_stride, Init::Zero, Finish::WherePositive(h1));
-        add_column_sums(d_h1, h_stride, width, step.b1.by_class.then_some((level, tile.start)), &mut to.b1);
+        let lhs = Lhs {
+            data: d_h2,
+            row: h_stride,
+            column: 1,
+        };
+        gemm(
+            n,
+            lhs,
+            Rhs::Packed(&transposed.w2),
+            d_h1,
+            h_stride,
+            Init::Zero,
+            Finish::WherePositive(h1),
+        );
+        add_column_sums(
+            d_h1,
+            h_stride,
+            width,
+            step.b1.by_class.then_some((level, tile.start)),
+            &mut to.b1,
+        );
         let g = &gathered[tile.start * g_stride..tile.end * g_stride];
         product_of_rows(9 * m, g, g_stride, d_h1, h_stride, width, &mut to.w1);
 
-        let lhs = Lhs { data: d_h1, row: h_stride, column: 1 };
-        gemm(n, lhs, Rhs::Packed(&transposed.w1), &mut d_gathered[tile.start * g_stride..], g_stride, Init::Zero, Finish::None);
+        let lhs = Lhs {
+            data: d_h1,
+            row: h_stride,
+            column: 1,
+        };
+        gemm(
+            n,
+            lhs,
+            Rhs::Packed(&transposed.w1),
+            &mut d_gathered[tile.start * g_stride..],
+            g_stride,
+            Init::Zero,
+            Finish::None,
+        );
     }
     add_mirrored_taps(level, d_gathered, g_stride, rows, width, sum, d);
     // Mixing and actnorm.
@@ -436,7 +739,14 @@ fn step_backward(
         let at = tile.start * stride..tile.end * stride;
         let n = tile.len();
         let before = &mut sum[..n * stride];
-        phases::mix_rows(&x[at.clone()], before, stride, n, &step.unmix, &step.unmix_bias);
+        phases::mix_rows(
+            &x[at.clone()],
+            before,
+            stride,
+            n,
+            &step.unmix,
+            &step.unmix_bias,
+        );
         x[at.clone()].copy_from_slice(before);
         let d = &d[at.clone()];
         product_of_rows(c, d, stride, before, stride, c, &mut to.mix);
@@ -446,20 +756,64 @@ fn step_backward(
 }
 
 fn mix_transposed(d: &[f32], d_before: &mut [f32], stride: usize, n: usize, matrix: &PackedMatrix) {
-    let lhs = Lhs { data: d, row: stride, column: 1 };
-    gemm(n, lhs, Rhs::Packed(matrix), d_before, stride, Init::Zero, Finish::None);
+    let lhs = Lhs {
+        data: d,
+        row: stride,
+        column: 1,
+    };
+    gemm(
+        n,
+        lhs,
+        Rhs::Packed(matrix),
+        d_before,
+        stride,
+        Init::Zero,
+        Finish::None,
+    );
 }
 
 /// `to[i, j] += sum over rows of a[row, i] * b[row, j]`.
-fn product_of_rows(n_a: usize, a: &[f32], a_stride: usize, b: &[f32], b_stride: usize, n_b: usize, to: &mut [f32]) {
-    let lhs = Lhs { data: a, row: 1, column: a_stride };
-    gemm(n_a, lhs, Rhs::Rows { data: b, stride: b_stride, n: n_b }, to, b_stride, Init::Accumulate, Finish::None);
+fn product_of_rows(
+    n_a: usize,
+    a: &[f32],
+    a_stride: usize,
+    b: &[f32],
+    b_stride: usize,
+    n_b: usize,
+    to: &mut [f32],
+) {
+    let lhs = Lhs {
+        data: a,
+        row: 1,
+        column: a_stride,
+    };
+    gemm(
+        n_a,
+        lhs,
+        Rhs::Rows {
+            data: b,
+            stride: b_stride,
+            n: n_b,
+        },
+        to,
+        b_stride,
+        Init::Accumulate,
+        Finish::None,
+    );
 }
 
 /// Adds the sum of each column to the one row of `to`, or to the row of each pixel's border class.
-fn add_column_sums(d: &[f32], stride: usize, n: usize, by_class: Option<(&FoldedLevel, usize)>, to: &mut [f32]) {
+fn add_column_sums(
+    d: &[f32],
+    stride: usize,
+    n: usize,
+    by_class: Option<(&FoldedLevel, usize)>,
+    to: &mut [f32],
+) {
     for (i, row) in d.chunks_exact(stride).enumerate() {
-        let class = by_class.map_or(0, |(level, start)| level.classes[(start + i) % level.grid.pixels()] as usize);
+        let class = by_class.map_or(0, |(level, start)| {
+            level.classes[(start + i) % level.grid.pixels()] as usize
+        });
         let to = &mut to[class * stride..class * stride + n];
         to.iter_mut().zip(row).for_each(|(a, b)| *a += b);
     }
@@ -502,7 +856,14 @@ multiversion! {
 const LANES: usize = 8;
 
 /// One row of `weight * ln N(z; mean, exp(log_std)^2)` backward: sets `d` of `z`, adds to `d` of the prior row.
-fn gaussian_backward(z: &[f32], prior: &[f32], e: usize, weight: f32, d: &mut [f32], d_prior: &mut [f32]) {
+fn gaussian_backward(
+    z: &[f32],
+    prior: &[f32],
+    e: usize,
+    weight: f32,
+    d: &mut [f32],
+    d_prior: &mut [f32],
+) {
     for c in 0..e {
         let scale = exp(-prior[e + c]);
         let eps = (z[c] - prior[c]) * scale;
@@ -526,41 +887,81 @@ mod tests {
         let dims = params.config.dims() as f64;
         let weight_sum = -1.0 / (dims * std::f64::consts::LN_2);
         let weight = (weight_sum / x.len() as f64) as f32;
-        accumulate(&folded, params.config.channels, x, weight, &mut Workspace::default(), &mut gradients);
+        accumulate(
+            &folded,
+            params.config.channels,
+            x,
+            weight,
+            &mut Workspace::default(),
+            &mut gradients,
+        );
         let loss = f64::from(weight) * gradients.log_prob;
         (loss, parameter_gradients(params, &gradients, weight_sum, 2))
     }
 
     #[test]
     fn gradients_agree_with_differences_of_the_loss() {
-        for permutation in [Permutation::Invconv, Permutation::InvconvLu, Permutation::Shuffle, Permutation::Reverse] {
+        for permutation in [
+            Permutation::Invconv,
+            Permutation::InvconvLu,
+            Permutation::Shuffle,
+            Permutation::Reverse,
+        ] {
             for (coupling, padding) in [
                 (Coupling::Affine, Padding::EdgeBias),
                 (Coupling::Affine, Padding::FinalOnes),
                 (Coupling::Additive, Padding::Zeros),
                 (Coupling::Additive, Padding::EdgeBias),
             ] {
-                let config = GlowConfig { image_size: 8, channels: 3, levels: 2, depth: 2, width: 20, permutation, coupling, bits: 5, padding };
+                let config = GlowConfig {
+                    image_size: 8,
+                    channels: 3,
+                    levels: 2,
+                    depth: 2,
+                    width: 20,
+                    permutation,
+                    coupling,
+                    bits: 5,
+                    padding,
+                };
                 let mut params = Params::perturbed(config, 5);
                 // Couplings that matter: the last convolution is not near zero.
                 let mut noise = Noise::new(9);
-                let x: Vec<Vec<f32>> = (0..3).map(|_| (0..192).map(|_| 0.3 * noise.normal()).collect()).collect();
+                let x: Vec<Vec<f32>> = (0..3)
+                    .map(|_| (0..192).map(|_| 0.3 * noise.normal()).collect())
+                    .collect();
                 let x: Vec<&[f32]> = x.iter().map(Vec::as_slice).collect();
                 let layout = std::sync::Arc::clone(&params.layout);
                 let (_, gradient) = loss_and_gradients(&params, &x);
                 for entry in layout.entries().iter().filter(|e| e.trained) {
                     let range = entry.offset..entry.offset + entry.count();
-                    let (lower, upper) = (entry.name.ends_with("permutation.l"), entry.name.ends_with("permutation.u"));
+                    let (lower, upper) = (
+                        entry.name.ends_with("permutation.l"),
+                        entry.name.ends_with("permutation.u"),
+                    );
                     let c = entry.shape[0];
                     let direction: Vec<f32> = (0..entry.count())
-                        .map(|at| if (lower && at % c >= at / c) || (upper && at % c <= at / c) { 0.0 } else { noise.normal() })
+                        .map(|at| {
+                            if (lower && at % c >= at / c) || (upper && at % c <= at / c) {
+                                0.0
+                            } else {
+                                noise.normal()
+                            }
+                        })
                         .collect();
                     let norm = direction.iter().map(|v| v * v).sum::<f32>().sqrt();
-                    let along: f64 = gradient[range.clone()].iter().zip(&direction).map(|(g, d)| f64::from(g * d / norm)).sum();
+                    let along: f64 = gradient[range.clone()]
+                        .iter()
+                        .zip(&direction)
+                        .map(|(g, d)| f64::from(g * d / norm))
+                        .sum();
                     let h = 2e-3;
                     let mut at = |sign: f32| {
                         let before = params.data.clone();
-                        params.data[range.clone()].iter_mut().zip(&direction).for_each(|(p, d)| *p += sign * h * d / norm);
+                        params.data[range.clone()]
+                            .iter_mut()
+                            .zip(&direction)
+                            .for_each(|(p, d)| *p += sign * h * d / norm);
                         let loss = loss_and_gradients(&params, &x).0;
                         params.data = before;
                         loss
@@ -568,7 +969,11 @@ mod tests {
                     let difference = (at(1.0) - at(-1.0)) / (2.0 * f64::from(h));
                     let error = (along - difference).abs();
                     let tolerance = 2e-3 + 0.02 * difference.abs();
-                    assert!(error < tolerance, "{permutation:?} {coupling:?} {padding:?} {}: {along} {difference}", entry.name);
+                    assert!(
+                        error < tolerance,
+                        "{permutation:?} {coupling:?} {padding:?} {}: {along} {difference}",
+                        entry.name
+                    );
                 }
             }
         }

@@ -11,7 +11,7 @@ use super::optimizer::{Optimizer, Rule};
 use crate::export::write_atomically;
 use crate::formats::weights::widened;
 use crate::model::GlowConfig;
-use crate::model::params::Params;
+use crate::model::params::{Layout, Params};
 
 /// The `format` metadata of a checkpoint.
 pub const FORMAT: &str = "glow-explorer-checkpoint/1";
@@ -76,7 +76,10 @@ impl Checkpoint {
     ///
     /// Errors: the folder cannot be written or the disk is full.
     pub fn write(&self, path: &Path) -> Result<(), CheckpointError> {
-        let fail = |problem: String| CheckpointError { problem, path: path.into() };
+        let fail = |problem: String| CheckpointError {
+            problem,
+            path: path.into(),
+        };
         let header = Header {
             config: self.params.config.clone(),
             train: self.train.clone(),
@@ -93,43 +96,73 @@ impl Checkpoint {
         let n = self.params.data.len();
         let views = bytes
             .iter()
-            .map(|(name, bytes)| TensorView::new(Dtype::F32, vec![n], bytes).map(|view| (*name, view)))
+            .map(|(name, bytes)| {
+                TensorView::new(Dtype::F32, vec![n], bytes).map(|view| (*name, view))
+            })
             .collect::<Result<Vec<_>, _>>()
             .map_err(|e| fail(e.to_string()))?;
-        let metadata = HashMap::from([("format".to_owned(), FORMAT.to_owned()), ("header".to_owned(), header)]);
-        let file = safetensors::serialize(views, Some(metadata)).map_err(|e| fail(e.to_string()))?;
-        write_atomically(path, |writer| std::io::Write::write_all(writer, &file)).map_err(|e| fail(e.to_string()))
+        let metadata = HashMap::from([
+            ("format".to_owned(), FORMAT.to_owned()),
+            ("header".to_owned(), header),
+        ]);
+        let file =
+            safetensors::serialize(views, Some(metadata)).map_err(|e| fail(e.to_string()))?;
+        write_atomically(path, |writer| std::io::Write::write_all(writer, &file))
+            .map_err(|e| fail(e.to_string()))
     }
 
     fn vectors(&self) -> [(&'static str, &[f32]); 4] {
         let o = &self.optimizer;
-        [("weights", &self.params.data), ("average", &o.average), ("m", &o.m), ("v", &o.v)]
+        [
+            ("weights", &self.params.data),
+            ("average", &o.average),
+            ("m", &o.m),
+            ("v", &o.v),
+        ]
     }
 
     /// Reads what [`Checkpoint::write`] wrote.
     ///
     /// Errors: unreadable, another format, or vectors that do not fit the config.
     pub fn read(path: &Path) -> Result<Self, CheckpointError> {
-        let fail = |problem: String| CheckpointError { problem, path: path.into() };
+        let fail = |problem: String| CheckpointError {
+            problem,
+            path: path.into(),
+        };
         let bytes = std::fs::read(path).map_err(|e| fail(e.to_string()))?;
         let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(|e| fail(e.to_string()))?;
         let metadata = metadata.metadata().clone().unwrap_or_default();
         if metadata.get("format").map(String::as_str) != Some(FORMAT) {
             return Err(fail(format!("its format is not {FORMAT}")));
         }
-        let header = metadata.get("header").ok_or_else(|| fail("it has no header".into()))?;
+        let header = metadata
+            .get("header")
+            .ok_or_else(|| fail("it has no header".into()))?;
         let header: Header = serde_json::from_str(header).map_err(|e| fail(e.to_string()))?;
         let config = header.config.validated().map_err(|e| fail(e.to_string()))?;
         let tensors = SafeTensors::deserialize(&bytes).map_err(|e| fail(e.to_string()))?;
+        // A config can claim more numbers than any machine has.
+        if Layout::new(&config, false).len() > bytes.len() {
+            return Err(fail(
+                "its config wants more numbers than the file holds".into(),
+            ));
+        }
         let mut params = Params::zeros(config, false);
         let n = params.data.len();
         let vector = |name: &str| {
             let tensor = tensors.tensor(name).map_err(|e| fail(e.to_string()))?;
-            widened(&tensor).filter(|v| v.len() == n).ok_or_else(|| fail(format!("{name} does not have {n} numbers")))
+            widened(&tensor)
+                .filter(|v| v.len() == n)
+                .ok_or_else(|| fail(format!("{name} does not have {n} numbers")))
         };
         params.data = vector("weights")?;
         let mut optimizer = Optimizer::new(header.rule, header.train.rates(), &vector("average")?);
         (optimizer.t, optimizer.m, optimizer.v) = (header.updates, vector("m")?, vector("v")?);
-        Ok(Self { params, optimizer, progress: header.progress, train: header.train })
+        Ok(Self {
+            params,
+            optimizer,
+            progress: header.progress,
+            train: header.train,
+        })
     }
 }

@@ -51,14 +51,21 @@ pub struct TrainConfig {
 impl TrainConfig {
     /// The optimiser's rates.
     pub fn rates(&self) -> Rates {
-        Rates { beta2: self.beta2, ..Rates::default() }
+        Rates {
+            beta2: self.beta2,
+            ..Rates::default()
+        }
     }
 
     /// The learning rate at a step (from 0) and at a progress through the run (0..1).
     pub fn learning_rate(&self, step: u64, progress: f64) -> f32 {
         const LAST: f64 = 0.05;
         let rise = ((step + 1) as f64 / self.warmup.max(1) as f64).min(1.0);
-        let left = if self.decay > 0.0 { ((1.0 - progress) / self.decay).clamp(0.0, 1.0) } else { 1.0 };
+        let left = if self.decay > 0.0 {
+            ((1.0 - progress) / self.decay).clamp(0.0, 1.0)
+        } else {
+            1.0
+        };
         (f64::from(self.lr) * rise * (LAST + (1.0 - LAST) * left)) as f32
     }
 }

@@ -19,7 +19,9 @@ impl CpuGradients {
     pub fn new(params: &Params, threads: usize) -> Result<Self, ModelError> {
         let threads = threads.max(1);
         let folded = Folded::new(params, true)?;
-        let parts = (0..threads).map(|_| (Workspace::default(), Gradients::zeros(&folded))).collect();
+        let parts = (0..threads)
+            .map(|_| (Workspace::default(), Gradients::zeros(&folded)))
+            .collect();
         Ok(Self { threads, parts })
     }
 
@@ -27,7 +29,11 @@ impl CpuGradients {
     /// the order of the layout.
     ///
     /// Errors: a 1x1 convolution without an inverse.
-    pub fn loss_and_gradients(&mut self, params: &Params, x: &[&[f32]]) -> Result<(f64, Vec<f32>), ModelError> {
+    pub fn loss_and_gradients(
+        &mut self,
+        params: &Params,
+        x: &[&[f32]],
+    ) -> Result<(f64, Vec<f32>), ModelError> {
         let folded = Folded::new_parallel(params, true, self.threads)?;
         let weight_sum = -1.0 / (params.config.dims() as f64 * std::f64::consts::LN_2);
         let weight = (weight_sum / x.len().max(1) as f64) as f32;
@@ -48,12 +54,22 @@ impl CpuGradients {
         let (head, tail) = self.parts.split_at_mut(1);
         let total = &mut head[0].1;
         tail.iter().for_each(|(_, part)| total.add(part));
-        let bits = f64::from(params.config.bits) + weight_sum / x.len().max(1) as f64 * total.log_prob;
-        Ok((bits, parameter_gradients(params, total, weight_sum, self.threads)))
+        let bits =
+            f64::from(params.config.bits) + weight_sum / x.len().max(1) as f64 * total.log_prob;
+        Ok((
+            bits,
+            parameter_gradients(params, total, weight_sum, self.threads),
+        ))
     }
 }
 
-fn run(folded: &Folded, channels: usize, x: &[&[f32]], weight: f32, (workspace, gradients): &mut (Workspace, Gradients)) {
+fn run(
+    folded: &Folded,
+    channels: usize,
+    x: &[&[f32]],
+    weight: f32,
+    (workspace, gradients): &mut (Workspace, Gradients),
+) {
     gradients.clear();
     accumulate(folded, channels, x, weight, workspace, gradients);
 }

@@ -22,7 +22,12 @@ pub fn data_dependent_init(params: &mut Params, x: &[&[f32]]) -> Result<(), Mode
         let stride = padded(shape.channels);
         if l == 0 {
             state = Aligned::zeros(rows * stride);
-            load_picture_rows(x, params.config.channels, &Folded::level(params, 0, 0..0, false)?, &mut state);
+            load_picture_rows(
+                x,
+                params.config.channels,
+                &Folded::level(params, 0, 0..0, false)?,
+                &mut state,
+            );
         }
         let mut other = Aligned::zeros(rows * stride);
         for k in 0..params.config.depth {
@@ -35,19 +40,50 @@ pub fn data_dependent_init(params: &mut Params, x: &[&[f32]]) -> Result<(), Mode
             scratch.reserve(&level, params.config.width);
             for tile in tiles(0..rows, 128) {
                 let at = tile.start * stride..tile.end * stride;
-                phases::mix_rows(&state[at.clone()], &mut other[at], stride, tile.len(), &step.mix, &step.mix_bias);
+                phases::mix_rows(
+                    &state[at.clone()],
+                    &mut other[at],
+                    stride,
+                    tile.len(),
+                    &step.mix,
+                    &step.mix_bias,
+                );
             }
             std::mem::swap(&mut state, &mut other);
-            hidden_moments(&level, step, &state, rows, &mut scratch, Layer::First).store(params, &format!("{p}coupling.actnorm1"));
+            hidden_moments(&level, step, &state, rows, &mut scratch, Layer::First)
+                .store(params, &format!("{p}coupling.actnorm1"));
             let level = Folded::level(params, l, k..k + 1, false)?;
-            hidden_moments(&level, &level.steps[0], &state, rows, &mut scratch, Layer::Second)
-                .store(params, &format!("{p}coupling.actnorm2"));
+            hidden_moments(
+                &level,
+                &level.steps[0],
+                &state,
+                rows,
+                &mut scratch,
+                Layer::Second,
+            )
+            .store(params, &format!("{p}coupling.actnorm2"));
             let level = Folded::level(params, l, k..k + 1, false)?;
-            couple(&level, &level.steps[0], params.is_affine(), &mut state, rows, params.config.width, &mut scratch);
+            couple(
+                &level,
+                &level.steps[0],
+                params.is_affine(),
+                &mut state,
+                rows,
+                params.config.width,
+                &mut scratch,
+            );
         }
         if let Some(next) = shapes.get(l + 1) {
             let mut coarse = Aligned::zeros(rows / 4 * padded(next.channels));
-            phases::squeeze_rows(&state, stride, shape.channels / 2, next.side, 0..rows / 4, &mut coarse, padded(next.channels));
+            phases::squeeze_rows(
+                &state,
+                stride,
+                shape.channels / 2,
+                next.side,
+                0..rows / 4,
+                &mut coarse,
+                padded(next.channels),
+            );
             state = coarse;
         }
     }
@@ -61,24 +97,53 @@ enum Layer {
 }
 
 /// Moments of what an actnorm of the coupling network sees, given that it is still the identity.
-fn hidden_moments(level: &FoldedLevel, step: &FoldedStep, state: &[f32], rows: usize, scratch: &mut Scratch, layer: Layer) -> Moments {
+fn hidden_moments(
+    level: &FoldedLevel,
+    step: &FoldedStep,
+    state: &[f32],
+    rows: usize,
+    scratch: &mut Scratch,
+    layer: Layer,
+) -> Moments {
     let width = step.w2.n();
     let h_stride = padded(width);
     let mut moments = Moments::new(width);
     for tile in tiles(0..rows, tile_rows(width)) {
         let n = tile.len();
-        let Scratch { gathered, h1, h2, class, .. } = scratch;
+        let Scratch {
+            gathered,
+            h1,
+            h2,
+            class,
+            ..
+        } = scratch;
         phases::hidden_tile(level, step, state, tile.clone(), gathered, h1, h2, class);
         // The same products without the relu.
         match layer {
             Layer::First => {
                 phases::fill_classes(level, tile, class);
                 let class = step.b1.by_class.then_some(class.as_slice());
-                let init = Init::Bias { table: &step.b1.table, stride: step.b1.stride, class };
-                product(n, gathered, taps_stride(level.half()), &step.w1, h2, h_stride, init);
+                let init = Init::Bias {
+                    table: &step.b1.table,
+                    stride: step.b1.stride,
+                    class,
+                };
+                product(
+                    n,
+                    gathered,
+                    taps_stride(level.half()),
+                    &step.w1,
+                    h2,
+                    h_stride,
+                    init,
+                );
             }
             Layer::Second => {
-                let init = Init::Bias { table: &step.b2, stride: h_stride, class: None };
+                let init = Init::Bias {
+                    table: &step.b2,
+                    stride: h_stride,
+                    class: None,
+                };
                 product(n, h1, h_stride, &step.w2, h2, h_stride, init);
             }
         }
@@ -87,11 +152,39 @@ fn hidden_moments(level: &FoldedLevel, step: &FoldedStep, state: &[f32], rows: u
     moments
 }
 
-fn product(n: usize, a: &[f32], stride: usize, w: &PackedMatrix, to: &mut [f32], to_stride: usize, init: Init) {
-    gemm(n, Lhs { data: a, row: stride, column: 1 }, Rhs::Packed(w), to, to_stride, init, Finish::None);
+fn product(
+    n: usize,
+    a: &[f32],
+    stride: usize,
+    w: &PackedMatrix,
+    to: &mut [f32],
+    to_stride: usize,
+    init: Init,
+) {
+    gemm(
+        n,
+        Lhs {
+            data: a,
+            row: stride,
+            column: 1,
+        },
+        Rhs::Packed(w),
+        to,
+        to_stride,
+        init,
+        Finish::None,
+    );
 }
 
-fn couple(level: &FoldedLevel, step: &FoldedStep, affine: bool, state: &mut [f32], rows: usize, width: usize, scratch: &mut Scratch) {
+fn couple(
+    level: &FoldedLevel,
+    step: &FoldedStep,
+    affine: bool,
+    state: &mut [f32],
+    rows: usize,
+    width: usize,
+    scratch: &mut Scratch,
+) {
     let (stride, o_stride) = (level.state_stride(), padded(level.coupling_out));
     let mut taps = Aligned::zeros(rows * level.taps_out_stride());
     phases::net(level, step, state, 0..rows, &mut taps, scratch);
@@ -100,7 +193,14 @@ fn couple(level: &FoldedLevel, step: &FoldedStep, affine: bool, state: &mut [f32
         let out = &scratch.out[..tile.len() * o_stride];
         let x = &mut state[tile.start * stride..tile.end * stride];
         if affine {
-            phases::affine_forward(out, o_stride, level.half(), x, stride, &mut scratch.per_row[..tile.len()]);
+            phases::affine_forward(
+                out,
+                o_stride,
+                level.half(),
+                x,
+                stride,
+                &mut scratch.per_row[..tile.len()],
+            );
         } else {
             phases::additive(out, o_stride, level.half(), x, stride, 1.0);
         }
@@ -116,7 +216,11 @@ struct Moments {
 
 impl Moments {
     fn new(channels: usize) -> Self {
-        Self { rows: 0, sum: vec![0.0; channels], square: vec![0.0; channels] }
+        Self {
+            rows: 0,
+            sum: vec![0.0; channels],
+            square: vec![0.0; channels],
+        }
     }
 
     fn of(data: &[f32], stride: usize, channels: usize) -> Self {
@@ -138,10 +242,19 @@ impl Moments {
     fn store(&self, params: &mut Params, name: &str) {
         let n = self.rows.max(1) as f64;
         let mean: Vec<f64> = self.sum.iter().map(|v| v / n).collect();
-        for (to, m) in params.slice_mut(&format!("{name}.bias")).iter_mut().zip(&mean) {
+        for (to, m) in params
+            .slice_mut(&format!("{name}.bias"))
+            .iter_mut()
+            .zip(&mean)
+        {
             *to = -m as f32;
         }
-        for ((to, m), square) in params.slice_mut(&format!("{name}.log_scale")).iter_mut().zip(&mean).zip(&self.square) {
+        for ((to, m), square) in params
+            .slice_mut(&format!("{name}.log_scale"))
+            .iter_mut()
+            .zip(&mean)
+            .zip(&self.square)
+        {
             let std = (square / n - m * m).max(0.0).sqrt();
             *to = ((1.0 / (std + 1e-6)).ln() / f64::from(LOG_SCALE_FACTOR)) as f32;
         }

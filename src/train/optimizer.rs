@@ -28,7 +28,11 @@ pub struct Rates {
 
 impl Default for Rates {
     fn default() -> Self {
-        Self { beta1: 0.9, beta2: 0.99, epsilon: 1e-8 }
+        Self {
+            beta1: 0.9,
+            beta2: 0.99,
+            epsilon: 1e-8,
+        }
     }
 }
 
@@ -53,11 +57,25 @@ impl Optimizer {
     /// At the start of a training from `weights`.
     pub fn new(rule: Rule, rates: Rates, weights: &[f32]) -> Self {
         let zeros = vec![0.0; weights.len()];
-        Self { rule, rates, t: 0, m: zeros.clone(), v: zeros, average: weights.to_vec() }
+        Self {
+            rule,
+            rates,
+            t: 0,
+            m: zeros.clone(),
+            v: zeros,
+            average: weights.to_vec(),
+        }
     }
 
     /// One update with the gradient times `gradient_scale`; `decay` is that of the averaged weights.
-    pub fn step(&mut self, weights: &mut [f32], gradient: &[f32], gradient_scale: f32, learning_rate: f32, decay: f32) {
+    pub fn step(
+        &mut self,
+        weights: &mut [f32],
+        gradient: &[f32],
+        gradient_scale: f32,
+        learning_rate: f32,
+        decay: f32,
+    ) {
         self.t += 1;
         let t = self.t as f64;
         let (b1, b2) = (f64::from(self.rates.beta1), f64::from(self.rates.beta2));
@@ -68,11 +86,31 @@ impl Optimizer {
             // epsilon stands beside the corrected root, as in the usual statement of Adam.
             Rule::Adam => {
                 let (step, epsilon) = (learning_rate * bias2 / bias1, self.rates.epsilon * bias2);
-                adam(weights, gradient, &mut self.m, &mut self.v, gradient_scale, self.rates.beta1, self.rates.beta2, step, epsilon);
+                adam(
+                    weights,
+                    gradient,
+                    &mut self.m,
+                    &mut self.v,
+                    gradient_scale,
+                    self.rates.beta1,
+                    self.rates.beta2,
+                    step,
+                    epsilon,
+                );
             }
             Rule::Adamax => {
                 let step = learning_rate * bias2 / bias1;
-                adamax(weights, gradient, &mut self.m, &mut self.v, gradient_scale, self.rates.beta1, self.rates.beta2, step, self.rates.epsilon);
+                adamax(
+                    weights,
+                    gradient,
+                    &mut self.m,
+                    &mut self.v,
+                    gradient_scale,
+                    self.rates.beta1,
+                    self.rates.beta2,
+                    step,
+                    self.rates.epsilon,
+                );
             }
         }
         average(&mut self.average, weights, 1.0 - keep);
@@ -111,7 +149,11 @@ multiversion! {
 
 /// Euclidean norm.
 pub fn norm(gradient: &[f32]) -> f64 {
-    gradient.iter().map(|&g| f64::from(g) * f64::from(g)).sum::<f64>().sqrt()
+    gradient
+        .iter()
+        .map(|&g| f64::from(g) * f64::from(g))
+        .sum::<f64>()
+        .sqrt()
 }
 
 #[cfg(test)]
@@ -127,7 +169,12 @@ mod tests {
                 let gradient: Vec<f32> = w.iter().map(|v| 2.0 * (v - 1.0)).collect();
                 optimizer.step(&mut w, &gradient, 1.0, 0.01, 0.9);
             }
-            assert!(w.iter().chain(&optimizer.average).all(|v| (v - 1.0).abs() < 0.02), "{rule:?} {w:?}");
+            assert!(
+                w.iter()
+                    .chain(&optimizer.average)
+                    .all(|v| (v - 1.0).abs() < 0.02),
+                "{rule:?} {w:?}"
+            );
         }
     }
 

@@ -131,27 +131,57 @@ impl Trainer {
     /// actnorms of new weights.
     ///
     /// Errors: pictures that cannot be read, or a batch of none.
-    pub fn start(config: GlowConfig, start: Option<Params>, train: TrainConfig, run: Run) -> Result<Self, TrainError> {
+    pub fn start(
+        config: GlowConfig,
+        start: Option<Params>,
+        train: TrainConfig,
+        run: Run,
+    ) -> Result<Self, TrainError> {
         if train.batch == 0 {
-            return Err(TrainError::Setup("a batch has at least one picture: give --batch 1 or more".into()));
+            return Err(TrainError::Setup(
+                "a batch has at least one picture: give --batch 1 or more".into(),
+            ));
         }
         let params = match start {
             Some(params) => params,
             None => {
                 let mut params = Params::initial(config, train.seed);
                 let n = train.init_batch.clamp(1, run.pictures.len());
-                let mut stream = BatchStream::new(Arc::clone(&run.pictures), n, train.seed, 0, !train.no_flip, run.threads)?;
+                let mut stream = BatchStream::new(
+                    Arc::clone(&run.pictures),
+                    n,
+                    train.seed,
+                    0,
+                    !train.no_flip,
+                    run.threads,
+                )?;
                 let batch = stream.next_batch()?;
-                let x = inputs(&batch, &params.config, &mut Noise::with_stream(train.seed, NOISE_STREAM));
+                let x = inputs(
+                    &batch,
+                    &params.config,
+                    &mut Noise::with_stream(train.seed, NOISE_STREAM),
+                );
                 let x: Vec<&[f32]> = x.iter().map(Vec::as_slice).collect();
                 data_dependent_init(&mut params, &x)?;
                 params
             }
         };
         let optimizer = Optimizer::new(train.optimizer, train.rates(), &params.data);
-        let progress = Progress { pictures_seen: 0, position: 0, seconds: 0.0, curve: Vec::new() };
+        let progress = Progress {
+            pictures_seen: 0,
+            position: 0,
+            seconds: 0.0,
+            curve: Vec::new(),
+        };
         let gradients = CpuGradients::new(&params, run.threads)?;
-        Ok(Self { run, train, params, optimizer, progress, gradients })
+        Ok(Self {
+            run,
+            train,
+            params,
+            optimizer,
+            progress,
+            gradients,
+        })
     }
 
     /// Takes up the checkpoint beside the weight file.
@@ -159,7 +189,12 @@ impl Trainer {
     /// Errors: a checkpoint that cannot be read or is of another model than `config`.
     pub fn resume(config: &GlowConfig, train: TrainConfig, run: Run) -> Result<Self, TrainError> {
         let path = run.checkpoint_path();
-        let Checkpoint { params, mut optimizer, progress, .. } = Checkpoint::read(&path)?;
+        let Checkpoint {
+            params,
+            mut optimizer,
+            progress,
+            ..
+        } = Checkpoint::read(&path)?;
         if params.config != *config {
             return Err(TrainError::Setup(format!(
                 "the checkpoint holds another model than the config; give the same config or another --out: {}",
@@ -168,13 +203,24 @@ impl Trainer {
         }
         (optimizer.rule, optimizer.rates) = (train.optimizer, train.rates());
         let gradients = CpuGradients::new(&params, run.threads)?;
-        Ok(Self { run, train, params, optimizer, progress, gradients })
+        Ok(Self {
+            run,
+            train,
+            params,
+            optimizer,
+            progress,
+            gradients,
+        })
     }
 
     /// Trains until the run's end or until `stop` says so; saves at the end in either case.
     ///
     /// Errors: pictures, files, or weights that no longer have an inverse.
-    pub fn train(&mut self, stop: &dyn Fn() -> bool, report: &mut dyn FnMut(TrainEvent)) -> Result<(), TrainError> {
+    pub fn train(
+        &mut self,
+        stop: &dyn Fn() -> bool,
+        report: &mut dyn FnMut(TrainEvent),
+    ) -> Result<(), TrainError> {
         let flip = !self.train.no_flip;
         let mut stream = BatchStream::new(
             Arc::clone(&self.run.pictures),
@@ -184,7 +230,10 @@ impl Trainer {
             flip,
             1,
         )?;
-        report(TrainEvent::Started { pictures_seen: self.progress.pictures_seen, n_parameters: self.params.data.len() });
+        report(TrainEvent::Started {
+            pictures_seen: self.progress.pictures_seen,
+            n_parameters: self.params.data.len(),
+        });
         let (start, seconds_before) = (Instant::now(), self.progress.seconds);
         let (mut saved, mut losses) = (Instant::now(), Vec::new());
         loop {
@@ -193,12 +242,20 @@ impl Trainer {
                 break;
             }
             let batch = stream.next_batch()?;
-            batch.left_out.iter().for_each(|name| report(TrainEvent::LeftOut(name.clone())));
+            batch
+                .left_out
+                .iter()
+                .for_each(|name| report(TrainEvent::LeftOut(name.clone())));
             match self.step(&batch, done)? {
                 Some((bits_per_dim, gradient_norm)) => {
                     losses.push(bits_per_dim);
                     let pictures_seen = self.progress.pictures_seen;
-                    report(TrainEvent::Step { pictures_seen, bits_per_dim, gradient_norm, done });
+                    report(TrainEvent::Step {
+                        pictures_seen,
+                        bits_per_dim,
+                        gradient_norm,
+                        done,
+                    });
                 }
                 None => report(TrainEvent::Skipped),
             }
@@ -217,8 +274,13 @@ impl Trainer {
 
     /// How much of the run is done, by pictures or by minutes, whichever ends first.
     fn done(&self, elapsed_secs: f64) -> f64 {
-        let by_pictures = self.train.pictures.map_or(0.0, |n| self.progress.pictures_seen as f64 / n.max(1) as f64);
-        let by_time = self.train.minutes.map_or(0.0, |m| elapsed_secs / (60.0 * m.max(1e-9)));
+        let by_pictures = self.train.pictures.map_or(0.0, |n| {
+            self.progress.pictures_seen as f64 / n.max(1) as f64
+        });
+        let by_time = self
+            .train
+            .minutes
+            .map_or(0.0, |m| elapsed_secs / (60.0 * m.max(1e-9)));
         by_pictures.max(by_time)
     }
 
@@ -237,7 +299,13 @@ impl Trainer {
         }
         let scale = (self.train.clip / length.max(1e-12)).min(1.0) as f32;
         let lr = self.train.learning_rate(self.optimizer.t, done);
-        self.optimizer.step(&mut self.params.data, &gradient, scale, lr, self.train.average);
+        self.optimizer.step(
+            &mut self.params.data,
+            &gradient,
+            scale,
+            lr,
+            self.train.average,
+        );
         self.restore_fixed_entries();
         self.progress.pictures_seen += x.len() as u64;
         Ok(Some((bits, length)))
@@ -254,7 +322,10 @@ impl Trainer {
 
     /// The averaged weights.
     pub fn averaged(&self) -> Params {
-        Params { data: self.optimizer.average.clone(), ..self.params.clone() }
+        Params {
+            data: self.optimizer.average.clone(),
+            ..self.params.clone()
+        }
     }
 
     /// Where the run stands.
@@ -278,7 +349,13 @@ impl Trainer {
             round_trip,
         };
         self.progress.curve.push(point);
-        weights::write(&self.run.out, &averaged, &self.provenance(), None, self.run.precision)?;
+        weights::write(
+            &self.run.out,
+            &averaged,
+            &self.provenance(),
+            None,
+            self.run.precision,
+        )?;
         let checkpoint = Checkpoint {
             params: self.params.clone(),
             optimizer: self.optimizer.clone(),
@@ -301,8 +378,15 @@ impl Trainer {
         let encoded = fast.encode(&refs, &|| false)?;
         let latents: Vec<&Latent> = encoded.iter().map(|e| &e.latent).collect();
         let back = fast.decode(&latents, &|| false)?;
-        let errors = back.iter().flatten().zip(x.iter().flatten()).map(|(a, b)| f64::from((a - b).abs()));
-        Ok(errors.fold(0.0, |worst: f64, e| if e > worst || e.is_nan() { e } else { worst }))
+        let errors = back
+            .iter()
+            .flatten()
+            .zip(x.iter().flatten())
+            .map(|(a, b)| f64::from((a - b).abs()));
+        Ok(errors.fold(
+            0.0,
+            |worst: f64, e| if e > worst || e.is_nan() { e } else { worst },
+        ))
     }
 
     fn provenance(&self) -> serde_json::Value {
@@ -325,14 +409,23 @@ impl Trainer {
 
 /// Model inputs of a batch, noise drawn in order.
 fn inputs(batch: &Batch, config: &GlowConfig, noise: &mut Noise) -> Vec<Vec<f32>> {
-    batch.pixels.chunks_exact(config.dims()).map(|bytes| x_from_bytes(bytes, config, Some(noise))).collect()
+    batch
+        .pixels
+        .chunks_exact(config.dims())
+        .map(|bytes| x_from_bytes(bytes, config, Some(noise)))
+        .collect()
 }
 
 /// Mean bits per dimension of (at most `limit`) pictures of a set and the value of each, with noise that is the
 /// same at every call.
 ///
 /// Errors: a picture that cannot be read; a model without an inverse.
-pub fn bits_per_dim(fast: &FastGlow, config: &GlowConfig, set: &PictureSet, limit: usize) -> Result<(f64, Vec<f64>), TrainError> {
+pub fn bits_per_dim(
+    fast: &FastGlow,
+    config: &GlowConfig,
+    set: &PictureSet,
+    limit: usize,
+) -> Result<(f64, Vec<f64>), TrainError> {
     let n = set.len().min(limit.max(1));
     let mut noise = Noise::new(1);
     let mut bits = Vec::with_capacity(n);
@@ -345,14 +438,21 @@ pub fn bits_per_dim(fast: &FastGlow, config: &GlowConfig, set: &PictureSet, limi
         let refs: Vec<&[f32]> = x.iter().map(Vec::as_slice).collect();
         for encoded in fast.encode(&refs, &|| false)? {
             let log_prob: f64 = encoded.level_log_prob.iter().sum();
-            bits.push(f64::from(config.bits) - log_prob / (config.dims() as f64 * std::f64::consts::LN_2));
+            bits.push(
+                f64::from(config.bits) - log_prob / (config.dims() as f64 * std::f64::consts::LN_2),
+            );
         }
     }
     Ok((bits.iter().sum::<f64>() / n as f64, bits))
 }
 
 /// `n` samples at a temperature, always from the same eps.
-fn samples(fast: &FastGlow, config: &GlowConfig, n: usize, temperature: f32) -> Result<Vec<RgbImage>, ModelError> {
+fn samples(
+    fast: &FastGlow,
+    config: &GlowConfig,
+    n: usize,
+    temperature: f32,
+) -> Result<Vec<RgbImage>, ModelError> {
     let mut latents = Vec::with_capacity(n);
     for i in 0..n {
         let mut latent = Latent::zeros(config);
@@ -364,5 +464,9 @@ fn samples(fast: &FastGlow, config: &GlowConfig, n: usize, temperature: f32) -> 
         latents.push(latent);
     }
     let refs: Vec<&Latent> = latents.iter().collect();
-    Ok(fast.decode(&refs, &|| false)?.iter().map(|x| picture_from_x(x, config).0).collect())
+    Ok(fast
+        .decode(&refs, &|| false)?
+        .iter()
+        .map(|x| picture_from_x(x, config).0)
+        .collect())
 }

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::backward::{Gradients, LevelGradients, StepGradients};
-use crate::kernels::neighbours::{BORDER_CLASSES, taps_stride, tap_is_outside};
+use crate::kernels::neighbours::{BORDER_CLASSES, tap_is_outside, taps_stride};
 use crate::kernels::padded;
 use crate::model::config::{Padding, Permutation};
 use crate::model::folded::{LOG_SCALE_FACTOR, outside_sum};
@@ -12,11 +12,21 @@ use crate::model::params::Params;
 
 /// Gradients of the parameters, in the order of the layout. `weight_sum` is the derivative of the loss by a
 /// term that every picture's log-likelihood holds once: `-1 / (D ln 2)`.
-pub fn parameter_gradients(params: &Params, gradients: &Gradients, weight_sum: f64, threads: usize) -> Vec<f32> {
+pub fn parameter_gradients(
+    params: &Params,
+    gradients: &Gradients,
+    weight_sum: f64,
+    threads: usize,
+) -> Vec<f32> {
     let shapes = params.config.level_shapes();
     let depth = params.config.depth;
-    let steps: Vec<(usize, usize)> = (0..shapes.len()).flat_map(|l| (0..depth).map(move |k| (l, k))).collect();
-    let mut out = Out { params, data: vec![0.0; params.data.len()] };
+    let steps: Vec<(usize, usize)> = (0..shapes.len())
+        .flat_map(|l| (0..depth).map(move |k| (l, k)))
+        .collect();
+    let mut out = Out {
+        params,
+        data: vec![0.0; params.data.len()],
+    };
     let share = steps.len().div_ceil(threads.max(1));
     let parts: Vec<Vec<Named>> = std::thread::scope(|scope| {
         let handles: Vec<_> = steps
@@ -24,18 +34,33 @@ pub fn parameter_gradients(params: &Params, gradients: &Gradients, weight_sum: f
             .map(|part| {
                 scope.spawn(move || {
                     let unfold = |&(l, k): &(usize, usize)| {
-                        step_gradients(params, l, k, shapes_channels(params, l), &gradients.levels[l].steps[k], weight_sum)
+                        step_gradients(
+                            params,
+                            l,
+                            k,
+                            shapes_channels(params, l),
+                            &gradients.levels[l].steps[k],
+                            weight_sum,
+                        )
                     };
                     part.iter().flat_map(unfold).collect()
                 })
             })
             .collect();
-        handles.into_iter().map(|h| h.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+        handles
+            .into_iter()
+            .map(|h| {
+                h.join()
+                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            })
+            .collect()
     });
     parts.into_iter().flatten().for_each(|named| out.put(named));
     for (l, shape) in shapes.iter().enumerate() {
         let is_top = l + 1 == shapes.len();
-        prior_gradients(params, l, shape.channels, is_top, &gradients.levels[l]).into_iter().for_each(|n| out.put(n));
+        prior_gradients(params, l, shape.channels, is_top, &gradients.levels[l])
+            .into_iter()
+            .for_each(|n| out.put(n));
     }
     out.data
 }
@@ -81,7 +106,9 @@ struct Conv<'a> {
 
 impl Conv<'_> {
     fn unfold(&self, params: &Params) -> Vec<Named> {
-        let Conv { out, input, taps, .. } = *self;
+        let Conv {
+            out, input, taps, ..
+        } = *self;
         let weight = params.slice(&format!("{}.weight", self.name));
         let bias = params.slice(&format!("{}.bias", self.scale_name));
         let log_scale = params.slice(&format!("{}.log_scale", self.scale_name));
@@ -90,13 +117,22 @@ impl Conv<'_> {
         let mut d_weight = vec![0.0; weight.len()];
         let mut d_border = vec![0.0; border.map_or(0, <[f32]>::len)];
         let (mut d_bias, mut d_log_scale) = (vec![0.0; out], vec![0.0; out]);
-        let classes = if self.padding == Padding::Zeros || taps == 1 { 1 } else { BORDER_CLASSES };
+        let classes = if self.padding == Padding::Zeros || taps == 1 {
+            1
+        } else {
+            BORDER_CLASSES
+        };
         for j in 0..out {
             let s = scale(log_scale[j]);
             let by_class = |class: usize| self.d_bias[class * self.stride + j];
             let bias_sum: f32 = (0..classes).map(by_class).sum();
             // What reaches a tap that looks outside, summed over the classes in which it does.
-            let outside = |t: usize| -> f32 { (0..classes).filter(|&class| tap_is_outside(class, t)).map(by_class).sum() };
+            let outside = |t: usize| -> f32 {
+                (0..classes)
+                    .filter(|&class| tap_is_outside(class, t))
+                    .map(by_class)
+                    .sum()
+            };
             let mut d_s = bias_sum * bias[j];
             d_bias[j] = bias_sum * s;
             for i in 0..input {
@@ -114,7 +150,9 @@ impl Conv<'_> {
                 for t in 0..taps {
                     d_border[j * taps + t] = outside(t) * s;
                 }
-                d_s += (0..classes).map(|class| by_class(class) * outside_sum(class, |t| border[j * taps + t])).sum::<f32>();
+                d_s += (0..classes)
+                    .map(|class| by_class(class) * outside_sum(class, |t| border[j * taps + t]))
+                    .sum::<f32>();
             }
             d_log_scale[j] = LOG_SCALE_FACTOR * s * d_s;
         }
@@ -130,13 +168,24 @@ impl Conv<'_> {
     }
 }
 
-fn step_gradients(params: &Params, level: usize, step: usize, c: usize, g: &StepGradients, weight_sum: f64) -> Vec<Named> {
+fn step_gradients(
+    params: &Params,
+    level: usize,
+    step: usize,
+    c: usize,
+    g: &StepGradients,
+    weight_sum: f64,
+) -> Vec<Named> {
     let p = format!("levels.{level}.steps.{step}.");
     let config = &params.config;
     let (m, o, width) = (c / 2, config.coupling_out(c), config.width);
     let (h, t_stride) = (padded(width), taps_stride(o));
     // Only convolutions with a log_scale of their own pad with ones; the first one of a network does not.
-    let first_padding = if config.padding == Padding::FinalOnes { Padding::Zeros } else { config.padding };
+    let first_padding = if config.padding == Padding::FinalOnes {
+        Padding::Zeros
+    } else {
+        config.padding
+    };
     let mut named = Vec::new();
     let mut conv = |conv: Conv| named.extend(conv.unfold(params));
     conv(Conv {
@@ -183,44 +232,74 @@ fn step_gradients(params: &Params, level: usize, step: usize, c: usize, g: &Step
         .map(|&v| (f64::from(v) * f64::from(LOG_SCALE_FACTOR)).exp())
         .collect();
     let d_t = &g.mix_bias[..c];
-    let d_m = Matrix::from_fn(c, |i, j| f64::from(g.mix[i * stride + j]) + f64::from(d_t[i]) * f64::from(bias[j]));
+    let d_m = Matrix::from_fn(c, |i, j| {
+        f64::from(g.mix[i * stride + j]) + f64::from(d_t[i]) * f64::from(bias[j])
+    });
     let side = config.level_shapes()[level].side;
     let log_det_weight = weight_sum * (side * side) as f64;
     let mut d_bias = vec![0.0; c];
     let mut d_log_scale = vec![0.0; c];
     for j in 0..c {
-        d_bias[j] = (0..c).map(|i| f64::from(d_t[i]) * w[(i, j)] * s[j]).sum::<f64>() as f32;
+        d_bias[j] = (0..c)
+            .map(|i| f64::from(d_t[i]) * w[(i, j)] * s[j])
+            .sum::<f64>() as f32;
         let d_s: f64 = (0..c).map(|i| d_m[(i, j)] * w[(i, j)]).sum();
         d_log_scale[j] = (f64::from(LOG_SCALE_FACTOR) * (s[j] * d_s + log_det_weight)) as f32;
     }
     named.push((format!("{p}actnorm.bias"), d_bias));
     named.push((format!("{p}actnorm.log_scale"), d_log_scale));
     let d_w = Matrix::from_fn(c, |i, j| d_m[(i, j)] * s[j]);
-    named.extend(mixing_gradients(params, &format!("{p}permutation."), &w, d_w, log_det_weight));
+    named.extend(mixing_gradients(
+        params,
+        &format!("{p}permutation."),
+        &w,
+        d_w,
+        log_det_weight,
+    ));
     named
 }
 
 /// Gradients of the 1x1 convolution's own numbers from that of `W`; `ln |det W|` has the gradient `W^-T`.
-fn mixing_gradients(params: &Params, p: &str, w: &Matrix, d_w: Matrix, log_det_weight: f64) -> Vec<Named> {
+fn mixing_gradients(
+    params: &Params,
+    p: &str,
+    w: &Matrix,
+    d_w: Matrix,
+    log_det_weight: f64,
+) -> Vec<Named> {
     let c = w.n;
     match params.config.permutation {
         Permutation::Reverse | Permutation::Shuffle => Vec::new(),
         Permutation::Invconv => {
             // `Folded::new` refused matrices without an inverse before a gradient was taken.
             let inverse = w.inverse().unwrap_or_else(|| Matrix::zeros(c));
-            let d = (0..c * c).map(|at| (d_w.data[at] + log_det_weight * inverse[(at % c, at / c)]) as f32).collect();
+            let d = (0..c * c)
+                .map(|at| (d_w.data[at] + log_det_weight * inverse[(at % c, at / c)]) as f32)
+                .collect();
             vec![(format!("{p}weight"), d)]
         }
         Permutation::InvconvLu => {
             // W = P L U: dL = (P^T dW) U^T below the diagonal, dU = L^T (P^T dW) on and above it.
             let (lower, upper) = params.lu_factors(p, c);
-            let permuted = Matrix::from_f32(c, params.slice(&format!("{p}p"))).transposed().dot(&d_w);
+            let permuted = Matrix::from_f32(c, params.slice(&format!("{p}p")))
+                .transposed()
+                .dot(&d_w);
             let d_lower = permuted.dot(&upper.transposed());
             let d_upper = lower.transposed().dot(&permuted);
             let keep = |d: &Matrix, wanted: &dyn Fn(usize, usize) -> bool| -> Vec<f32> {
-                (0..c * c).map(|at| if wanted(at / c, at % c) { d.data[at] as f32 } else { 0.0 }).collect()
+                (0..c * c)
+                    .map(|at| {
+                        if wanted(at / c, at % c) {
+                            d.data[at] as f32
+                        } else {
+                            0.0
+                        }
+                    })
+                    .collect()
             };
-            let d_log_s = (0..c).map(|i| (d_upper[(i, i)] * upper[(i, i)] + log_det_weight) as f32).collect();
+            let d_log_s = (0..c)
+                .map(|i| (d_upper[(i, i)] * upper[(i, i)] + log_det_weight) as f32)
+                .collect();
             vec![
                 (format!("{p}l"), keep(&d_lower, &|i, j| j < i)),
                 (format!("{p}u"), keep(&d_upper, &|i, j| j > i)),
@@ -230,14 +309,25 @@ fn mixing_gradients(params: &Params, p: &str, w: &Matrix, d_w: Matrix, log_det_w
     }
 }
 
-fn prior_gradients(params: &Params, level: usize, c: usize, is_top: bool, g: &LevelGradients) -> Vec<Named> {
+fn prior_gradients(
+    params: &Params,
+    level: usize,
+    c: usize,
+    is_top: bool,
+    g: &LevelGradients,
+) -> Vec<Named> {
     if is_top {
         let pixels = params.slice("prior.mean").len() / c;
         let stride = padded(2 * c);
         let part = |offset: usize| -> Vec<f32> {
-            (0..c * pixels).map(|at| g.prior_b[at % pixels * stride + offset + at / pixels]).collect()
+            (0..c * pixels)
+                .map(|at| g.prior_b[at % pixels * stride + offset + at / pixels])
+                .collect()
         };
-        return vec![("prior.mean".into(), part(0)), ("prior.log_std".into(), part(c))];
+        return vec![
+            ("prior.mean".into(), part(0)),
+            ("prior.log_std".into(), part(c)),
+        ];
     }
     let m = c / 2;
     let stride = padded(c);

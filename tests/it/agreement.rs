@@ -29,22 +29,47 @@ fn the_fast_form_agrees_with_the_plain_model() {
             let input = Tensor::from_vec(x.concat(), (n, c, size, size), &Device::Cpu).unwrap();
             let plain = glow.encode(&input).unwrap();
             for (l, eps) in plain.eps.iter().enumerate() {
-                let eps = eps.permute((0, 3, 1, 2)).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
-                let given: Vec<f32> = encoded.iter().flat_map(|e| e.latent.levels[l].data.clone()).collect();
+                let eps = eps
+                    .permute((0, 3, 1, 2))
+                    .unwrap()
+                    .flatten_all()
+                    .unwrap()
+                    .to_vec1::<f32>()
+                    .unwrap();
+                let given: Vec<f32> = encoded
+                    .iter()
+                    .flat_map(|e| e.latent.levels[l].data.clone())
+                    .collect();
                 let largest = eps.iter().fold(0.0f32, |m, v| m.max(v.abs()));
                 let error = max_difference(&given, &eps);
-                assert!(error <= 1e-3 * largest, "{config:?} level {l}: {error} of {largest}");
+                assert!(
+                    error <= 1e-3 * largest,
+                    "{config:?} level {l}: {error} of {largest}"
+                );
                 let log_prob = plain.level_log_prob[l].to_vec1::<f32>().unwrap();
                 for (e, lp) in encoded.iter().zip(log_prob) {
-                    let per_dim = (e.level_log_prob[l] - f64::from(lp)).abs() / (config.dims() as f64 * 2f64.ln());
+                    let per_dim = (e.level_log_prob[l] - f64::from(lp)).abs()
+                        / (config.dims() as f64 * 2f64.ln());
                     assert!(per_dim < 1e-4, "{config:?} level {l}: {per_dim} bits/dim");
                 }
             }
             let latents: Vec<&Latent> = encoded.iter().map(|e| &e.latent).collect();
             let decoded = fast.decode(&latents, &|| false).unwrap();
-            let back = glow.decode(&plain.eps).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
-            assert!(max_difference(&decoded.concat(), &back) < 1e-4, "{config:?}: decode");
-            assert!(max_difference(decoded.concat().iter(), x.concat().iter()) < 1e-4, "{config:?}: round trip");
+            let back = glow
+                .decode(&plain.eps)
+                .unwrap()
+                .flatten_all()
+                .unwrap()
+                .to_vec1::<f32>()
+                .unwrap();
+            assert!(
+                max_difference(&decoded.concat(), &back) < 1e-4,
+                "{config:?}: decode"
+            );
+            assert!(
+                max_difference(decoded.concat().iter(), x.concat().iter()) < 1e-4,
+                "{config:?}: round trip"
+            );
         }
     }
 }
@@ -53,12 +78,22 @@ fn the_fast_form_agrees_with_the_plain_model() {
 fn a_decode_from_a_coarse_state_is_the_whole_decode() {
     for config in configs().into_iter().filter(|c| c.levels > 1) {
         let fast = FastGlow::new(&lively(&config, 7), 2).unwrap();
-        let encoded = fast.encode(&refs(&pictures(&config, 2, 3)), &|| false).unwrap();
+        let encoded = fast
+            .encode(&refs(&pictures(&config, 2, 3)), &|| false)
+            .unwrap();
         let latents: Vec<&Latent> = encoded.iter().map(|e| &e.latent).collect();
+        let (whole, states) = fast
+            .decode_from(&latents, &[None, None], true, &|| false)
+            .unwrap();
         for level in 0..config.levels - 1 {
-            let (whole, states) = fast.decode_from(&latents, &[None, None], Some(level), &|| false).unwrap();
-            let starts: Vec<_> = states.iter().map(Some).collect();
-            let (part, _) = fast.decode_from(&latents, &starts, None, &|| false).unwrap();
+            let starts: Vec<_> = states
+                .iter()
+                .map(|s| s.iter().find(|s| s.level == level))
+                .collect();
+            assert!(starts.iter().all(Option::is_some));
+            let (part, _) = fast
+                .decode_from(&latents, &starts, false, &|| false)
+                .unwrap();
             assert_eq!(whole, part, "{config:?} from level {level}");
         }
     }
@@ -69,27 +104,51 @@ fn hand_written_gradients_agree_with_plain_backward() {
     for config in configs() {
         let params = lively(&config, 13);
         let x = pictures(&config, 4, 17);
-        let (bits, gradient) = CpuGradients::new(&params, 2).unwrap().loss_and_gradients(&params, &refs(&x)).unwrap();
+        let (bits, gradient) = CpuGradients::new(&params, 2)
+            .unwrap()
+            .loss_and_gradients(&params, &refs(&x))
+            .unwrap();
 
         let vars: HashMap<String, Var> = tensors(&params, &Device::Cpu)
             .unwrap()
             .into_iter()
             .map(|(name, tensor)| (name, Var::from_tensor(&tensor).unwrap()))
             .collect();
-        let named = vars.iter().map(|(name, var)| (name.clone(), var.as_tensor().clone())).collect();
+        let named = vars
+            .iter()
+            .map(|(name, var)| (name.clone(), var.as_tensor().clone()))
+            .collect();
         let vb = VarBuilder::from_tensors(named, DType::F32, &Device::Cpu);
         let glow = Glow::from_vars(&config, &vb).unwrap();
         let (c, size) = (config.channels, config.image_size);
         let input = Tensor::from_vec(x.concat(), (4, c, size, size), &Device::Cpu).unwrap();
         let loss = glow.bits_per_dim(&input).unwrap();
-        assert!((f64::from(loss.to_scalar::<f32>().unwrap()) - bits).abs() < 1e-4, "{config:?}: loss");
+        assert!(
+            (f64::from(loss.to_scalar::<f32>().unwrap()) - bits).abs() < 1e-4,
+            "{config:?}: loss"
+        );
         let grads = loss.backward().unwrap();
         for entry in params.layout.entries().iter().filter(|e| e.trained) {
             let given = &gradient[entry.offset..entry.offset + entry.count()];
-            let expected = grads.get(vars[&entry.name].as_tensor()).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
+            let expected = grads
+                .get(vars[&entry.name].as_tensor())
+                .unwrap()
+                .flatten_all()
+                .unwrap()
+                .to_vec1::<f32>()
+                .unwrap();
             let norm = expected.iter().map(|v| v * v).sum::<f32>().sqrt();
-            let error = given.iter().zip(&expected).map(|(a, b)| (a - b) * (a - b)).sum::<f32>().sqrt();
-            assert!(error <= 1e-4 * norm + 1e-7, "{config:?} {}: {error} of {norm}", entry.name);
+            let error = given
+                .iter()
+                .zip(&expected)
+                .map(|(a, b)| (a - b) * (a - b))
+                .sum::<f32>()
+                .sqrt();
+            assert!(
+                error <= 1e-4 * norm + 1e-7,
+                "{config:?} {}: {error} of {norm}",
+                entry.name
+            );
         }
     }
 }

@@ -22,13 +22,22 @@ struct Scratch {
 
 impl Scratch {
     fn new() -> Self {
-        let scratch = Self { folder: tempfile::tempdir().unwrap() };
+        let scratch = Self {
+            folder: tempfile::tempdir().unwrap(),
+        };
         let params = support::lively(&config(), 3);
         let provenance = json!({ "data": "made up", "curve": [
             { "pictures": 10, "train_bits_per_dim": 5.0, "valid_bits_per_dim": 4.5, "round_trip": 1e-6 },
             { "pictures": 20, "train_bits_per_dim": 4.0, "valid_bits_per_dim": null, "round_trip": 1e-6 },
         ] });
-        weights::write(&scratch.path("m.safetensors"), &params, &provenance, None, Precision::F32).unwrap();
+        weights::write(
+            &scratch.path("m.safetensors"),
+            &params,
+            &provenance,
+            None,
+            Precision::F32,
+        )
+        .unwrap();
         let direction = |name: &str, index| Direction {
             name: name.into(),
             vector: sample(&config(), 8, index),
@@ -60,7 +69,9 @@ impl Scratch {
 
     /// The same with the small model, on one thread.
     fn model(&self, words: &str) -> Output {
-        self.run(&format!("{words} --model m.safetensors --device cpu --threads 1"))
+        self.run(&format!(
+            "{words} --model m.safetensors --device cpu --threads 1"
+        ))
     }
 
     #[track_caller]
@@ -79,7 +90,9 @@ impl Scratch {
 
     fn names(&self) -> Vec<String> {
         let entries = std::fs::read_dir(self.folder.path()).unwrap();
-        let mut names: Vec<String> = entries.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        let mut names: Vec<String> = entries
+            .map(|e| e.unwrap().file_name().into_string().unwrap())
+            .collect();
         names.sort();
         names
     }
@@ -147,7 +160,10 @@ fn samples_are_decided_by_the_seed() {
     scratch.ok("sample --count 5 --columns 3 --seed 7 --gap 1 --scale 2 --out one.png");
     scratch.ok("sample --count 5 --columns 3 --seed 7 --gap 1 --scale 2 --out two.png");
     scratch.ok("sample --count 5 --columns 3 --seed 8 --gap 1 --scale 2 --out three.png");
-    assert_eq!(scratch.png("one.png").dimensions(), (3 * 32 + 2, 2 * 32 + 1));
+    assert_eq!(
+        scratch.png("one.png").dimensions(),
+        (3 * 32 + 2, 2 * 32 + 1)
+    );
     assert!(bytes(&scratch.path("one.png")) == bytes(&scratch.path("two.png")));
     assert_ne!(scratch.png("one.png"), scratch.png("three.png"));
 
@@ -158,21 +174,32 @@ fn samples_are_decided_by_the_seed() {
     let second = image::imageops::crop_imm(&sheet, 16, 0, 16, 16).to_image();
     assert_eq!(scratch.png("frames/frame-0002.png"), second);
     scratch.ok("sample --count 2 --temperature 0,0 --frames cold");
-    assert_eq!(scratch.png("cold/frame-0001.png"), scratch.png("cold/frame-0002.png"));
+    assert_eq!(
+        scratch.png("cold/frame-0001.png"),
+        scratch.png("cold/frame-0002.png")
+    );
 }
 
 #[test]
 fn pictures_carry_their_settings() {
     let scratch = Scratch::new();
     scratch.ok("sample --count 2 --seed 7 --temperature 0.5 --out s.png");
-    let settings: Value = serde_json::from_str(&read_settings(&scratch.path("s.png")).unwrap()).unwrap();
+    let settings: Value =
+        serde_json::from_str(&read_settings(&scratch.path("s.png")).unwrap()).unwrap();
     assert_eq!(settings["command"], "sample");
     assert_eq!(settings["model"], "m.safetensors");
-    assert_eq!(settings["recipes"][1]["scaled"]["base"]["sample"], json!({ "seed": 7, "index": 1 }));
+    assert_eq!(
+        settings["recipes"][1]["scaled"]["base"]["sample"],
+        json!({ "seed": 7, "index": 1 })
+    );
 
     scratch.ok("morph a.png b.png --steps 3 --out strip.png");
-    let info: Value = serde_json::from_str(&succeeded(scratch.run("info strip.png --json"))).unwrap();
-    assert_eq!(info["settings"]["items"], json!({ "0": "a.png", "1": "b.png" }));
+    let info: Value =
+        serde_json::from_str(&succeeded(scratch.run("info strip.png --json"))).unwrap();
+    assert_eq!(
+        info["settings"]["items"],
+        json!({ "0": "a.png", "1": "b.png" })
+    );
     assert_eq!(info["settings"]["recipes"][1]["morph"]["t"], 0.5);
 }
 
@@ -181,9 +208,15 @@ fn encoding_and_decoding_give_the_picture_back() {
     let scratch = Scratch::new();
     let figures = scratch.json("encode a.png b.png --no-crop --json --out l.safetensors");
     let file = latents::read(&scratch.path("l.safetensors")).unwrap();
-    assert_eq!(file.names, Some(vec!["a.png".to_owned(), "b.png".to_owned()]));
+    assert_eq!(
+        file.names,
+        Some(vec!["a.png".to_owned(), "b.png".to_owned()])
+    );
     let bits = file.bits_per_dim.unwrap();
-    assert_eq!(figures["pictures"][1]["bits_per_dim"].as_f64(), Some(bits[1]));
+    assert_eq!(
+        figures["pictures"][1]["bits_per_dim"].as_f64(),
+        Some(bits[1])
+    );
     assert!(figures["pictures"][0]["round_trip"].as_f64().unwrap() < 1e-3);
 
     scratch.ok("encode a.png b.png --no-crop --out same.safetensors");
@@ -193,16 +226,27 @@ fn encoding_and_decoding_give_the_picture_back() {
     scratch.ok("decode l.safetensors --out back.png --columns 2 --gap 0");
     let (back, sheet) = (scratch.png("back/frame-0002.png"), scratch.png("back.png"));
     assert_eq!(sheet.dimensions(), (32, 16));
-    assert_eq!(image::imageops::crop_imm(&sheet, 16, 0, 16, 16).to_image(), back);
+    assert_eq!(
+        image::imageops::crop_imm(&sheet, 16, 0, 16, 16).to_image(),
+        back
+    );
     // The decoded picture encodes to itself: it is of the model's size and on its 32 values.
     scratch.ok("encode back/frame-0002.png --out again.safetensors");
     scratch.ok("decode again.safetensors --out again");
     let again = scratch.png("again/frame-0001.png");
-    let differ = back.as_raw().iter().zip(again.as_raw()).filter(|(a, b)| a.abs_diff(**b) > 8).count();
+    let differ = back
+        .as_raw()
+        .iter()
+        .zip(again.as_raw())
+        .filter(|(a, b)| a.abs_diff(**b) > 8)
+        .count();
     assert_eq!(differ, 0);
     // Without a file the figures alone are printed.
     let line = scratch.ok("encode a.png");
-    assert!(line.contains("bits/dim") && line.ends_with("a.png\n"), "{line}");
+    assert!(
+        line.contains("bits/dim") && line.ends_with("a.png\n"),
+        "{line}"
+    );
 }
 
 #[test]
@@ -211,15 +255,30 @@ fn a_morph_starts_and_ends_at_its_keyframes() {
     scratch.ok("encode a.png b.png c.png --out l.safetensors");
     scratch.ok("decode l.safetensors --out ends");
     for path in ["linear", "spherical", "per-level"] {
-        scratch.ok(&format!("morph a.png b.png c.png --steps 5 --path {path} --easing smooth --frames film"));
-        assert_eq!(scratch.png("film/frame-0001.png"), scratch.png("ends/frame-0001.png"));
-        assert_eq!(scratch.png("film/frame-0003.png"), scratch.png("ends/frame-0002.png"));
-        assert_eq!(scratch.png("film/frame-0005.png"), scratch.png("ends/frame-0003.png"));
+        scratch.ok(&format!(
+            "morph a.png b.png c.png --steps 5 --path {path} --easing smooth --frames film"
+        ));
+        assert_eq!(
+            scratch.png("film/frame-0001.png"),
+            scratch.png("ends/frame-0001.png")
+        );
+        assert_eq!(
+            scratch.png("film/frame-0003.png"),
+            scratch.png("ends/frame-0002.png")
+        );
+        assert_eq!(
+            scratch.png("film/frame-0005.png"),
+            scratch.png("ends/frame-0003.png")
+        );
     }
     // Latents are keyframes as photos are.
-    scratch.ok("morph l.safetensors --steps 5 --gap 0 --scale 2 --out strip.png --gif film.gif --delay 5");
+    scratch.ok(
+        "morph l.safetensors --steps 5 --gap 0 --scale 2 --out strip.png --gif film.gif --delay 5",
+    );
     assert_eq!(scratch.png("strip.png").dimensions(), (5 * 32, 32));
-    let gif = image::codecs::gif::GifDecoder::new(std::io::Cursor::new(bytes(&scratch.path("film.gif")))).unwrap();
+    let gif =
+        image::codecs::gif::GifDecoder::new(std::io::Cursor::new(bytes(&scratch.path("film.gif"))))
+            .unwrap();
     assert_eq!(image::AnimationDecoder::into_frames(gif).count(), 5);
     scratch.fails("morph a.png --out one.png", &["2 to 8", "a.png"]);
 }
@@ -228,7 +287,10 @@ fn a_morph_starts_and_ends_at_its_keyframes() {
 fn an_edit_moves_the_score_that_it_names() {
     let scratch = Scratch::new();
     let scores = scratch.json("edit a.png --set smile=1.5 --keep-others --json --out e.png");
-    let (smile, age) = (&scores["pictures"][0]["scores"]["smile"], &scores["pictures"][0]["scores"]["age"]);
+    let (smile, age) = (
+        &scores["pictures"][0]["scores"]["smile"],
+        &scores["pictures"][0]["scores"]["age"],
+    );
     let moved = |v: &Value| v["after"].as_f64().unwrap() - v["before"].as_f64().unwrap();
     assert!((moved(smile) - 1.5).abs() < 1e-3, "{scores}");
     assert!(moved(age).abs() < 1e-3, "{scores}");
@@ -240,9 +302,15 @@ fn an_edit_moves_the_score_that_it_names() {
     scratch.ok("edit l.safetensors --set smile=-1 --set age=1 --temperature 0.8 --out two.png");
     assert_eq!(scratch.png("two.png").dimensions(), (2 * 16 + 2, 16));
 
-    scratch.fails("edit a.png --set grin=1 --out x.png", &["\"grin\"", "smile, age", "m.attributes.safetensors"]);
+    scratch.fails(
+        "edit a.png --set grin=1 --out x.png",
+        &["\"grin\"", "smile, age", "m.attributes.safetensors"],
+    );
     std::fs::remove_file(scratch.path("m.attributes.safetensors")).unwrap();
-    scratch.fails("edit a.png --set smile=1 --out x.png", &["--attributes", "m.attributes.safetensors"]);
+    scratch.fails(
+        "edit a.png --set smile=1 --out x.png",
+        &["--attributes", "m.attributes.safetensors"],
+    );
 }
 
 #[test]
@@ -254,27 +322,46 @@ fn directions_are_built_from_a_table() {
         let bright = i % 2 == 0;
         let base = picture(i, 16);
         let picture = RgbImage::from_fn(16, 16, |x, y| {
-            base.get_pixel(x, y).0.map(|v| v / 2 + if bright { 110 } else { 0 }).into()
+            base.get_pixel(x, y)
+                .0
+                .map(|v| v / 2 + if bright { 110 } else { 0 })
+                .into()
         });
-        picture.save(scratch.path(&format!("faces/{i:02}.png"))).unwrap();
+        picture
+            .save(scratch.path(&format!("faces/{i:02}.png")))
+            .unwrap();
         let split = if i < 36 { "train" } else { "valid" };
         let bright = if bright { "1" } else { "-1" };
         let bright = if i == 3 { "0" } else { bright };
-        table += &format!("{i:02}.png,{split},{bright},{},{}\n", 20 + (i % 2) * 30 + i, i / 2 % 2);
+        table += &format!(
+            "{i:02}.png,{split},{bright},{},{}\n",
+            20 + (i % 2) * 30 + i,
+            i / 2 % 2
+        );
     }
     std::fs::write(scratch.path("t.csv"), &table).unwrap();
     for method in ["means", "balanced", "classifier"] {
-        let words = format!("attributes --images faces --labels t.csv --method {method} --balance-by half");
-        let words = format!("{words} --columns bright,age --licence mine --json --out d.attributes.safetensors");
+        let words =
+            format!("attributes --images faces --labels t.csv --method {method} --balance-by half");
+        let words = format!(
+            "{words} --columns bright,age --licence mine --json --out d.attributes.safetensors"
+        );
         let found = scratch.json(&words);
         assert_eq!(found["directions"][1]["name"], "age");
         let bright = &found["directions"][0]["figures"];
         assert_eq!(bright["auc"], 1.0, "{method}: {found}");
         let counts: u64 = (0..2).map(|i| bright["counts"][i].as_u64().unwrap()).sum();
-        assert_eq!(counts + bright["held_out"].as_u64().unwrap(), 35, "36 of the split, one unknown");
+        assert_eq!(
+            counts + bright["held_out"].as_u64().unwrap(),
+            35,
+            "36 of the split, one unknown"
+        );
         let first = bytes(&scratch.path("d.attributes.safetensors"));
         scratch.ok(&words);
-        assert!(bytes(&scratch.path("d.attributes.safetensors")) == first, "{method}: the bytes changed");
+        assert!(
+            bytes(&scratch.path("d.attributes.safetensors")) == first,
+            "{method}: the bytes changed"
+        );
     }
     let file = attributes::read(&scratch.path("d.attributes.safetensors")).unwrap();
     let figures = &file.directions.as_slice()[0].figures;
@@ -283,20 +370,36 @@ fn directions_are_built_from_a_table() {
     assert!(scratch.ok(words).contains("bright"));
 
     let build = "attributes --images faces --out x.safetensors --labels";
-    scratch.fails(&format!("{build} t.csv --columns glasses"), &["\"glasses\"", "bright, age, half", "t.csv"]);
+    scratch.fails(
+        &format!("{build} t.csv --columns glasses"),
+        &["\"glasses\"", "bright, age, half", "t.csv"],
+    );
     std::fs::write(scratch.path("bad.csv"), "file,age\n00.png,twelve\n").unwrap();
-    scratch.fails(&format!("{build} bad.csv"), &["twelve", "bad.csv", "line 2"]);
-    std::fs::write(scratch.path("one.csv"), "file,age\n00.png,1\n01.png,1\n02.png,1\n").unwrap();
+    scratch.fails(
+        &format!("{build} bad.csv"),
+        &["twelve", "bad.csv", "line 2"],
+    );
+    std::fs::write(
+        scratch.path("one.csv"),
+        "file,age\n00.png,1\n01.png,1\n02.png,1\n",
+    )
+    .unwrap();
     scratch.fails(&format!("{build} one.csv"), &["\"age\"", "one.csv"]);
     scratch.fails(&format!("{build} none.csv"), &["none.csv"]);
-    scratch.fails(&format!("{build} t.csv --split test"), &["`test`", "train, valid", "faces"]);
+    scratch.fails(
+        &format!("{build} t.csv --split test"),
+        &["`test`", "train, valid", "faces"],
+    );
 }
 
 #[test]
 fn a_set_is_evaluated() {
     let scratch = Scratch::new();
     let found = scratch.json("evaluate --images . --json");
-    assert_eq!((&found["pictures"], &found["left_out"]), (&json!(3), &json!(0)));
+    assert_eq!(
+        (&found["pictures"], &found["left_out"]),
+        (&json!(3), &json!(0))
+    );
     let bits = &found["bits_per_dim"];
     let of = |v: &Value| v.as_f64().unwrap();
     assert!(of(&bits["min"]) <= of(&bits["mean"]) && of(&bits["mean"]) <= of(&bits["max"]));
@@ -304,13 +407,26 @@ fn a_set_is_evaluated() {
     let sum: f64 = found["level_bits"].as_array().unwrap().iter().map(of).sum();
     assert!((sum + 5.0 - of(&bits["mean"])).abs() < 1e-9);
     assert!(of(&found["round_trip"]["max"]) < 1e-3);
-    assert_eq!(scratch.json("evaluate --images . --limit 2 --json")["pictures"], 2);
+    assert_eq!(
+        scratch.json("evaluate --images . --limit 2 --json")["pictures"],
+        2
+    );
 
     std::fs::write(scratch.path("d.png"), "no picture").unwrap();
     let output = scratch.model("evaluate --images . --json");
     let note = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(note.contains("1 of 4 pictures left out") && note.contains("d.png"), "{note}");
-    assert_eq!(scratch.names().iter().filter(|n| n.ends_with(".png")).count(), 4);
+    assert!(
+        note.contains("1 of 4 pictures left out") && note.contains("d.png"),
+        "{note}"
+    );
+    assert_eq!(
+        scratch
+            .names()
+            .iter()
+            .filter(|n| n.ends_with(".png"))
+            .count(),
+        4
+    );
     scratch.fails("evaluate --images none", &["none"]);
 }
 
@@ -318,17 +434,27 @@ fn a_set_is_evaluated() {
 fn info_tells_every_kind_of_file() {
     let scratch = Scratch::new();
     scratch.ok("encode a.png --out l.safetensors");
-    let kind = |words: &str| -> Value { serde_json::from_str(&succeeded(scratch.run(words))).unwrap() };
+    let kind =
+        |words: &str| -> Value { serde_json::from_str(&succeeded(scratch.run(words))).unwrap() };
     let found = kind("info m.safetensors --json");
     assert_eq!(found["kind"], "weights");
     assert_eq!(found["config"]["levels"], 2);
     assert_eq!(found["provenance"]["data"], "made up");
-    assert_eq!(kind("info l.safetensors --json")["latents"][0]["name"], "a.png");
-    assert_eq!(kind("info m.attributes.safetensors --json")["directions"][1]["name"], "age");
+    assert_eq!(
+        kind("info l.safetensors --json")["latents"][0]["name"],
+        "a.png"
+    );
+    assert_eq!(
+        kind("info m.attributes.safetensors --json")["directions"][1]["name"],
+        "age"
+    );
     assert_eq!(kind("info --json")["kind"], "weights");
     let text = succeeded(scratch.run("info m.safetensors"));
     assert!(text.contains("16 px, 2 levels of 1 steps"), "{text}");
-    assert!(text.contains("best 4.0000 bits/dim at 20 pictures"), "{text}");
+    assert!(
+        text.contains("best 4.0000 bits/dim at 20 pictures"),
+        "{text}"
+    );
 
     let fails = |words: &str, parts: &[&str]| failed(&scratch.run(words), words, parts);
     fails("info a.png", &["no settings", "a.png"]);
@@ -342,10 +468,15 @@ fn info_tells_every_kind_of_file() {
 fn half_precision_is_smaller_and_nearly_the_same() {
     let scratch = Scratch::new();
     succeeded(scratch.run("convert m.safetensors h.safetensors --half"));
-    assert!(bytes(&scratch.path("h.safetensors")).len() < bytes(&scratch.path("m.safetensors")).len());
+    assert!(
+        bytes(&scratch.path("h.safetensors")).len() < bytes(&scratch.path("m.safetensors")).len()
+    );
     succeeded(scratch.run("convert m.safetensors again.safetensors"));
     assert!(bytes(&scratch.path("m.safetensors")) == bytes(&scratch.path("again.safetensors")));
-    let (a, b) = (weights::read(&scratch.path("m.safetensors")).unwrap(), weights::read(&scratch.path("h.safetensors")).unwrap());
+    let (a, b) = (
+        weights::read(&scratch.path("m.safetensors")).unwrap(),
+        weights::read(&scratch.path("h.safetensors")).unwrap(),
+    );
     assert!(support::max_difference(&a.params.data, &b.params.data) < 1e-2);
     assert_eq!(a.provenance, b.provenance);
 }
@@ -360,7 +491,14 @@ fn pictures_that_cannot_be_read_are_named() {
     let mut huge = whole;
     huge[16..24].copy_from_slice(&[0x7f, 0xff, 0xff, 0xff, 0x7f, 0xff, 0xff, 0xff]);
     std::fs::write(scratch.path("huge.png"), huge).unwrap();
-    for name in ["page.jpg", "empty.png", "cut.png", "huge.png", "none.png", "m.txt"] {
+    for name in [
+        "page.jpg",
+        "empty.png",
+        "cut.png",
+        "huge.png",
+        "none.png",
+        "m.txt",
+    ] {
         scratch.fails(&format!("encode {name} --out x.safetensors"), &[name]);
         scratch.fails(&format!("morph a.png {name} --out x.png"), &[name]);
         scratch.fails(&format!("edit {name} --set smile=1 --out x.png"), &[name]);
@@ -377,21 +515,42 @@ fn weights_that_cannot_be_used_are_named() {
     write("html.safetensors", b"<!DOCTYPE html><html>not found</html>");
     write("empty.safetensors", b"");
     // A header that claims more than the file has.
-    write("claims.safetensors", &[&u64::MAX.to_le_bytes()[..], b"{}"].concat());
+    write(
+        "claims.safetensors",
+        &[&u64::MAX.to_le_bytes()[..], b"{}"].concat(),
+    );
 
     let mut params = support::lively(&config(), 3);
     let first = params.layout.entries()[0].name.clone();
     params.slice_mut(&first)[0] = f32::NAN;
-    weights::write(&scratch.path("nan.safetensors"), &params, &Value::Null, None, Precision::F32).unwrap();
+    weights::write(
+        &scratch.path("nan.safetensors"),
+        &params,
+        &Value::Null,
+        None,
+        Precision::F32,
+    )
+    .unwrap();
     // A config that contradicts the tensors, and one that wants more numbers than any machine has.
     let text = |from: &str, to: &str| replace_in_header(&whole, from, to);
-    write("contradicts.safetensors", &text(r#"\"depth\":1"#, r#"\"depth\":2"#));
-    write("wants.safetensors", &text(r#"\"width\":8"#, r#"\"width\":4096"#));
-    write("impossible.safetensors", &text(r#"\"levels\":2"#, r#"\"levels\":9"#));
+    write(
+        "contradicts.safetensors",
+        &text(r#"\"depth\":1"#, r#"\"depth\":2"#),
+    );
+    write(
+        "wants.safetensors",
+        &text(r#"\"width\":8"#, r#"\"width\":4096"#),
+    );
+    write(
+        "impossible.safetensors",
+        &text(r#"\"levels\":2"#, r#"\"levels\":9"#),
+    );
     scratch.ok("encode a.png --out latents.safetensors");
 
     let names = scratch.names();
-    let bad = names.iter().filter(|n| n.ends_with(".safetensors") && *n != "m.safetensors");
+    let bad = names
+        .iter()
+        .filter(|n| n.ends_with(".safetensors") && *n != "m.safetensors");
     let bad: Vec<&String> = bad.collect();
     assert_eq!(bad.len(), 10);
     for name in bad {
@@ -407,7 +566,11 @@ fn weights_that_cannot_be_used_are_named() {
             failed(&scratch.run(&format!("info {name}")), name, &[name]);
         }
     }
-    failed(&scratch.run("sample --out x.png --model none.safetensors"), "missing", &["none.safetensors"]);
+    failed(
+        &scratch.run("sample --out x.png --model none.safetensors"),
+        "missing",
+        &["none.safetensors"],
+    );
 }
 
 /// A safetensors file with another text in its header.
@@ -416,21 +579,50 @@ fn replace_in_header(whole: &[u8], from: &str, to: &str) -> Vec<u8> {
     let header = std::str::from_utf8(&whole[8..8 + n]).unwrap();
     assert!(header.contains(from), "{header}");
     let header = header.replace(from, to);
-    [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), &whole[8 + n..]].concat()
+    [
+        &(header.len() as u64).to_le_bytes()[..],
+        header.as_bytes(),
+        &whole[8 + n..],
+    ]
+    .concat()
 }
 
 #[test]
 fn files_of_another_model_are_refused() {
     let scratch = Scratch::new();
     scratch.ok("encode a.png --out l.safetensors");
-    let other = Params::perturbed(GlowConfig { image_size: 32, ..config() }, 1);
-    weights::write(&scratch.path("o.safetensors"), &other, &Value::Null, None, Precision::F32).unwrap();
-    for words in ["decode l.safetensors --out x.png", "morph a.png l.safetensors --out x.png"] {
+    let other = Params::perturbed(
+        GlowConfig {
+            image_size: 32,
+            ..config()
+        },
+        1,
+    );
+    weights::write(
+        &scratch.path("o.safetensors"),
+        &other,
+        &Value::Null,
+        None,
+        Precision::F32,
+    )
+    .unwrap();
+    for words in [
+        "decode l.safetensors --out x.png",
+        "morph a.png l.safetensors --out x.png",
+    ] {
         let words = format!("{words} --model o.safetensors");
-        failed(&scratch.run(&words), &words, &["l.safetensors", "another model"]);
+        failed(
+            &scratch.run(&words),
+            &words,
+            &["l.safetensors", "another model"],
+        );
     }
     let words = "edit a.png --set age=1 --out x.png --model o.safetensors --attributes m.attributes.safetensors";
-    failed(&scratch.run(words), words, &["m.attributes.safetensors", "another model"]);
+    failed(
+        &scratch.run(words),
+        words,
+        &["m.attributes.safetensors", "another model"],
+    );
 }
 
 #[test]
@@ -442,8 +634,14 @@ fn targets_are_checked_before_the_work() {
     scratch.fails("sample --out x.jpg", &["x.jpg", ".png"]);
     scratch.fails("sample --out a.png/x.png", &["a.png", "not a folder"]);
     scratch.fails("sample --frames a.png", &["a.png"]);
-    scratch.fails("sample --count 10000 --scale 16 --columns 1 --out x.png", &["sheet"]);
-    scratch.fails("encode a.png --out none/l.safetensors", &["none/l.safetensors"]);
+    scratch.fails(
+        "sample --count 10000 --scale 16 --columns 1 --out x.png",
+        &["sheet"],
+    );
+    scratch.fails(
+        "encode a.png --out none/l.safetensors",
+        &["none/l.safetensors"],
+    );
     scratch.fails("morph a.png b.png --gif x.png", &["x.png", ".gif"]);
     let words = "train --images . --start m.safetensors --out none/w.safetensors --pictures 4";
     failed(&scratch.run(words), words, &["none/w.safetensors"]);
@@ -477,11 +675,54 @@ fn wrong_usage_is_code_two() {
     ] {
         let output = scratch.run(words);
         assert_eq!(output.status.code(), Some(2), "{words}");
-        assert!(output.stdout.is_empty() && !output.stderr.is_empty(), "{words}");
+        assert!(
+            output.stdout.is_empty() && !output.stderr.is_empty(),
+            "{words}"
+        );
     }
     let help = succeeded(scratch.run("morph --help"));
-    assert!(help.contains("Examples:") && help.contains("--easing"), "{help}");
+    assert!(
+        help.contains("Examples:") && help.contains("--easing"),
+        "{help}"
+    );
     assert!(succeeded(scratch.run("--version")).starts_with("glow-explorer "));
+}
+
+#[test]
+fn a_window_without_a_display_ends_in_one_line() {
+    let scratch = Scratch::new();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_glow-explorer"));
+    let command = command.arg("a.png").current_dir(scratch.folder.path());
+    if cfg!(all(unix, not(target_os = "macos"))) {
+        for name in ["DISPLAY", "WAYLAND_DISPLAY", "WAYLAND_SOCKET"] {
+            command.env_remove(name);
+        }
+        failed(&command.output().unwrap(), "a.png", &["--help"]);
+    }
+}
+
+#[test]
+fn a_checkpoint_is_described_and_checked() {
+    let scratch = Scratch::new();
+    let words = "train --images . --start m.safetensors --out w.safetensors --pictures 4 --batch 2 --threads 1";
+    let words = format!("{words} --json");
+    let saved: Value = serde_json::from_str(&succeeded(scratch.run(&words))).unwrap();
+    assert_eq!(saved["pictures"], 4);
+    let found = succeeded(scratch.run("info w.checkpoint.safetensors --json"));
+    let found: Value = serde_json::from_str(&found).unwrap();
+    assert_eq!(
+        (&found["kind"], &found["progress"]["pictures_seen"]),
+        (&json!("checkpoint"), &json!(4))
+    );
+    let whole = bytes(&scratch.path("w.checkpoint.safetensors"));
+    let wants = replace_in_header(&whole, r#"\"width\":8"#, r#"\"width\":4096"#);
+    std::fs::write(scratch.path("wants.safetensors"), wants).unwrap();
+    let words = "info wants.safetensors";
+    failed(
+        &scratch.run(words),
+        words,
+        &["more numbers", "wants.safetensors"],
+    );
 }
 
 #[test]

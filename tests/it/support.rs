@@ -5,8 +5,12 @@ use glow_explorer::model::params::Params;
 use glow_explorer::noise::Noise;
 
 /// All permutations.
-pub const PERMUTATIONS: [Permutation; 4] =
-    [Permutation::InvconvLu, Permutation::Invconv, Permutation::Shuffle, Permutation::Reverse];
+pub const PERMUTATIONS: [Permutation; 4] = [
+    Permutation::InvconvLu,
+    Permutation::Invconv,
+    Permutation::Shuffle,
+    Permutation::Reverse,
+];
 /// All couplings.
 pub const COUPLINGS: [Coupling; 2] = [Coupling::Affine, Coupling::Additive];
 /// All paddings.
@@ -14,9 +18,19 @@ pub const PADDINGS: [Padding; 3] = [Padding::EdgeBias, Padding::Zeros, Padding::
 
 /// A small configuration.
 pub fn config(permutation: Permutation, coupling: Coupling, padding: Padding) -> GlowConfig {
-    GlowConfig { image_size: 16, channels: 3, levels: 2, depth: 2, width: 20, permutation, coupling, bits: 5, padding }
-        .validated()
-        .unwrap()
+    GlowConfig {
+        image_size: 16,
+        channels: 3,
+        levels: 2,
+        depth: 2,
+        width: 20,
+        permutation,
+        coupling,
+        bits: 5,
+        padding,
+    }
+    .validated()
+    .unwrap()
 }
 
 /// Every small configuration, and some odd ones: one level, grey, an odd width, one pixel at the top.
@@ -30,10 +44,29 @@ pub fn configs() -> Vec<GlowConfig> {
         }
     }
     let base = config(Permutation::Invconv, Coupling::Affine, Padding::FinalOnes);
-    all.push(GlowConfig { levels: 1, ..base.clone() });
-    all.push(GlowConfig { channels: 1, width: 7, ..base.clone() });
-    all.push(GlowConfig { levels: 4, width: 33, padding: Padding::EdgeBias, ..base.clone() });
-    all.push(GlowConfig { image_size: 24, levels: 3, depth: 1, width: 300, bits: 8, ..base });
+    all.push(GlowConfig {
+        levels: 1,
+        ..base.clone()
+    });
+    all.push(GlowConfig {
+        channels: 1,
+        width: 7,
+        ..base.clone()
+    });
+    all.push(GlowConfig {
+        levels: 4,
+        width: 33,
+        padding: Padding::EdgeBias,
+        ..base.clone()
+    });
+    all.push(GlowConfig {
+        image_size: 24,
+        levels: 3,
+        depth: 1,
+        width: 300,
+        bits: 8,
+        ..base
+    });
     all
 }
 
@@ -42,9 +75,20 @@ pub fn lively(config: &GlowConfig, seed: u64) -> Params {
     let mut params = Params::perturbed(config.clone(), seed);
     let mut noise = Noise::with_stream(seed, 9);
     let layout = std::sync::Arc::clone(&params.layout);
-    for entry in layout.entries().iter().filter(|e| e.trained && !e.name.contains("permutation")) {
-        let std = if entry.name.ends_with("weight") { 0.05 } else { 0.03 };
-        params.slice_mut(&entry.name).iter_mut().for_each(|v| *v += std * noise.normal());
+    for entry in layout
+        .entries()
+        .iter()
+        .filter(|e| e.trained && !e.name.contains("permutation"))
+    {
+        let std = if entry.name.ends_with("weight") {
+            0.05
+        } else {
+            0.03
+        };
+        params
+            .slice_mut(&entry.name)
+            .iter_mut()
+            .for_each(|v| *v += std * noise.normal());
     }
     params
 }
@@ -58,7 +102,10 @@ pub fn pictures(config: &GlowConfig, n: usize, seed: u64) -> Vec<Vec<f32>> {
             let mut x = Vec::with_capacity(config.dims());
             for c in 0..config.channels {
                 for at in 0..size * size {
-                    let (y, xx) = ((at / size) as f32 / size as f32, (at % size) as f32 / size as f32);
+                    let (y, xx) = (
+                        (at / size) as f32 / size as f32,
+                        (at % size) as f32 / size as f32,
+                    );
                     let wave = (3.0 * y + 2.0 * xx + c as f32 + i as f32).sin();
                     x.push((0.35 * wave + 0.03 * noise.normal()).clamp(-0.5, 0.5));
                 }
@@ -69,7 +116,10 @@ pub fn pictures(config: &GlowConfig, n: usize, seed: u64) -> Vec<Vec<f32>> {
 }
 
 /// The largest difference.
-pub fn max_difference<'a>(a: impl IntoIterator<Item = &'a f32>, b: impl IntoIterator<Item = &'a f32>) -> f32 {
+pub fn max_difference<'a>(
+    a: impl IntoIterator<Item = &'a f32>,
+    b: impl IntoIterator<Item = &'a f32>,
+) -> f32 {
     let mut worst = 0.0f32;
     for (a, b) in a.into_iter().zip(b) {
         let d = (a - b).abs();

@@ -1,4 +1,5 @@
 use super::*;
+use crate::latent::Latent;
 use crate::latent::attributes::measure::split;
 use crate::latent::attributes::project;
 use crate::latent::temperature::sample;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 const OVERHEAD: usize = 96;
 
 /// Values by exact keys; the least recently used go first when the bound is reached.
-pub(super) struct Lru<V> {
+pub(crate) struct Lru<V> {
     entries: HashMap<Arc<[u8]>, Entry<V>>,
     /// Keys by the time of their last use.
     order: BTreeMap<u64, Arc<[u8]>>,
@@ -23,7 +23,7 @@ struct Entry<V> {
 }
 
 impl<V: Clone> Lru<V> {
-    pub(super) fn new(bound: usize) -> Self {
+    pub(crate) fn new(bound: usize) -> Self {
         Self {
             entries: HashMap::new(),
             order: BTreeMap::new(),
@@ -34,7 +34,7 @@ impl<V: Clone> Lru<V> {
     }
 
     /// The value, which counts as used now.
-    pub(super) fn get(&mut self, key: &[u8]) -> Option<V> {
+    pub(crate) fn get(&mut self, key: &[u8]) -> Option<V> {
         let entry = self.entries.get_mut(key)?;
         self.clock += 1;
         if let Some(key) = self.order.remove(&entry.used) {
@@ -45,7 +45,7 @@ impl<V: Clone> Lru<V> {
     }
 
     /// Keeps a value of this many bytes. One larger than the bound is not kept.
-    pub(super) fn insert(&mut self, key: &[u8], value: V, value_bytes: usize) {
+    pub(crate) fn insert(&mut self, key: &[u8], value: V, value_bytes: usize) {
         self.remove(key);
         let bytes = value_bytes + 2 * key.len() + OVERHEAD;
         if bytes > self.bound {
@@ -66,14 +66,14 @@ impl<V: Clone> Lru<V> {
         self.bytes += bytes;
     }
 
-    pub(super) fn remove(&mut self, key: &[u8]) {
+    pub(crate) fn remove(&mut self, key: &[u8]) {
         if let Some(entry) = self.entries.remove(key) {
             self.order.remove(&entry.used);
             self.bytes -= entry.bytes;
         }
     }
 
-    pub(super) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.entries.clear();
         self.order.clear();
         self.bytes = 0;

@@ -1,0 +1,177 @@
+//! The dialogs' own data.
+
+use std::path::PathBuf;
+
+use super::state::Named;
+use crate::engine::message::{CropSquare, ItemId};
+
+/// What a typed or chosen path is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PathPurpose {
+    /// Pictures to import.
+    Pictures,
+    /// A weight file.
+    Model,
+    /// An attributes file.
+    Attributes,
+    /// The file that an export writes.
+    Export,
+}
+
+impl PathPurpose {
+    /// Title of the dialog.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Pictures => "Open pictures",
+            Self::Model => "Open a model",
+            Self::Attributes => "Open attributes",
+            Self::Export => "Export to",
+        }
+    }
+}
+
+/// The open dialog.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Dialog {
+    /// Frame a photo anew.
+    Crop(CropForm),
+    /// Write a file.
+    Export(ExportForm),
+    /// Type a path.
+    TypePath {
+        /// What for.
+        purpose: PathPurpose,
+        /// The text so far.
+        text: String,
+        /// Why it came up by itself, where it did.
+        note: String,
+    },
+    /// Give a shelf item a name.
+    Rename {
+        /// The item.
+        item: ItemId,
+        /// The text so far.
+        text: String,
+    },
+    /// All keys.
+    Help,
+    /// Find an action by a few letters.
+    Palette {
+        /// The letters.
+        query: String,
+        /// The highlighted row.
+        row: usize,
+    },
+    /// Past messages.
+    Log,
+    /// What this is.
+    About,
+}
+
+/// The crop dialog.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CropForm {
+    /// The photo.
+    pub item: ItemId,
+    /// The square so far.
+    pub square: CropSquare,
+}
+
+/// Whose pictures an export writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExportSource {
+    /// The selected picture.
+    Selected,
+    /// The sample grid.
+    Grid,
+    /// The steps of the morph.
+    Morph,
+    /// The edited picture beside its base.
+    BeforeAfter,
+}
+
+impl ExportSource {
+    /// Name in the dialog.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Selected => "Selected picture",
+            Self::Grid => "Sample grid",
+            Self::Morph => "Morph",
+            Self::BeforeAfter => "Before and after",
+        }
+    }
+}
+
+/// What kind of file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExportFormat {
+    /// One PNG with all pictures in a grid (one picture: just it).
+    Grid,
+    /// One PNG, all in a row.
+    Strip,
+    /// A numbered PNG each.
+    Frames,
+    /// An animation.
+    Gif,
+    /// The latents.
+    Latents,
+}
+
+impl ExportFormat {
+    /// Name in the dialog.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Grid => "Grid (PNG)",
+            Self::Strip => "Strip (PNG)",
+            Self::Frames => "Numbered pictures (PNG)",
+            Self::Gif => "Animation (GIF)",
+            Self::Latents => "Latents (safetensors)",
+        }
+    }
+
+    /// Ending of its file; a folder has none.
+    pub fn extension(self) -> Option<&'static str> {
+        match self {
+            Self::Grid | Self::Strip => Some("png"),
+            Self::Frames => None,
+            Self::Gif => Some("gif"),
+            Self::Latents => Some("safetensors"),
+        }
+    }
+}
+
+/// The export dialog.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ExportForm {
+    /// Whose pictures.
+    pub source: ExportSource,
+    /// The picture that [`ExportSource::Selected`] means; kept, so that it cannot change under the dialog.
+    pub selected: Option<Named>,
+    /// What kind of file.
+    pub format: ExportFormat,
+    /// Enlargement.
+    pub scale: u32,
+    /// Gap between pictures, pixels.
+    pub gap: u32,
+    /// Whether labels stand under the pictures.
+    pub labels: bool,
+    /// Pictures of a morph.
+    pub frames: u32,
+    /// Frames a second of an animation.
+    pub fps: u32,
+    /// Where to, as typed.
+    pub path: String,
+    /// Set when the file exists and the person has not yet agreed to replace it.
+    pub ask_replace: bool,
+}
+
+/// An answer of the system's file dialog, which runs on a thread of its own.
+#[derive(Clone, Debug)]
+pub struct PathsChosen {
+    /// What for.
+    pub purpose: PathPurpose,
+    /// The paths; `None` where it was closed, or where the system has no file dialog.
+    pub paths: Option<Vec<PathBuf>>,
+    /// Whether the answer came faster than a person can give one: then no dialog was shown.
+    pub at_once: bool,
+}

@@ -1,0 +1,346 @@
+//! A worker by script: answers commands with procedurally drawn faces, for tests of the window.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, Sender, unbounded};
+use image::{Rgb, RgbImage};
+
+use crate::engine::EngineLink;
+use crate::engine::message::{
+    AttributeInfo, Command, CropSquare, Event, Inspection, ItemId, ModelInfo, PictureSource, Recipe,
+};
+use crate::model::{Coupling, GlowConfig, Padding, Permutation};
+
+/// Numbers that make up a drawn face.
+const N: usize = 10;
+/// Attributes of the scripted model, each moving one of those numbers.
+pub const ATTRIBUTES: [&str; 10] = [
+    "Smiling",
+    "Blond_Hair",
+    "Male",
+    "Young",
+    "Eyeglasses",
+    "Mouth_Slightly_Open",
+    "Pale_Skin",
+    "Narrow_Eyes",
+    "Wavy_Hair",
+    "Heavy_Makeup",
+];
+
+/// The script.
+pub struct FakeEngine {
+    commands: Receiver<Command>,
+    events: Sender<Event>,
+    items: HashMap<ItemId, [f32; N]>,
+    /// Everything that was asked for, oldest first.
+    pub heard: Vec<Command>,
+}
+
+impl FakeEngine {
+    /// A script and the window's end of its channels.
+    pub fn new() -> (Self, EngineLink) {
+        let (commands_out, commands) = unbounded();
+        let (events, events_in) = unbounded();
+        let link = EngineLink {
+            commands: commands_out,
+            events: events_in,
+        };
+        let engine = Self {
+            commands,
+            events,
+            items: HashMap::new(),
+            heard: Vec::new(),
+        };
+        (engine, link)
+    }
+
+    /// Answers everything that waits; how many commands that were.
+    pub fn answer(&mut self) -> usize {
+        let waiting: Vec<Command> = self.commands.try_iter().collect();
+        for command in &waiting {
+            self.heard.push(command.clone());
+            self.answer_one(command);
+        }
+        waiting.len()
+    }
+
+    fn say(&self, event: Event) {
+        self.events.send(event).unwrap();
+    }
+
+    fn answer_one(&mut self, command: &Command) {
+        match command {
+            Command::OpenModel(path) => {
+                self.say(Event::ModelOpened(Box::new(model_info(path.clone()))));
+                self.say(Event::AttributesOpened(attributes()));
+            }
+            Command::Import { item, source, crop } => self.import(*item, source, *crop),
+            Command::Recrop { item, crop } => {
+                let numbers = normals(crop.side as u64 + 3);
+                self.encoded(*item, numbers);
+            }
+            Command::Pin { item, recipe } => {
+                let numbers = self.numbers(recipe);
+                self.encoded(*item, numbers);
+            }
+            Command::Forget(items) => {
+                for item in items {
+                    self.items.remove(item);
+                }
+            }
+            Command::Render {
+                view,
+                ticket,
+                cells,
+            } => {
+                for (cell, recipe) in cells {
+                    let numbers = self.numbers(recipe);
+                    self.say(Event::Rendered {
+                        view: *view,
+                        ticket: *ticket,
+                        cell: *cell,
+                        pixels: Arc::new(face(&numbers)),
+                        non_finite: usize::from(numbers.iter().any(|v| v.abs() > 8.0)) * 96,
+                        elapsed: Some(Duration::from_micros(
+                            11_000 + 700 * u64::from(cell % 5) + 150 * (ticket.0 % 7),
+                        )),
+                    });
+                }
+                self.say(Event::RenderDone {
+                    view: *view,
+                    ticket: *ticket,
+                });
+            }
+            Command::Inspect { ticket, recipe } => {
+                let inspection = inspection(&self.numbers(recipe));
+                self.say(Event::Inspected {
+                    ticket: *ticket,
+                    inspection,
+                });
+            }
+            Command::Export { ticket, request } => {
+                self.say(Event::Exported {
+                    ticket: *ticket,
+                    path: request.path.clone(),
+                });
+            }
+            Command::OpenAttributes(_) => self.say(Event::AttributesOpened(attributes())),
+            Command::Cancel(_) => {}
+        }
+    }
+
+    fn import(&mut self, item: ItemId, source: &PictureSource, crop: Option<CropSquare>) {
+        let name = match source {
+            PictureSource::Path(path) => path.display().to_string(),
+            PictureSource::Bytes { name, .. } => name.clone(),
+            PictureSource::Rgba { .. } => "pasted".to_owned(),
+        };
+        if name.contains("missing") {
+            self.say(Event::Failed {
+                ticket: None,
+                item: Some(item),
+                message: format!("cannot read the picture: no such file; check the path: {name}"),
+            });
+            return;
+        }
+        let numbers = normals(name.bytes().map(u64::from).sum());
+        let photo = RgbImage::from_fn(360, 480, |x, y| {
+            let (u, v) = (x as f32 / 360.0, y as f32 / 480.0);
+            let (fx, fy) = (
+                (u - 0.5) * 360.0 / 220.0 + 0.5,
+                (v - 0.42) * 480.0 / 220.0 + 0.5,
+            );
+            if (0.0..1.0).contains(&fx) && (0.0..1.0).contains(&fy) {
+                shade(&numbers, fx, fy)
+            } else {
+                Rgb([60 + (u * 50.0) as u8, 70 + (v * 60.0) as u8, 96])
+            }
+        });
+        self.say(Event::Imported {
+            item,
+            name,
+            preview: Arc::new(photo),
+            size: [1080, 1440],
+            crop: crop.unwrap_or(CropSquare {
+                cx: 540.0,
+                cy: 605.0,
+                side: 660.0,
+            }),
+            face_found: true,
+        });
+        self.encoded(item, numbers);
+    }
+
+    fn encoded(&mut self, item: ItemId, numbers: [f32; N]) {
+        self.items.insert(item, numbers);
+        self.say(Event::Encoded {
+            item,
+            thumbnail: Arc::new(face(&numbers)),
+            inspection: inspection(&numbers),
+        });
+    }
+
+    fn numbers(&self, recipe: &Recipe) -> [f32; N] {
+        match recipe {
+            Recipe::Item(item) => self.items.get(item).copied().unwrap_or_default(),
+            Recipe::Sample { seed, index } => normals(seed * 7919 + u64::from(*index)),
+            Recipe::Morph { keys, t, .. } => {
+                let at = t * (keys.len() - 1) as f32;
+                let i = (at as usize).min(keys.len() - 2);
+                let (a, b) = (self.numbers(&keys[i]), self.numbers(&keys[i + 1]));
+                std::array::from_fn(|k| a[k] + (at - i as f32) * (b[k] - a[k]))
+            }
+            Recipe::Edited { base, edits, .. } => {
+                let mut numbers = self.numbers(base);
+                for edit in edits {
+                    let at = ATTRIBUTES.iter().position(|a| *a == edit.name).unwrap();
+                    numbers[at] += edit.amount;
+                }
+                numbers
+            }
+            Recipe::Varied { base, seed, amount } => {
+                let (base, noise) = (self.numbers(base), normals(*seed));
+                std::array::from_fn(|k| base[k] + amount * noise[k])
+            }
+            Recipe::Scaled { base, temperature } => self.numbers(base).map(|v| v * temperature[0]),
+        }
+    }
+}
+
+fn model_info(path: Option<PathBuf>) -> ModelInfo {
+    let config = GlowConfig {
+        image_size: 64,
+        channels: 3,
+        levels: 3,
+        depth: 16,
+        width: 128,
+        permutation: Permutation::InvconvLu,
+        coupling: Coupling::Affine,
+        bits: 5,
+        padding: Padding::EdgeBias,
+    };
+    ModelInfo {
+        name: "faces-64 (shipped)".to_owned(),
+        path,
+        config: config.validated().unwrap(),
+        n_parameters: 4_812_000,
+        provenance: "{\n  \"data\": \"faces\",\n  \"steps\": 12000\n}".to_owned(),
+        device: "cpu, 2 threads".to_owned(),
+    }
+}
+
+fn attributes() -> Vec<AttributeInfo> {
+    let names = ATTRIBUTES.iter().enumerate();
+    names
+        .map(|(i, name)| AttributeInfo {
+            name: (*name).to_owned(),
+            auc: Some(0.97 - 0.02 * i as f32),
+            counts: [900 - 40 * i, 1100 + 40 * i],
+            range: [-2.0, 2.0],
+        })
+        .collect()
+}
+
+fn inspection(numbers: &[f32; N]) -> Inspection {
+    let norm = (numbers.iter().map(|v| v * v).sum::<f32>() / N as f32).sqrt();
+    let norm = f64::from(norm);
+    Inspection {
+        bits_per_dim: 2.9 + 0.5 * norm,
+        level_bits: vec![-1.21 + 0.2 * norm, -0.62, -0.28 + 0.1 * norm],
+        relative_norm: norm,
+        level_norms: vec![norm * 0.98, norm * 1.04, norm * 0.93],
+        round_trip: 1.2e-6 * (1.0 + norm),
+        projections: numbers.to_vec(),
+        non_finite: usize::from(numbers.iter().any(|v| v.abs() > 8.0)) * 96,
+    }
+}
+
+/// Ten numbers, roughly standard normal, from a seed.
+fn normals(seed: u64) -> [f32; N] {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    std::array::from_fn(|_| {
+        let sum: f32 = (0..4)
+            .map(|_| {
+                state ^= state << 13;
+                state ^= state >> 7;
+                state ^= state << 17;
+                (state >> 40) as f32 / (1u64 << 24) as f32 - 0.5
+            })
+            .sum();
+        sum * 1.7
+    })
+}
+
+fn face(numbers: &[f32; N]) -> RgbImage {
+    RgbImage::from_fn(64, 64, |x, y| {
+        shade(numbers, (x as f32 + 0.5) / 64.0, (y as f32 + 0.5) / 64.0)
+    })
+}
+
+/// One point of a face: background, hair, head, eyes, mouth.
+fn shade(n: &[f32; N], u: f32, v: f32) -> Rgb<u8> {
+    let mix = |a: [f32; 3], b: [f32; 3], t: f32| {
+        let t = t.clamp(0.0, 1.0);
+        [
+            a[0] + t * (b[0] - a[0]),
+            a[1] + t * (b[1] - a[1]),
+            a[2] + t * (b[2] - a[2]),
+        ]
+    };
+    let soft = |d: f32| (0.5 - d * 30.0).clamp(0.0, 1.0);
+    let ellipse = |cx: f32, cy: f32, rx: f32, ry: f32| {
+        (((u - cx) / rx).powi(2) + ((v - cy) / ry).powi(2)).sqrt() * rx.min(ry) - rx.min(ry)
+    };
+    let mut color = mix(
+        [0.35, 0.42, 0.5],
+        [0.62, 0.55, 0.48],
+        0.5 + 0.3 * n[8] + 0.4 * (v - 0.5),
+    );
+    let hair = mix([0.16, 0.1, 0.07], [0.86, 0.7, 0.42], 0.35 + 0.35 * n[1]);
+    let length = 0.42 - 0.08 * n[2];
+    let wave = 0.012 * n[8] * (v * 40.0).sin();
+    color = mix(color, hair, soft(ellipse(0.5 + wave, 0.46, 0.34, length)));
+    let skin = mix([0.55, 0.36, 0.26], [0.98, 0.82, 0.72], 0.6 + 0.25 * n[6]);
+    let width = 0.23 + 0.02 * n[2];
+    color = mix(
+        color,
+        mix(skin, [0.2, 0.1, 0.1], 0.25),
+        soft(ellipse(0.5, 0.86, 0.13, 0.2)),
+    );
+    let lit = mix(skin, [1.0, 0.95, 0.9], 0.3 * (0.6 - u) + 0.02 * n[3]);
+    color = mix(color, lit, soft(ellipse(0.5, 0.53, width, 0.31)));
+    for side in [-1.0, 1.0] {
+        let x = 0.5 + side * 0.1;
+        let open = (0.022 - 0.006 * n[7]).max(0.006);
+        color = mix(
+            color,
+            [0.97, 0.96, 0.95],
+            soft(ellipse(x, 0.48, 0.042, open)),
+        );
+        color = mix(
+            color,
+            [0.15, 0.1, 0.08],
+            soft(ellipse(x, 0.48, 0.018, open)),
+        );
+        color = mix(color, hair, soft(ellipse(x, 0.43, 0.055, 0.008)) * 0.8);
+        if n[4] > 0.9 {
+            let ring = ellipse(x, 0.48, 0.07, 0.055).abs() - 0.006;
+            color = mix(color, [0.1, 0.1, 0.12], soft(ring));
+        }
+    }
+    color = mix(
+        color,
+        mix(skin, [0.4, 0.2, 0.15], 0.35),
+        soft(ellipse(0.505, 0.58, 0.022, 0.035)) * 0.6,
+    );
+    let bend = 0.66 + 0.03 * n[0] * (1.0 - ((u - 0.5) / 0.1).powi(2));
+    let thickness = 0.012 + (0.012 * n[5]).max(0.0);
+    if (u - 0.5).abs() < 0.1 {
+        let lips = mix([0.6, 0.3, 0.28], [0.8, 0.15, 0.2], 0.3 + 0.3 * n[9]);
+        color = mix(color, lips, soft((v - bend).abs() - thickness));
+    }
+    Rgb(color.map(|c| (c * 255.0).clamp(0.0, 255.0) as u8))
+}

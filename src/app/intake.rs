@@ -1,0 +1,221 @@
+//! Files and pictures on their way in: the system's file dialog, drops, the clipboard.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::Sender;
+
+use super::action::Action;
+use super::dialog::{Dialog, PathPurpose, PathsChosen};
+use super::state::LogLevel;
+use crate::engine::message::PictureSource;
+
+/// Endings of pictures that can be read.
+pub const PICTURE_ENDINGS: &[&str] = &[
+    "png", "jpg", "jpeg", "webp", "gif", "bmp", "tif", "tiff", "tga", "qoi", "ppm", "pgm", "pnm",
+];
+/// Ending of weight and direction files.
+pub const MODEL_ENDING: &str = "safetensors";
+
+/// An empty answer within this time means that the system has no file dialog to show: nobody
+/// closes one so fast.
+const NO_DIALOG_WITHIN: Duration = Duration::from_millis(400);
+
+/// Asks the system for files on a thread of its own: a portal may take its time, and the window
+/// must not wait for it.
+pub fn browse(
+    purpose: PathPurpose,
+    suggestion: PathBuf,
+    answers: Sender<PathsChosen>,
+    wake: Arc<dyn Fn() + Send + Sync>,
+) -> std::io::Result<()> {
+    let ask = move || {
+        let asked = Instant::now();
+        let dialog = rfd::FileDialog::new().set_title(purpose.title());
+        let paths = match purpose {
+            PathPurpose::Pictures => dialog.add_filter("Pictures", PICTURE_ENDINGS).pick_files(),
+            PathPurpose::Model | PathPurpose::Attributes => dialog
+                .add_filter("safetensors", &[MODEL_ENDING])
+                .pick_file()
+                .map(|path| vec![path]),
+            PathPurpose::Export => {
+                let mut dialog = dialog;
+                if let Some(folder) = suggestion.parent() {
+                    dialog = dialog.set_directory(folder);
+                }
+                if let Some(name) = suggestion.file_name() {
+                    dialog = dialog.set_file_name(name.to_string_lossy());
+                }
+                dialog.save_file().map(|path| vec![path])
+            }
+        };
+        // The window may be gone by now; then nobody wants the answer.
+        let at_once = asked.elapsed() < NO_DIALOG_WITHIN;
+        let _ = answers.send(PathsChosen {
+            purpose,
+            paths,
+            at_once,
+        });
+        wake();
+    };
+    std::thread::Builder::new()
+        .name("file dialog".to_owned())
+        .spawn(ask)
+        .map(drop)
+}
+
+/// What an answer of the file dialog leads to. Exports are handled by the dialog itself.
+pub fn actions_of_answer(answer: PathsChosen, open: Option<&Dialog>) -> Vec<Action> {
+    let PathsChosen {
+        purpose,
+        paths,
+        at_once,
+    } = answer;
+    if purpose == PathPurpose::Export {
+        let path = paths.and_then(|p| p.into_iter().next());
+        return match (path, open) {
+            (Some(path), Some(Dialog::Export(form))) => {
+                let mut form = form.clone();
+                form.path = path.display().to_string();
+                // The system's dialog has asked about replacing already.
+                vec![Action::Show(Dialog::Export(form))]
+            }
+            (None, Some(Dialog::Export(_))) => vec![Action::Log(
+                LogLevel::Info,
+                "no file was chosen; a path can be typed into the field as well".to_owned(),
+            )],
+            _ => Vec::new(),
+        };
+    }
+    match paths {
+        Some(paths) => actions_of_paths(purpose, paths),
+        None if at_once && open.is_none() => vec![Action::Show(Dialog::TypePath {
+            purpose,
+            text: String::new(),
+            note: "the system shows no file dialog; type the path instead".to_owned(),
+        })],
+        None => Vec::new(),
+    }
+}
+
+/// What paths lead to: pictures are imported, weight files opened.
+pub fn actions_of_paths(purpose: PathPurpose, paths: Vec<PathBuf>) -> Vec<Action> {
+    let mut paths = paths.into_iter();
+    match purpose {
+        PathPurpose::Pictures => {
+            let (models, pictures): (Vec<PathBuf>, Vec<PathBuf>) = paths.partition(|path| {
+                path.extension()
+                    .is_some_and(|e| e.eq_ignore_ascii_case(MODEL_ENDING))
+            });
+            let mut actions = Vec::new();
+            // Somebody who drops a weight file on the window means to open it.
+            actions.extend(models.into_iter().map(|path| Action::OpenModel(Some(path))));
+            if !pictures.is_empty() {
+                let sources = pictures.into_iter().map(PictureSource::Path).collect();
+                actions.push(Action::Import(sources));
+            }
+            actions
+        }
+        PathPurpose::Model => paths
+            .next()
+            .map(|p| Action::OpenModel(Some(p)))
+            .into_iter()
+            .collect(),
+        PathPurpose::Attributes => paths
+            .next()
+            .map(Action::OpenAttributes)
+            .into_iter()
+            .collect(),
+        PathPurpose::Export => Vec::new(),
+    }
+}
+
+/// A typed path, as people type it: quotes around it and a leading `~` are understood.
+pub fn path_of_text(text: &str) -> Option<PathBuf> {
+    let text = text.trim();
+    let unquoted = ['"', '\'']
+        .iter()
+        .find_map(|&q| text.strip_prefix(q)?.strip_suffix(q));
+    let text = unquoted.unwrap_or(text);
+    let text = text.strip_prefix("file://").unwrap_or(text);
+    if text.is_empty() {
+        return None;
+    }
+    match (text.strip_prefix("~/"), directories::UserDirs::new()) {
+        (Some(rest), Some(dirs)) => Some(dirs.home_dir().join(rest)),
+        _ => Some(PathBuf::from(text)),
+    }
+}
+
+/// What was dropped on the window or pasted into it in this frame.
+pub fn actions_of_input(ctx: &egui::Context) -> Vec<Action> {
+    let (dropped, pasted) = ctx.input(|input| {
+        let dropped: Vec<PathBuf> = (input.raw.dropped_files.iter())
+            .map(|file| file.path().to_path_buf())
+            .collect();
+        let pasted: Vec<Arc<egui::ColorImage>> = (input.events.iter())
+            .filter_map(|event| match event {
+                egui::Event::PasteImage(image) => Some(Arc::clone(image)),
+                _ => None,
+            })
+            .collect();
+        (dropped, pasted)
+    });
+    let mut actions = Vec::new();
+    if !dropped.is_empty() {
+        actions.extend(actions_of_paths(PathPurpose::Pictures, dropped));
+    }
+    if !pasted.is_empty() {
+        let sources = pasted.iter().map(|image| source_of_image(image));
+        actions.push(Action::Import(sources.collect()));
+    }
+    actions
+}
+
+/// Clipboard pixels as a source.
+fn source_of_image(image: &egui::ColorImage) -> PictureSource {
+    let pixels: Vec<u8> = (image.pixels.iter())
+        .flat_map(|pixel| pixel.to_srgba_unmultiplied())
+        .collect();
+    PictureSource::Rgba {
+        size: image.size.map(|side| side as u32),
+        pixels: pixels.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn typed_paths_are_understood_as_people_type_them() {
+        assert_eq!(path_of_text("  \"/a b/c.png\" "), Some("/a b/c.png".into()));
+        assert_eq!(path_of_text("file:///a/c.png"), Some("/a/c.png".into()));
+        assert_eq!(path_of_text("  "), None);
+        let home = path_of_text("~/c.png").unwrap();
+        assert!(!home.starts_with("~") || directories::UserDirs::new().is_none());
+    }
+
+    #[test]
+    fn a_system_without_a_file_dialog_leads_to_the_typed_path() {
+        let answer = |at_once| PathsChosen {
+            purpose: PathPurpose::Pictures,
+            paths: None,
+            at_once,
+        };
+        let actions = actions_of_answer(answer(true), None);
+        assert!(
+            matches!(&actions[..], [Action::Show(Dialog::TypePath { note, .. })] if !note.is_empty())
+        );
+        assert!(actions_of_answer(answer(false), None).is_empty());
+    }
+
+    #[test]
+    fn a_dropped_weight_file_is_opened_and_pictures_are_imported() {
+        let paths = vec!["a.png".into(), "m.SafeTensors".into(), "b.jpg".into()];
+        let actions = actions_of_paths(PathPurpose::Pictures, paths);
+        assert_eq!(actions[0], Action::OpenModel(Some("m.SafeTensors".into())));
+        assert!(matches!(&actions[1], Action::Import(sources) if sources.len() == 2));
+    }
+}

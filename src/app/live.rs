@@ -1,0 +1,165 @@
+//! What the worker told, and what is on its way to it. Nothing here is stored.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use image::RgbImage;
+
+use crate::engine::message::{
+    AttributeInfo, CropSquare, Inspection, ModelInfo, Recipe, Ticket, View,
+};
+
+/// Pixels, with a number that no other picture has: the key of its texture.
+#[derive(Clone, Debug)]
+pub struct Picture {
+    /// Unique in this run.
+    pub id: u64,
+    /// The pixels.
+    pub pixels: Arc<RgbImage>,
+    /// Subpixels that were not finite.
+    pub non_finite: usize,
+}
+
+/// Where a shelf item comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// A file or the clipboard.
+    Photo,
+    /// A sample or an edit.
+    Sample,
+}
+
+/// How far a shelf item is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ItemStatus {
+    /// The worker has it in hand.
+    Busy,
+    /// It has a latent.
+    Ready,
+    /// It has none, and why.
+    Failed(String),
+}
+
+/// An imported picture, before the model.
+#[derive(Clone, Debug)]
+pub struct Photo {
+    /// The whole picture, upright, small.
+    pub preview: Picture,
+    /// Size of the original, in whose pixels crops are measured.
+    pub size: [u32; 2],
+    /// The crop in use.
+    pub crop: CropSquare,
+    /// The crop first proposed.
+    pub proposal: CropSquare,
+    /// Whether the proposal came from a face.
+    pub face_found: bool,
+}
+
+/// The live side of a shelf entry.
+#[derive(Clone, Debug)]
+pub struct Item {
+    /// Photo or sample.
+    pub origin: Origin,
+    /// How far it is.
+    pub status: ItemStatus,
+    /// What its latent decodes to.
+    pub thumbnail: Option<Picture>,
+    /// Its figures.
+    pub inspection: Option<Inspection>,
+    /// The source picture, for photos.
+    pub photo: Option<Photo>,
+}
+
+/// A picture in a cell, and what it shows.
+#[derive(Clone, Debug)]
+pub struct Shown {
+    /// What it shows.
+    pub recipe: Recipe,
+    /// The picture.
+    pub picture: Picture,
+}
+
+/// A render on its way.
+#[derive(Clone, Debug)]
+pub struct Flight {
+    /// The request.
+    pub ticket: Ticket,
+    /// What was asked for.
+    pub cells: BTreeMap<u32, Recipe>,
+    /// Cells answered so far.
+    pub answered: usize,
+}
+
+/// One view's pictures.
+#[derive(Clone, Debug, Default)]
+pub struct ViewState {
+    /// The picture of each cell; an old one stays until the new one is there.
+    pub shown: BTreeMap<u32, Shown>,
+    /// The request on its way.
+    pub in_flight: Option<Flight>,
+    /// What failed last; not asked for again until something changes.
+    pub failed: Option<BTreeMap<u32, Recipe>>,
+}
+
+/// How serious a log line is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogLevel {
+    /// For information.
+    Info,
+    /// Something was done.
+    Done,
+    /// Something failed.
+    Error,
+}
+
+/// A line of the message log.
+#[derive(Clone, Debug)]
+pub struct LogLine {
+    /// How serious.
+    pub level: LogLevel,
+    /// The message.
+    pub text: String,
+}
+
+/// Work that reports how far it is.
+#[derive(Clone, Debug)]
+pub struct Progress {
+    /// The request, for cancel.
+    pub ticket: Option<Ticket>,
+    /// What is being done.
+    pub what: String,
+    /// Done.
+    pub done: usize,
+    /// Of.
+    pub total: usize,
+}
+
+/// What the worker told, and what is on its way to it.
+#[derive(Clone, Debug, Default)]
+pub struct Live {
+    /// The open model.
+    pub model: Option<ModelInfo>,
+    /// Whether a model is being opened.
+    pub opening: bool,
+    /// The open directions.
+    pub attributes: Vec<AttributeInfo>,
+    /// Pictures of each view.
+    pub views: HashMap<View, ViewState>,
+    /// Figures known by recipe, newest last.
+    pub inspections: VecDeque<(Recipe, Inspection)>,
+    /// Figures asked for.
+    pub inspecting: Option<(Ticket, Recipe)>,
+    /// A recipe whose figures could not be had.
+    pub inspect_failed: Option<Recipe>,
+    /// Decode times, milliseconds, newest last.
+    pub decode_ms: VecDeque<f32>,
+    /// Requests waiting in the worker.
+    pub waiting: usize,
+    /// Work under way.
+    pub progress: Option<Progress>,
+    /// Exports under way.
+    pub exporting: Vec<(Ticket, PathBuf)>,
+    /// Messages, newest last.
+    pub log: VecDeque<LogLine>,
+}

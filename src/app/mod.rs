@@ -1,0 +1,327 @@
+//! The window. It keeps plain state, sends commands to the worker and takes its answers in; it never
+//! waits and never holds a latent.
+//!
+//! A frame: `logic` takes events in, `ui` draws the views, and what the person wished for is
+//! applied last, in one `match` ([`State::apply`]). Then [`State::sync`] asks the worker for
+//! whatever the screen still lacks.
+
+pub mod action;
+mod apply;
+pub mod dialog;
+pub mod document;
+pub mod export;
+pub mod history;
+pub mod icon;
+pub mod intake;
+pub mod keys;
+pub mod live;
+mod receive;
+pub mod requests;
+pub mod state;
+pub mod theme;
+pub mod views;
+pub mod widgets;
+
+#[cfg(test)]
+mod fake;
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use crossbeam_channel::{Receiver, Sender, TryRecvError};
+use eframe::{APP_KEY, CreationContext, Frame, Storage};
+use egui::{Context, Ui, ViewportBuilder, ViewportCommand};
+
+use crate::engine::EngineLink;
+use crate::engine::message::{Command, Recipe, View};
+use action::Action;
+use dialog::{Dialog, ExportFormat, PathsChosen};
+use state::{LogLevel, State};
+use theme::Tokens;
+use widgets::Cx;
+use widgets::picture::Textures;
+
+/// Wakes the window from another thread.
+pub type Wake = Arc<dyn Fn() + Send + Sync>;
+
+/// Starts the worker once the window is there to be woken.
+pub type LinkFactory = Box<dyn FnOnce(Wake) -> EngineLink>;
+
+/// How to start.
+pub struct AppOptions {
+    /// Starts the worker.
+    pub link: LinkFactory,
+    /// Pictures to import at once.
+    pub files: Vec<PathBuf>,
+    /// The model to open; `None` is the shipped one.
+    pub model: Option<PathBuf>,
+}
+
+/// The window could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// There is no screen to open it on.
+    #[error(
+        "no display to open a window on{0}; the same can be done without one: `glow-explorer sample`, `morph`, `edit`, `encode`, see `glow-explorer --help`"
+    )]
+    NoDisplay(String),
+    /// There is a screen, but the graphics could not be set up.
+    #[error(
+        "the window could not be opened: {0}; without a window there are `glow-explorer sample`, `morph`, `edit`, `encode`, see `glow-explorer --help`"
+    )]
+    Window(String),
+}
+
+/// Opens the window and returns when it is closed.
+///
+/// Errors: [`AppError::NoDisplay`] on a machine without a screen.
+pub fn run(options: AppOptions) -> Result<(), AppError> {
+    // winit would fail as well, but late and in its own words.
+    let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    check_display(cfg!(all(unix, not(target_os = "macos"))), set)?;
+    let viewport = ViewportBuilder::default()
+        .with_title("Glow Explorer")
+        .with_app_id("glow-explorer")
+        .with_inner_size([1280.0, 800.0])
+        .with_min_inner_size([880.0, 560.0])
+        .with_icon(icon::icon_data());
+    let native_options = eframe::NativeOptions {
+        viewport,
+        ..Default::default()
+    };
+    eframe::run_native(
+        "glow-explorer",
+        native_options,
+        Box::new(|cc| Ok(Box::new(ExplorerApp::new(cc, options)))),
+    )
+    .map_err(app_error)
+}
+
+fn check_display(needs_variable: bool, set: impl Fn(&str) -> bool) -> Result<(), AppError> {
+    let names = ["WAYLAND_DISPLAY", "WAYLAND_SOCKET", "DISPLAY"];
+    if needs_variable && !names.into_iter().any(set) {
+        let why = " (neither WAYLAND_DISPLAY nor DISPLAY is set)";
+        return Err(AppError::NoDisplay(why.to_owned()));
+    }
+    Ok(())
+}
+
+fn app_error(error: eframe::Error) -> AppError {
+    match error {
+        // winit's own words here name its source files, which help nobody.
+        eframe::Error::WinitEventLoop(_) => AppError::NoDisplay(
+            " (the one that DISPLAY or WAYLAND_DISPLAY names does not answer)".to_owned(),
+        ),
+        error => AppError::Window(error.to_string()),
+    }
+}
+
+/// The program in its window.
+pub struct ExplorerApp {
+    state: State,
+    textures: Textures,
+    link: EngineLink,
+    wake: Wake,
+    paths_out: Sender<PathsChosen>,
+    paths_in: Receiver<PathsChosen>,
+    /// Whether the worker has gone; said once.
+    worker_gone: bool,
+}
+
+impl ExplorerApp {
+    /// Sets the window up, starts the worker and sends it the first commands.
+    pub fn new(cc: &CreationContext<'_>, options: AppOptions) -> Self {
+        theme::install(&cc.egui_ctx);
+        let ctx = cc.egui_ctx.clone();
+        let wake: Wake = Arc::new(move || ctx.request_repaint());
+        let stored = cc
+            .storage
+            .and_then(|s| eframe::get_value::<State>(s, APP_KEY));
+        let mut state = stored.unwrap_or_default().restored();
+        if state.export_folder.is_none() {
+            let dirs = directories::UserDirs::new();
+            let pictures = dirs
+                .as_ref()
+                .and_then(|d| d.picture_dir())
+                .filter(|p| p.is_dir());
+            state.export_folder = pictures
+                .map(Path::to_path_buf)
+                .or_else(|| std::env::current_dir().ok());
+        }
+        let link = (options.link)(Arc::clone(&wake));
+        let (paths_out, paths_in) = crossbeam_channel::unbounded();
+        let commands = state.start(options.model, options.files);
+        let app = Self {
+            state,
+            textures: Textures::default(),
+            link,
+            wake,
+            paths_out,
+            paths_in,
+            worker_gone: false,
+        };
+        app.send(commands);
+        app
+    }
+
+    /// Everything on the screen, for tests.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    fn send(&self, commands: Vec<Command>) {
+        for command in commands {
+            // A worker that has gone is reported when its events end.
+            let _ = self.link.commands.send(command);
+        }
+    }
+
+    /// Takes in everything that came since the last frame.
+    fn take_events(&mut self) {
+        loop {
+            match self.link.events.try_recv() {
+                Ok(event) => {
+                    let commands = self.state.receive(event);
+                    self.send(commands);
+                }
+                Err(TryRecvError::Empty) => break,
+                Err(TryRecvError::Disconnected) => {
+                    if !std::mem::replace(&mut self.worker_gone, true) {
+                        self.state.live.opening = false;
+                        let text = "the worker has stopped; save what you need and start the program again";
+                        self.state.log(LogLevel::Error, text);
+                    }
+                    break;
+                }
+            }
+        }
+    }
+
+    /// Does what the person wished for: what needs the window here, the rest in the state.
+    fn perform(&mut self, ctx: &Context, action: Action) {
+        match action {
+            Action::Browse(purpose) => {
+                let suggestion = match &self.state.dialog {
+                    Some(Dialog::Export(form)) => PathBuf::from(&form.path),
+                    _ => PathBuf::new(),
+                };
+                let (out, wake) = (self.paths_out.clone(), Arc::clone(&self.wake));
+                if let Err(error) = intake::browse(purpose, suggestion, out, wake) {
+                    let text = format!("the file dialog could not be started: {error}");
+                    self.state.log(LogLevel::Error, text);
+                }
+            }
+            Action::CopyImage(recipe) => self.copy_image(ctx, &recipe),
+            Action::Paste => ctx.send_viewport_cmd(ViewportCommand::RequestPaste),
+            Action::NewSeed => {
+                let now = SystemTime::now()
+                    .duration_since(UNIX_EPOCH)
+                    .unwrap_or_default();
+                // Short enough to read out and to type.
+                let seed = u64::from(now.subsec_nanos()) / 100 % 1_000_000;
+                self.perform(ctx, Action::SetSeed(seed));
+            }
+            Action::Quit => ctx.send_viewport_cmd(ViewportCommand::Close),
+            Action::Export if self.must_ask_to_replace() => {}
+            action => {
+                let commands = self.state.apply(action);
+                self.send(commands);
+            }
+        }
+    }
+
+    /// Whether the export would overwrite something the person has not agreed to; asks then.
+    fn must_ask_to_replace(&mut self) -> bool {
+        let Some(Dialog::Export(form)) = &mut self.state.dialog else {
+            return false;
+        };
+        let path = Path::new(form.path.trim());
+        let exists = match form.format {
+            // A folder may exist, as long as nothing is in it.
+            ExportFormat::Frames => {
+                std::fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_some())
+            }
+            _ => path.exists(),
+        };
+        exists && !std::mem::replace(&mut form.ask_replace, true)
+    }
+
+    fn copy_image(&mut self, ctx: &Context, recipe: &Recipe) {
+        match self.state.picture_of(recipe) {
+            Some(picture) => {
+                let size = [
+                    picture.pixels.width() as usize,
+                    picture.pixels.height() as usize,
+                ];
+                ctx.copy_image(egui::ColorImage::from_rgb(size, picture.pixels.as_raw()));
+                self.state.log(LogLevel::Done, "copied the picture");
+            }
+            None => self.state.log(
+                LogLevel::Info,
+                "this picture is not drawn yet; try again in a moment",
+            ),
+        }
+    }
+}
+
+impl eframe::App for ExplorerApp {
+    fn logic(&mut self, ctx: &Context, _frame: &mut Frame) {
+        self.take_events();
+        while let Ok(answer) = self.paths_in.try_recv() {
+            for action in intake::actions_of_answer(answer, self.state.dialog.as_ref()) {
+                self.perform(ctx, action);
+            }
+        }
+        theme::follow(ctx, &self.state.settings);
+    }
+
+    fn ui(&mut self, ui: &mut Ui, _frame: &mut Frame) {
+        let ctx = ui.ctx().clone();
+        let mut actions = intake::actions_of_input(&ctx);
+        actions.extend(keys::actions_of_keys(&ctx, &self.state));
+        self.textures.begin_frame(self.state.settings.smooth);
+        let mut cx = Cx {
+            state: &self.state,
+            textures: &mut self.textures,
+            actions: &mut actions,
+            tokens: Tokens::of(ui),
+        };
+        views::window_ui(ui, &mut cx);
+        if self.state.playback.playing {
+            actions.push(Action::Advance(ctx.input(|i| i.unstable_dt).min(0.1)));
+            // While a decode is out, its answer wakes the window; painting faster than that would
+            // only take the cores from it.
+            let morph = self.state.live.views.get(&View::Morph);
+            let waiting = morph.is_some_and(|v| v.in_flight.is_some());
+            ctx.request_repaint_after(Duration::from_millis(if waiting { 50 } else { 16 }));
+        }
+        // What changes only where the pointer is needs no second frame, and playing has its own
+        // pace; everything else does, since this frame was drawn before it happened.
+        let quiet = |a: &Action| matches!(a, Action::FocusCell(_) | Action::Advance(_));
+        let worth_a_frame = !actions.iter().all(quiet);
+        for action in actions {
+            self.perform(&ctx, action);
+        }
+        let settled = !ctx.input(|i| i.pointer.any_down());
+        if settled && !self.state.playback.playing {
+            self.state.history.observe(&self.state.doc);
+        }
+        let commands = self.state.sync(settled);
+        self.send(commands);
+        if worth_a_frame {
+            ctx.request_repaint();
+        }
+    }
+
+    fn save(&mut self, storage: &mut dyn Storage) {
+        eframe::set_value(storage, APP_KEY, &self.state);
+    }
+
+    fn persist_egui_memory(&self) -> bool {
+        // Positions of panels are cheap to find again; stale ids of dialogs are not.
+        false
+    }
+}

@@ -1,0 +1,255 @@
+//! What the worker's answers do to the [`State`].
+
+use super::state::{
+    Flight, Item, ItemStatus, Live, LogLevel, Named, Origin, Photo, Progress, Shown, State,
+    ViewState,
+};
+use crate::engine::message::{Command, CropSquare, Event, ItemId, ModelInfo, Recipe, Ticket, View};
+
+/// Decode times kept for the status bar.
+const TIMES_KEPT: usize = 48;
+/// Figures kept.
+const INSPECTIONS_KEPT: usize = 64;
+/// Samples pinned on the first start, so that the shelf is never empty.
+const FIRST_PINS: [u32; 4] = [0, 7, 14, 21];
+
+impl State {
+    /// Takes an answer in.
+    pub fn receive(&mut self, event: Event) -> Vec<Command> {
+        match event {
+            Event::ModelOpened(info) => return self.model_opened(*info),
+            Event::AttributesOpened(attributes) => {
+                let known = |name: &String| attributes.iter().any(|a| a.name == *name);
+                self.doc.edit.amounts.retain(|name, _| known(name));
+                self.live.attributes = attributes;
+                self.live.inspections.clear();
+            }
+            Event::Imported {
+                item,
+                name: _,
+                preview,
+                size,
+                crop,
+                face_found,
+            } => {
+                let preview = self.picture(preview, 0);
+                if let Some(it) = self.items.get_mut(&item) {
+                    let proposal: CropSquare = it.photo.as_ref().map_or(crop, |p| p.proposal);
+                    it.photo = Some(Photo {
+                        preview,
+                        size,
+                        crop,
+                        proposal,
+                        face_found,
+                    });
+                }
+            }
+            Event::Encoded {
+                item,
+                thumbnail,
+                inspection,
+            } => {
+                let picture = self.picture(thumbnail, inspection.non_finite);
+                if let Some(it) = self.items.get_mut(&item) {
+                    it.thumbnail = Some(picture);
+                    it.inspection = Some(inspection);
+                    it.status = ItemStatus::Ready;
+                }
+                self.item_changed(item);
+            }
+            Event::Rendered {
+                view,
+                ticket,
+                cell,
+                pixels,
+                non_finite,
+                elapsed,
+            } => {
+                let picture = self.picture(pixels, non_finite);
+                self.rendered(view, ticket, cell, picture);
+                if let Some(elapsed) = elapsed {
+                    let times = &mut self.live.decode_ms;
+                    times.push_back(elapsed.as_secs_f32() * 1e3);
+                    while times.len() > TIMES_KEPT {
+                        times.pop_front();
+                    }
+                }
+            }
+            Event::RenderDone { view, ticket } => {
+                let view = self.live.views.entry(view).or_default();
+                if let Some(flight) = view.in_flight.take_if(|f| f.ticket == ticket) {
+                    view.give_up(flight);
+                }
+            }
+            Event::Inspected { ticket, inspection } => {
+                if let Some((wanted, recipe)) = self.live.inspecting.take() {
+                    if wanted == ticket {
+                        self.live.inspections.push_back((recipe, inspection));
+                        while self.live.inspections.len() > INSPECTIONS_KEPT {
+                            self.live.inspections.pop_front();
+                        }
+                    } else {
+                        self.live.inspecting = Some((wanted, recipe));
+                    }
+                }
+            }
+            Event::Progress {
+                ticket,
+                what,
+                done,
+                total,
+            } => {
+                self.live.progress = (done < total).then_some(Progress {
+                    ticket,
+                    what,
+                    done,
+                    total,
+                });
+            }
+            Event::Exported { ticket, path } => {
+                self.live.exporting.retain(|(t, _)| *t != ticket);
+                self.clear_progress(ticket);
+                self.log(LogLevel::Done, format!("saved {}", path.display()));
+            }
+            Event::Queue { waiting } => self.live.waiting = waiting,
+            Event::Failed {
+                ticket,
+                item,
+                message,
+            } => self.failed(ticket, item, message),
+        }
+        Vec::new()
+    }
+
+    fn model_opened(&mut self, info: ModelInfo) -> Vec<Command> {
+        if self.live.model.is_some() {
+            // Directions belong to the model they were found with.
+            self.doc.edit.amounts.clear();
+        }
+        let levels = info.config.levels;
+        let sample = &mut self.doc.sample;
+        let temperature = sample.temperature;
+        sample.level_temperatures.resize(levels, temperature);
+        // Every earlier answer is void: what is on its way will not come, what is shown is old.
+        self.live = Live {
+            log: std::mem::take(&mut self.live.log),
+            exporting: std::mem::take(&mut self.live.exporting),
+            ..Live::default()
+        };
+        self.log(
+            LogLevel::Info,
+            format!("opened {} on {}", info.name, info.device),
+        );
+        self.live.model = Some(info);
+        let has_samples = self.items.values().any(|i| i.origin == Origin::Sample);
+        let mut commands = Vec::new();
+        if !has_samples {
+            let n_cells = self.doc.sample.n_cells();
+            let cells: Vec<Named> = (FIRST_PINS.iter().filter(|&&i| i < n_cells))
+                .map(|&index| self.doc.sample.cell(index))
+                .collect();
+            commands.extend(cells.into_iter().map(|named| self.pin(named)));
+            // A morph that is ready beats two empty slots.
+            let pinned: Vec<Named> = (self.doc.shelf.iter())
+                .filter(|e| {
+                    self.items
+                        .get(&e.id)
+                        .is_some_and(|i| i.origin == Origin::Sample)
+                })
+                .map(|e| Named {
+                    recipe: Recipe::Item(e.id),
+                    label: e.name.clone(),
+                })
+                .collect();
+            for (key, named) in self.doc.morph.keys.iter_mut().zip(pinned) {
+                key.get_or_insert(named);
+            }
+        }
+        self.history.amend(&self.doc);
+        commands
+    }
+
+    fn rendered(&mut self, view: View, ticket: Ticket, cell: u32, picture: super::state::Picture) {
+        let view = self.live.views.entry(view).or_default();
+        let Some(flight) = &mut view.in_flight else {
+            return;
+        };
+        if flight.ticket != ticket {
+            return;
+        }
+        if let Some(recipe) = flight.cells.get(&cell) {
+            flight.answered += 1;
+            let recipe = recipe.clone();
+            view.shown.insert(cell, Shown { recipe, picture });
+            if flight.answered >= flight.cells.len() {
+                view.in_flight = None;
+            }
+        }
+    }
+
+    /// A latent changed under its id (another crop): what was drawn from it is old.
+    fn item_changed(&mut self, id: ItemId) {
+        for view in self.live.views.values_mut() {
+            view.shown
+                .retain(|_, s| !super::apply::mentions(&s.recipe, id));
+            view.failed = None;
+            let touched = |f: &Flight| f.cells.values().any(|r| super::apply::mentions(r, id));
+            if view.in_flight.as_ref().is_some_and(touched) {
+                view.in_flight = None;
+            }
+        }
+        (self.live.inspections).retain(|(r, _)| !super::apply::mentions(r, id));
+        self.live.inspect_failed = None;
+    }
+
+    fn clear_progress(&mut self, ticket: Ticket) {
+        let progress = self.live.progress.as_ref();
+        if progress.is_some_and(|p| p.ticket == Some(ticket)) {
+            self.live.progress = None;
+        }
+    }
+
+    fn failed(&mut self, ticket: Option<Ticket>, item: Option<ItemId>, message: String) {
+        if let Some(ticket) = ticket {
+            self.live.exporting.retain(|(t, _)| *t != ticket);
+            self.clear_progress(ticket);
+            for view in self.live.views.values_mut() {
+                if let Some(flight) = view.in_flight.take_if(|f| f.ticket == ticket) {
+                    view.give_up(flight);
+                }
+            }
+            if let Some((_, recipe)) = self.live.inspecting.take_if(|(t, _)| *t == ticket) {
+                self.live.inspect_failed = Some(recipe);
+            }
+        } else if item.is_none() {
+            self.live.opening = false;
+        }
+        if let Some(it) = item.and_then(|id| self.items.get_mut(&id)) {
+            it.status = ItemStatus::Failed(message.clone());
+        }
+        self.log(LogLevel::Error, message);
+    }
+
+    /// Whether an item has a latent.
+    pub fn is_ready(&self, id: ItemId) -> bool {
+        matches!(
+            self.items.get(&id),
+            Some(Item {
+                status: ItemStatus::Ready,
+                ..
+            })
+        )
+    }
+}
+
+impl ViewState {
+    /// Ends a request. Cells that it leaves without their picture are not asked for again until
+    /// something changes: asking the same once more would fail the same.
+    fn give_up(&mut self, flight: Flight) {
+        let mut left = flight.cells;
+        left.retain(|cell, recipe| self.shown.get(cell).is_none_or(|s| s.recipe != *recipe));
+        if !left.is_empty() {
+            self.failed = Some(left);
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! Pictures in, pictures out.
+
+use std::sync::Arc;
+
+use egui::{Key, Modifiers};
+use egui_kittest::kittest::Queryable as _;
+
+use super::Bench;
+use crate::app::action::Action;
+use crate::app::dialog::{Dialog, PathPurpose, PathsChosen};
+use crate::app::state::{LogLevel, Selection};
+use crate::engine::message::{Command, ExportKind, PictureSource};
+
+#[test]
+fn two_pictures_come_in_the_way_the_dialog_brings_them() {
+    let mut bench = Bench::new(Vec::new());
+    let answer = PathsChosen {
+        purpose: PathPurpose::Pictures,
+        paths: Some(vec!["/tmp/anna.png".into(), "/tmp/ben.jpg".into()]),
+        at_once: false,
+    };
+    bench.harness.state().paths_out.send(answer).unwrap();
+    bench.harness.step();
+    bench.settle();
+    let imports = bench
+        .engine
+        .heard
+        .iter()
+        .filter(|c| matches!(c, Command::Import { .. }));
+    assert_eq!(imports.count(), 2);
+    bench.harness.get_by_label("anna.png, photo");
+    bench.harness.get_by_label("ben.jpg, photo");
+    assert!(matches!(bench.state().selection, Selection::Item(_)));
+    bench.harness.get_by_label("ben.jpg, original");
+}
+
+#[test]
+fn a_failed_import_says_why_and_leaves_the_rest_alone() {
+    let bench = Bench::new(vec!["/tmp/missing.png".into(), "/tmp/anna.png".into()]);
+    bench.harness.get_by_label("missing.png, failed");
+    bench.harness.get_by_label("anna.png, photo");
+    let log = &bench.state().live.log;
+    assert!(
+        log.iter()
+            .any(|l| l.level == LogLevel::Error && l.text.contains("missing.png"))
+    );
+}
+
+#[test]
+fn a_pasted_picture_is_imported() {
+    let mut bench = Bench::new(Vec::new());
+    let image = egui::ColorImage::filled([3, 2], egui::Color32::from_rgb(1, 2, 3));
+    bench
+        .harness
+        .event(egui::Event::PasteImage(Arc::new(image)));
+    bench.settle();
+    let import = bench.engine.heard.iter().find_map(|c| match c {
+        Command::Import {
+            source: PictureSource::Rgba { size, pixels },
+            ..
+        } => Some((*size, pixels.len())),
+        _ => None,
+    });
+    assert_eq!(import, Some(([3, 2], 24)));
+}
+
+#[test]
+fn an_export_is_sent_and_an_existing_file_is_asked_about() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("grid.png");
+    std::fs::write(&path, "old").unwrap();
+    let mut bench = Bench::new(Vec::new());
+    bench.press(Modifiers::COMMAND, Key::E);
+    let Some(Dialog::Export(mut form)) = bench.state().dialog.clone() else {
+        panic!("the export dialog is open");
+    };
+    form.path = path.display().to_string();
+    bench.perform(Action::Show(Dialog::Export(form)));
+    bench.click("Export");
+    assert!(
+        !bench
+            .engine
+            .heard
+            .iter()
+            .any(|c| matches!(c, Command::Export { .. }))
+    );
+    bench.click("Replace");
+    let request = bench.engine.heard.iter().find_map(|c| match c {
+        Command::Export { request, .. } => Some(request.clone()),
+        _ => None,
+    });
+    let request = request.expect("an export was asked for");
+    assert_eq!(request.path, path);
+    assert!(matches!(request.kind, ExportKind::Grid { columns: 6, .. }));
+    assert!(bench.state().dialog.is_none());
+    assert!(
+        bench
+            .state()
+            .live
+            .log
+            .back()
+            .unwrap()
+            .text
+            .starts_with("saved")
+    );
+}
+
+#[test]
+fn a_photo_is_cropped_anew() {
+    let mut bench = Bench::new(vec!["/tmp/anna.png".into()]);
+    bench.click("Crop…");
+    bench.press(Modifiers::NONE, Key::ArrowRight);
+    bench.click("Apply");
+    let crop = bench.engine.heard.iter().find_map(|c| match c {
+        Command::Recrop { crop, .. } => Some(*crop),
+        _ => None,
+    });
+    assert_eq!(crop.unwrap().cx, 541.0);
+}

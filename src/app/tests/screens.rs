@@ -1,0 +1,82 @@
+//! Pictures of the screens, for people to look at.
+
+use std::path::PathBuf;
+
+use egui::{Key, Modifiers};
+use egui_kittest::kittest::Queryable as _;
+
+use super::Bench;
+use crate::app::action::Action;
+use crate::app::dialog::{CropForm, Dialog};
+use crate::app::keys;
+use crate::app::state::{Selection, Tab, ThemeChoice};
+
+/// Writes pictures of the screens to the folder named by `GLOW_SCREENS`, for people to look at.
+#[test]
+#[ignore = "needs a graphics adapter; draws, asserts little"]
+fn draw_screens() {
+    let Some(folder) = std::env::var_os("GLOW_SCREENS").map(PathBuf::from) else {
+        eprintln!("skipped: GLOW_SCREENS is not set");
+        return;
+    };
+    std::fs::create_dir_all(&folder).unwrap();
+    for (theme, suffix) in [(egui::Theme::Dark, "dark"), (egui::Theme::Light, "light")] {
+        for (size, name) in [([1280.0, 800.0], "wide"), ([1024.0, 700.0], "small")] {
+            let files = vec![
+                "/home/anna/holiday-portrait.jpg".into(),
+                "/home/missing.png".into(),
+            ];
+            let mut bench = Bench::with_size(files, size, theme);
+            let shoot = |bench: &mut Bench, screen: &str| {
+                bench.settle();
+                let picture = bench.harness.render().unwrap();
+                picture
+                    .save(folder.join(format!("{screen}-{name}-{suffix}.png")))
+                    .unwrap();
+            };
+            let choice = match theme {
+                egui::Theme::Dark => ThemeChoice::Dark,
+                egui::Theme::Light => ThemeChoice::Light,
+            };
+            bench.perform(Action::SetTheme(choice));
+            bench.perform(Action::Select(Selection::Cell(8)));
+            shoot(&mut bench, "1-sample");
+            bench.perform(Action::Enlarge(true));
+            shoot(&mut bench, "a-enlarged");
+            bench.perform(Action::Enlarge(false));
+            let named = bench.state().selected().unwrap();
+            bench.perform(Action::MoreLikeThis(named));
+            bench.harness.get_by_label("View").click();
+            shoot(&mut bench, "b-variations");
+            bench.press(Modifiers::NONE, Key::Escape);
+            let menus = bench.harness.query_all_by_label("Dark theme").count();
+            assert_eq!(menus, 0, "Escape closes a menu");
+            bench.perform(Action::LeaveVariations);
+            bench.perform(Action::SetPerLevel(true));
+            shoot(&mut bench, "2-levels");
+            bench.perform(Action::SetTab(Tab::Morph));
+            shoot(&mut bench, "3-morph");
+            for cell in [9, 11] {
+                let slot = bench.state().doc.morph.keys.len();
+                let named = bench.state().doc.sample.cell(cell);
+                bench.perform(Action::SetKey(slot, named));
+            }
+            bench.perform(Action::SetSteps(16));
+            shoot(&mut bench, "c-keyframes");
+            bench.perform(Action::SetTab(Tab::Edit));
+            bench.perform(Action::SetAmount("Smiling".to_owned(), 1.2));
+            shoot(&mut bench, "4-edit");
+            let photo = bench.state().doc.shelf[0].id;
+            bench.perform(Action::Select(Selection::Item(photo)));
+            let form = CropForm::new(photo, bench.state()).unwrap();
+            shoot(&mut bench, "5-photo");
+            bench.perform(Action::Show(Dialog::Crop(form)));
+            shoot(&mut bench, "6-crop");
+            for (number, entry) in [(7, "Export…"), (8, "Keyboard"), (9, "Commands…")] {
+                let action = (keys::entry(entry).unwrap().action)(bench.state()).unwrap();
+                bench.perform(action);
+                shoot(&mut bench, &format!("{number}-dialog"));
+            }
+        }
+    }
+}

@@ -1,0 +1,329 @@
+//! The edit tab: a slider per attribute on one picture.
+
+use egui::{CentralPanel, Margin, Panel, Rect, Sense, Stroke, Ui, Vec2, pos2, vec2};
+
+use super::{controls_frame, controls_panel, morph};
+use crate::app::action::Action;
+use crate::app::dialog::ExportSource;
+use crate::app::state::{Named, SEARCH_FROM, Selection};
+use crate::app::theme;
+use crate::app::widgets::controls::{button_ui, row_with_end_ui, slider_ui, wide_slider_ui};
+use crate::app::widgets::icons::{Icon, icon_button_ui};
+use crate::app::widgets::picture::{paint_ring, picture_button, picture_menu_ui, square_in};
+use crate::app::widgets::{Cx, zoom};
+use crate::engine::message::{AttributeInfo, View};
+
+/// Sliders on the right of the picture, controls below.
+pub fn edit_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
+    controls_panel("edit controls")
+        .frame(controls_frame(cx))
+        .show(ui, |ui| controls_ui(ui, cx));
+    let tokens = cx.tokens;
+    Panel::right("attributes")
+        .frame(theme::panel_frame(&tokens, Margin::same(14)).fill(tokens.background))
+        .default_size(350.0)
+        .size_range(270.0..=480.0)
+        .show(ui, |ui| attributes_ui(ui, cx));
+    let frame = egui::Frame::new().inner_margin(Margin::same(14));
+    CentralPanel::no_frame()
+        .frame(frame)
+        .show(ui, |ui| pictures_ui(ui, cx));
+}
+
+/// The edited picture large, its base small beside it.
+fn pictures_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
+    let room = ui.available_rect_before_wrap();
+    let Some(base) = cx.state.doc.edit.base.clone() else {
+        ui.centered_and_justified(|ui| {
+            let text = "Select a picture and press E,\nor drop one here from the shelf";
+            ui.label(egui::RichText::new(text).color(cx.tokens.text_weak));
+        });
+        let response = ui.interact(room, ui.scope_id().with("drop"), Sense::hover());
+        take_drop(&response, cx);
+        return;
+    };
+    let (before, hero) = places(room);
+    caption(ui, cx, before, "Base");
+    let picture = cx
+        .state
+        .cell_picture(View::Edit, 1)
+        .or_else(|| cx.state.picture_of(&base.recipe));
+    let picture = picture.cloned();
+    let label = format!("Base: {}", base.label);
+    let id = ui.scope_id().with("base");
+    let response = picture_button(ui, cx, before, id, &label, false, picture.as_ref());
+    if response.dnd_hover_payload::<Named>().is_some() {
+        paint_ring(ui.painter(), &cx.tokens, before, true, false);
+    }
+    take_drop(&response, cx);
+    response.on_hover_text(&base.label);
+
+    let Some(result) = cx.state.doc.edit.result() else {
+        return;
+    };
+    let (cell, title) = if cx.state.before {
+        (1, "Before")
+    } else {
+        (0, "Edited")
+    };
+    caption(ui, cx, hero, title);
+    let picture = cx.state.cell_picture(View::Edit, cell).cloned();
+    let id = ui.scope_id().with("hero");
+    let response = zoom::hero_ui(ui, cx, hero, id, &result, picture.as_ref());
+    if response.clicked() {
+        cx.push(Action::Select(Selection::Edit));
+    }
+    response.context_menu(|ui| picture_menu_ui(ui, cx, &result, Selection::Edit));
+}
+
+/// Room for the caption over a picture.
+const CAPTION: f32 = 20.0;
+
+/// Where base and result lie: beside each other in a wide room, one over the other in a tall one.
+fn places(room: Rect) -> (Rect, Rect) {
+    let spare = room.height() - room.width() - 2.0 * CAPTION - theme::GAP;
+    let tall = spare >= 64.0;
+    let small = if tall {
+        spare.min(140.0)
+    } else {
+        (room.width() * 0.22).clamp(64.0, 150.0)
+    };
+    let before = Rect::from_min_size(room.min + vec2(0.0, CAPTION), Vec2::splat(small));
+    let rest = if tall {
+        room.with_min_y(before.bottom() + theme::GAP + CAPTION)
+    } else {
+        let left = before.right() + theme::GROUP_GAP;
+        room.with_min_x(left).with_min_y(before.top())
+    };
+    // Both begin at the same line; what is left over stays at the bottom.
+    let hero = square_in(rest);
+    let hero = hero.translate(rest.min - hero.min);
+    let centred = if tall {
+        0.0
+    } else {
+        ((rest.width() - hero.width()) / 2.0).max(0.0)
+    };
+    (before, hero.translate(vec2(centred, 0.0)))
+}
+
+fn take_drop(response: &egui::Response, cx: &mut Cx<'_>) {
+    if let Some(named) = response.dnd_release_payload::<Named>() {
+        cx.push(Action::EditBase((*named).clone()));
+    }
+}
+
+fn caption(ui: &Ui, cx: &Cx<'_>, rect: Rect, text: &str) {
+    ui.painter().text(
+        rect.left_top() - vec2(0.0, 4.0),
+        egui::Align2::LEFT_BOTTOM,
+        text,
+        egui::TextStyle::Small.resolve(ui.style()),
+        cx.tokens.text_weak,
+    );
+}
+
+fn attributes_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
+    let attributes = &cx.state.live.attributes;
+    if attributes.is_empty() {
+        ui.add_space(theme::GROUP_GAP);
+        ui.label("No attributes are open");
+        let text = "Model > Open attributes… loads directions that belong to this model.";
+        ui.label(egui::RichText::new(text).color(cx.tokens.text_weak));
+        return;
+    }
+    ui.horizontal(|ui| {
+        theme::section_ui(ui, "ATTRIBUTES");
+        ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+            let edit = &cx.state.doc.edit;
+            let any = !edit.amounts.is_empty() || edit.temperature != 1.0;
+            if button_ui(ui, any, "Reset all", "All sliders to zero (0)") {
+                cx.push(Action::ResetAmounts);
+            }
+        });
+    });
+    if attributes.len() > SEARCH_FROM {
+        let mut text = cx.state.search.clone();
+        let field = egui::TextEdit::singleline(&mut text)
+            .hint_text("Search attributes")
+            .desired_width(f32::INFINITY);
+        let response = ui.add(field);
+        response.widget_info(|| {
+            let mut info = egui::WidgetInfo::text_edit(true, &cx.state.search, &text, "");
+            info.label = Some("Search attributes".to_owned());
+            info
+        });
+        if response.changed() {
+            cx.push(Action::SetSearch(text));
+        }
+    }
+    ui.add_space(4.0);
+    let base = cx.state.doc.edit.base.as_ref();
+    let projections = base
+        .and_then(|b| cx.state.inspection_of(&b.recipe))
+        .map(|i| i.projections.clone());
+    let needle = cx.state.search.to_lowercase();
+    egui::ScrollArea::vertical()
+        .auto_shrink(false)
+        .show(ui, |ui| {
+            ui.add_enabled_ui(base.is_some(), |ui| {
+                for (i, attribute) in attributes.iter().enumerate() {
+                    if attribute.name.to_lowercase().contains(&needle) {
+                        let projection = projections.as_ref().and_then(|p| p.get(i)).copied();
+                        attribute_ui(ui, cx, attribute, projection);
+                    }
+                }
+            });
+        });
+}
+
+fn attribute_ui(ui: &mut Ui, cx: &mut Cx<'_>, attribute: &AttributeInfo, projection: Option<f32>) {
+    let mut amount = cx
+        .state
+        .doc
+        .edit
+        .amounts
+        .get(&attribute.name)
+        .copied()
+        .unwrap_or(0.0);
+    let [low, high] = attribute.range;
+    ui.horizontal(|ui| {
+        let reset_width = theme::CONTROL_HEIGHT + 4.0 + ui.spacing().item_spacing.x;
+        let row = vec2(ui.available_width() - reset_width, theme::CONTROL_HEIGHT);
+        let response = ui
+            .allocate_ui(row, |ui| {
+                let name = pretty(&attribute.name);
+                let label = (name.as_str(), theme::ATTRIBUTE_LABEL_WIDTH);
+                wide_slider_ui(
+                    ui,
+                    label,
+                    &mut amount,
+                    low..=high,
+                    2,
+                    &tip(attribute, projection),
+                )
+            })
+            .inner;
+        if let Some(projection) = projection {
+            paint_tick(ui, cx, response.rect, attribute.range, projection);
+        }
+        if response.changed() {
+            // A slider let go near zero means zero: the direction is left out altogether.
+            let snapped = if amount.abs() < 0.005 { 0.0 } else { amount };
+            cx.push(Action::SetAmount(attribute.name.clone(), snapped));
+        }
+        let name = format!("Reset {}", pretty(&attribute.name));
+        if icon_button_ui(ui, amount != 0.0, Icon::Reset, &name, &name).clicked() {
+            cx.push(Action::SetAmount(attribute.name.clone(), 0.0));
+        }
+    });
+}
+
+/// A small triangle under the rail where the picture itself lies.
+fn paint_tick(ui: &Ui, cx: &Cx<'_>, slider: Rect, range: [f32; 2], projection: f32) {
+    let share = ((projection - range[0]) / (range[1] - range[0]).max(1e-6)).clamp(0.0, 1.0);
+    // The rail as egui lays it out: the handle's radius is kept free at both ends.
+    let radius = slider.height() / 2.5 * theme::HANDLE_ASPECT;
+    let rail = slider.width() - theme::VALUE_WIDTH - ui.spacing().item_spacing.x - 2.0 * radius;
+    let x = slider.left() + radius + rail * share;
+    let y = slider.center().y + 6.0;
+    let points = vec![pos2(x, y), pos2(x - 4.0, y + 6.0), pos2(x + 4.0, y + 6.0)];
+    let shape = egui::Shape::convex_polygon(points, cx.tokens.text_weak, Stroke::NONE);
+    ui.painter().add(shape);
+}
+
+fn tip(attribute: &AttributeInfo, projection: Option<f32>) -> String {
+    let mut tip = format!(
+        "{}: found from {} pictures with it and {} without",
+        pretty(&attribute.name),
+        attribute.counts[0],
+        attribute.counts[1]
+    );
+    if let Some(auc) = attribute.auc {
+        tip += &format!(", tells them apart with AUC {auc:.3}");
+    }
+    if let Some(projection) = projection {
+        tip += &format!("\nThe triangle marks the picture itself: {projection:+.2}");
+    }
+    tip
+}
+
+/// `Mouth_Slightly_Open` as people write it.
+pub fn pretty(name: &str) -> String {
+    let lower = name.replace('_', " ").to_lowercase();
+    let mut chars = lower.chars();
+    chars.next().map_or_else(String::new, |first| {
+        first.to_uppercase().chain(chars).collect()
+    })
+}
+
+fn controls_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
+    let ready = cx.state.doc.edit.base.is_some();
+    let mut export = false;
+    let tip = "Write it, or before and after, to a file (Ctrl+E)";
+    row_with_end_ui(
+        ui,
+        |ui| export = button_ui(ui, ready, "Export…", tip),
+        |ui| {
+            base_choice_ui(ui, cx);
+            compare_ui(ui, cx, ready);
+        },
+    );
+    if export {
+        cx.push(Action::OpenExport(ExportSource::BeforeAfter));
+    }
+    ui.add_space(2.0);
+    ui.horizontal_wrapped(|ui| {
+        let mut temperature = cx.state.doc.edit.temperature;
+        let tip = "Factor on the latent after the edit: below 1 smoother, 1 as it is";
+        if slider_ui(ui, "Temperature", &mut temperature, 0.0..=1.2, 2, tip).changed() {
+            cx.push(Action::SetEditTemperature(temperature));
+        }
+        let mut keep = cx.state.doc.edit.keep_others;
+        let tip = "Each direction is freed of what it shares with the others, so that they stay";
+        if ui
+            .checkbox(&mut keep, "Keep other attributes")
+            .on_hover_text(tip)
+            .changed()
+        {
+            cx.push(Action::SetKeepOthers(keep));
+        }
+    });
+}
+
+/// Shows the picture before the edit as long as the button or the key is held.
+fn compare_ui(ui: &mut Ui, cx: &mut Cx<'_>, ready: bool) {
+    let response = ui
+        .add_enabled(ready, egui::Button::new("Hold to compare"))
+        .on_hover_text("Shows the picture before the edit while held (or hold C)");
+    let key_held = !ui.ctx().egui_wants_keyboard_input()
+        && cx.state.dialog.is_none()
+        && ui.input(|i| i.key_down(egui::Key::C) && i.modifiers.is_none());
+    let before = ready && (response.is_pointer_button_down_on() || key_held);
+    if before != cx.state.before {
+        cx.push(Action::Before(before));
+    }
+}
+
+fn base_choice_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
+    let base = cx.state.doc.edit.base.clone();
+    let text = ui.label("Base");
+    let shown = base.as_ref().map_or("Choose…", |b| b.label.as_str());
+    let combo = egui::ComboBox::from_id_salt("edit base")
+        .width(150.0)
+        .truncate()
+        .selected_text(shown);
+    let response = combo.show_ui(ui, |ui| {
+        for named in morph::candidates(cx.state) {
+            if ui
+                .selectable_label(base.as_ref() == Some(&named), &named.label)
+                .clicked()
+            {
+                cx.push(Action::EditBase(named));
+            }
+        }
+    });
+    response
+        .response
+        .labelled_by(text.id)
+        .on_hover_text("What is edited");
+}

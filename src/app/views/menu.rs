@@ -1,0 +1,177 @@
+//! The menu bar.
+
+use egui::{Button, MenuBar, Ui};
+
+use crate::app::action::Action;
+use crate::app::keys;
+use crate::app::state::{Tab, ThemeChoice};
+use crate::app::widgets::Cx;
+use crate::app::widgets::icons::{Icon, icon_button_ui};
+
+/// File, Edit, View, Model, Help; the model, undo and redo, and the palette.
+pub fn menu_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
+    MenuBar::new().ui(ui, |ui| {
+        ui.menu_button("File", |ui| {
+            items_ui(
+                ui,
+                cx,
+                &[
+                    "Open pictures…",
+                    "Type a path…",
+                    "Paste picture",
+                    "",
+                    "Export…",
+                    "",
+                    "Quit",
+                ],
+            );
+        });
+        ui.menu_button("Edit", |ui| {
+            items_ui(
+                ui,
+                cx,
+                &[
+                    "Undo",
+                    "Redo",
+                    "",
+                    "Copy picture",
+                    "Pin to shelf",
+                    "Rename",
+                    "Remove from shelf",
+                    "",
+                    "Use as A",
+                    "Use as B",
+                    "More like this",
+                ],
+            );
+        });
+        ui.menu_button("View", |ui| view_menu_ui(ui, cx));
+        ui.menu_button("Model", |ui| {
+            items_ui(
+                ui,
+                cx,
+                &[
+                    "Open the shipped model",
+                    "Open model…",
+                    "Type the path of a model…",
+                    "",
+                    "Open attributes…",
+                ],
+            );
+        });
+        ui.menu_button("Help", |ui| {
+            items_ui(ui, cx, &["Keyboard", "Commands…", "Messages", "", "About"]);
+        });
+        ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+            right_side_ui(ui, cx);
+        });
+    });
+}
+
+/// From the right: palette, redo, undo, model.
+fn right_side_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
+    let palette = Button::new("Commands").shortcut_text("Ctrl+P");
+    if ui
+        .add(palette)
+        .on_hover_text("Find anything by a few letters")
+        .clicked()
+    {
+        push_named(cx, "Commands…");
+    }
+    let can_redo = cx.state.history.can_redo();
+    if icon_button_ui(ui, can_redo, Icon::Redo, "Redo", "Redo (Ctrl+Shift+Z)").clicked() {
+        cx.push(Action::Redo);
+    }
+    let can_undo = cx.state.history.can_undo(&cx.state.doc);
+    if icon_button_ui(ui, can_undo, Icon::Undo, "Undo", "Undo (Ctrl+Z)").clicked() {
+        cx.push(Action::Undo);
+    }
+    let (text, tip) = match &cx.state.live.model {
+        Some(model) => {
+            let c = &model.config;
+            let tip = format!(
+                "{0}×{0} pixels, {1} levels of {2} steps, width {3}, {4} bits\n{5} parameters",
+                c.image_size, c.levels, c.depth, c.width, c.bits, model.n_parameters
+            );
+            (model.name.clone(), tip)
+        }
+        None if cx.state.live.opening => ("opening the model…".to_owned(), String::new()),
+        None => ("no model".to_owned(), "Model > Open model…".to_owned()),
+    };
+    ui.add_space(6.0);
+    let color = cx.tokens.text_weak;
+    ui.add(egui::Label::new(egui::RichText::new(text).color(color)).truncate())
+        .on_hover_text(tip);
+}
+
+fn view_menu_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
+    for tab in Tab::ALL {
+        item_ui(ui, cx, tab.label(), Some(cx.state.tab == tab));
+    }
+    ui.separator();
+    item_ui(ui, cx, "Shelf", Some(cx.state.settings.shelf_open));
+    item_ui(ui, cx, "Inspector", Some(cx.state.settings.inspector_open));
+    item_ui(ui, cx, "Smooth pictures", Some(cx.state.settings.smooth));
+    ui.separator();
+    for theme in ThemeChoice::ALL {
+        item_ui(
+            ui,
+            cx,
+            theme.label(),
+            Some(cx.state.settings.theme == theme),
+        );
+    }
+    ui.separator();
+    items_ui(ui, cx, &["Larger", "Smaller", "Normal size"]);
+}
+
+/// Items of the table of entries by name; an empty name is a line.
+fn items_ui(ui: &mut Ui, cx: &mut Cx<'_>, names: &[&str]) {
+    for name in names {
+        if name.is_empty() {
+            ui.separator();
+        } else {
+            item_ui(ui, cx, name, None);
+        }
+    }
+}
+
+/// One item; `checked` puts a tick in front where it holds.
+fn item_ui(ui: &mut Ui, cx: &mut Cx<'_>, name: &str, checked: Option<bool>) {
+    ui.set_min_width(200.0);
+    let Some(entry) = keys::entry(name) else {
+        return;
+    };
+    let action = (entry.action)(cx.state);
+    let text = match checked {
+        Some(true) => format!("● {name}"),
+        Some(false) => format!("○ {name}"),
+        None => name.to_owned(),
+    };
+    let mut button = Button::new(text);
+    if let Some(shortcut) = &entry.shortcut {
+        button = button.shortcut_text(keys::shortcut_text(ui.ctx(), shortcut));
+    } else if name == "Paste picture" {
+        button = button.shortcut_text("Ctrl+V");
+    }
+    let response = ui.add_enabled(action.is_some(), button);
+    response.widget_info(|| {
+        egui::WidgetInfo::selected(
+            egui::Role::MenuItem,
+            action.is_some(),
+            checked.unwrap_or(false),
+            name,
+        )
+    });
+    if response.clicked()
+        && let Some(action) = action
+    {
+        cx.push(action);
+        ui.close();
+    }
+}
+
+fn push_named(cx: &mut Cx<'_>, name: &str) {
+    let action = keys::entry(name).and_then(|entry| (entry.action)(cx.state));
+    cx.actions.extend(action);
+}

@@ -1,0 +1,165 @@
+//! The panels. Each reads the state and leaves its wishes in [`Cx`].
+
+pub mod crop;
+pub mod dialogs;
+pub mod edit;
+pub mod export;
+pub mod inspector;
+pub mod menu;
+pub mod morph;
+pub mod sample;
+pub mod shelf;
+pub mod status;
+
+use egui::{Margin, Panel, Ui};
+
+use super::action::Action;
+use super::dialog::PathPurpose;
+use super::state::{LogLevel, Tab};
+use super::theme;
+use super::widgets::Cx;
+
+/// The whole window.
+pub fn window_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
+    let tokens = cx.tokens;
+    Panel::top("menu")
+        .frame(theme::panel_frame(&tokens, Margin::symmetric(8, 4)))
+        .show(ui, |ui| menu::menu_ui(ui, cx));
+    Panel::bottom("status")
+        .frame(theme::panel_frame(&tokens, Margin::symmetric(12, 4)))
+        .show(ui, |ui| status::status_ui(ui, cx));
+    if cx.state.settings.shelf_open {
+        Panel::left("shelf")
+            .frame(theme::panel_frame(&tokens, Margin::same(10)))
+            .default_size(theme::SHELF_WIDTH)
+            .size_range(150.0..=320.0)
+            .show(ui, |ui| shelf::shelf_ui(ui, cx));
+    }
+    if cx.state.settings.inspector_open {
+        Panel::right("inspector")
+            .frame(theme::panel_frame(&tokens, Margin::same(12)))
+            .default_size(theme::INSPECTOR_WIDTH)
+            .size_range(200.0..=340.0)
+            .show(ui, |ui| inspector::inspector_ui(ui, cx));
+    }
+    let frame = egui::Frame::new().fill(tokens.background);
+    egui::CentralPanel::no_frame().frame(frame).show(ui, |ui| {
+        Panel::top("tabs")
+            .frame(egui::Frame::new().inner_margin(Margin {
+                left: 14,
+                right: 14,
+                top: 8,
+                bottom: 0,
+            }))
+            .show_separator_line(false)
+            .show(ui, |ui| tabs_ui(ui, cx));
+        if cx.state.live.model.is_none() {
+            no_model_ui(ui, cx);
+            return;
+        }
+        match cx.state.tab {
+            Tab::Sample => sample::sample_ui(ui, cx),
+            Tab::Morph => morph::morph_ui(ui, cx),
+            Tab::Edit => edit::edit_ui(ui, cx),
+        }
+    });
+    dialogs::dialogs_ui(ui, cx);
+    super::widgets::picture::drag_ghost_ui(ui.ctx(), cx);
+    drop_hint_ui(ui.ctx(), cx);
+}
+
+/// In place of the work area while there is nothing to work with.
+fn no_model_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
+    let height = ui.available_height();
+    ui.vertical_centered(|ui| {
+        ui.add_space(height * 0.36);
+        if cx.state.live.opening {
+            // No spinner: it would draw sixty times a second beside a worker that needs the cores.
+            ui.label(egui::RichText::new("Opening the model…").color(cx.tokens.text_weak));
+            return;
+        }
+        ui.heading("No model is open");
+        let last = cx.state.live.log.back();
+        if let Some(line) = last.filter(|line| line.level == LogLevel::Error) {
+            ui.set_max_width(460.0);
+            ui.label(egui::RichText::new(&line.text).color(cx.tokens.error));
+        }
+        ui.add_space(theme::GAP);
+        if ui.add(theme::primary_button(ui, "Open model…")).clicked() {
+            cx.push(Action::Browse(PathPurpose::Model));
+        }
+        if ui.button("Open the shipped model").clicked() {
+            cx.push(Action::OpenModel(None));
+        }
+    });
+}
+
+/// Says that files may be let go here, while they hover over the window.
+fn drop_hint_ui(ctx: &egui::Context, cx: &Cx<'_>) {
+    if ctx.input(|i| i.raw.hovered_files.is_empty()) {
+        return;
+    }
+    let layer = egui::LayerId::new(egui::Order::Foreground, egui::Id::unique("drop hint"));
+    let painter = ctx.layer_painter(layer);
+    let rect = ctx.content_rect();
+    painter.rect_filled(rect, 0, cx.tokens.background.gamma_multiply(0.85));
+    let frame = rect.shrink(24.0);
+    let stroke = egui::Stroke::new(2.0, cx.tokens.accent);
+    painter.rect_stroke(
+        frame,
+        theme::WINDOW_ROUNDING,
+        stroke,
+        egui::StrokeKind::Inside,
+    );
+    let font = egui::FontId::proportional(20.0);
+    let text = "Drop pictures to put them on the shelf";
+    painter.text(
+        rect.center(),
+        egui::Align2::CENTER_CENTER,
+        text,
+        font,
+        cx.tokens.text,
+    );
+}
+
+/// The bar of tabs: the open one is underlined, so that colour is not all that tells.
+fn tabs_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
+    ui.horizontal(|ui| {
+        ui.spacing_mut().item_spacing.x = 20.0;
+        for (number, tab) in Tab::ALL.into_iter().enumerate() {
+            let open = cx.state.tab == tab;
+            let color = if open {
+                cx.tokens.text
+            } else {
+                cx.tokens.text_weak
+            };
+            let text = egui::RichText::new(tab.label()).size(15.0).color(color);
+            let button = egui::Button::new(text).frame(false);
+            let response = ui.add(button);
+            response.widget_info(|| {
+                egui::WidgetInfo::selected(egui::Role::Tab, true, open, tab.label())
+            });
+            if open {
+                let y = response.rect.bottom() + 2.0;
+                let line = response.rect.x_range();
+                let stroke = egui::Stroke::new(2.0, cx.tokens.accent);
+                ui.painter().hline(line, y, stroke);
+            }
+            let tip = format!("{} tab ({})", tab.label(), number + 1);
+            if response.on_hover_text(tip).clicked() {
+                cx.push(Action::SetTab(tab));
+            }
+        }
+    });
+    ui.add_space(6.0);
+}
+
+/// The bar of controls under the work area.
+fn controls_panel(id: &'static str) -> Panel {
+    Panel::bottom(id)
+}
+
+/// The frame of the bar of controls.
+fn controls_frame(cx: &Cx<'_>) -> egui::Frame {
+    theme::panel_frame(&cx.tokens, Margin::symmetric(16, 10))
+}

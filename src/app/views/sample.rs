@@ -1,0 +1,209 @@
+//! The sample tab: a grid of faces from a seed and a temperature.
+
+use egui::{CentralPanel, Margin, Rect, Ui};
+
+use super::{controls_frame, controls_panel};
+use crate::app::action::Action;
+use crate::app::dialog::ExportSource;
+use crate::app::state::{Selection, State};
+use crate::app::theme::{self, section_ui};
+use crate::app::widgets::controls::{button_ui, number_ui, row_with_end_ui, slider_ui};
+use crate::app::widgets::icons::{Icon, icon_button_ui};
+use crate::app::widgets::picture::{drag_source, picture_button, picture_menu_ui, square_in};
+use crate::app::widgets::zoom::hero_ui;
+use crate::app::widgets::{Cx, grid};
+use crate::engine::message::View;
+
+/// Grid above, controls below.
+pub fn sample_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
+    controls_panel("sample controls")
+        .frame(controls_frame(cx))
+        .show(ui, |ui| controls_ui(ui, cx));
+    let frame = egui::Frame::new().inner_margin(Margin::same(14));
+    CentralPanel::no_frame().frame(frame).show(ui, |ui| {
+        let room = ui.available_rect_before_wrap();
+        match cx.state.selection {
+            Selection::Cell(cell) if cx.state.enlarged => enlarged_ui(ui, cx, room, cell),
+            _ => grid_ui(ui, cx, room),
+        }
+    });
+}
+
+fn grid_ui(ui: &mut Ui, cx: &mut Cx<'_>, room: Rect) {
+    let sample = &cx.state.doc.sample;
+    let pointer = ui.input(|i| i.pointer.hover_pos());
+    let mut under_pointer = None;
+    for (cell, rect) in (0u32..).zip(grid::cells(
+        room,
+        sample.columns,
+        sample.rows,
+        theme::CELL_GAP,
+    )) {
+        if pointer.is_some_and(|p| rect.contains(p)) {
+            under_pointer = Some(cell);
+        }
+        let named = sample.cell(cell);
+        let selected = cx.state.selection == Selection::Cell(cell);
+        let picture = cx.state.cell_picture(View::Sample, cell).cloned();
+        let label = match picture {
+            Some(_) => named.label.clone(),
+            None => format!("{}, not drawn yet", named.label),
+        };
+        let id = ui.scope_id().with(("cell", cell));
+        let response = picture_button(ui, cx, rect, id, &label, selected, picture.as_ref());
+        drag_source(&response, &named);
+        if response.clicked() {
+            cx.push(Action::Select(Selection::Cell(cell)));
+        }
+        if response.double_clicked() {
+            cx.push(Action::Select(Selection::Cell(cell)));
+            cx.push(Action::Enlarge(true));
+        }
+        response.context_menu(|ui| picture_menu_ui(ui, cx, &named, Selection::Cell(cell)));
+    }
+    if under_pointer.is_some() && under_pointer != cx.state.focus_cell {
+        cx.push(Action::FocusCell(under_pointer));
+    }
+}
+
+fn enlarged_ui(ui: &mut Ui, cx: &mut Cx<'_>, room: Rect, cell: u32) {
+    let rect = square_in(room);
+    let named = cx.state.doc.sample.cell(cell);
+    let picture = cx.state.cell_picture(View::Sample, cell).cloned();
+    let id = ui.scope_id().with("enlarged");
+    let response = hero_ui(ui, cx, rect, id, &named, picture.as_ref());
+    if response.double_clicked() {
+        cx.push(Action::Enlarge(false));
+    }
+    response.context_menu(|ui| picture_menu_ui(ui, cx, &named, Selection::Cell(cell)));
+    let corner = Rect::from_min_size(room.left_top(), egui::vec2(120.0, theme::CONTROL_HEIGHT));
+    ui.scope_builder(egui::UiBuilder::new().max_rect(corner), |ui| {
+        if ui.button("← Back to grid").on_hover_text("Esc").clicked() {
+            cx.push(Action::Enlarge(false));
+        }
+    });
+}
+
+fn controls_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
+    let mut export = false;
+    row_with_end_ui(
+        ui,
+        |ui| export = button_ui(ui, true, "Export…", "Write the grid to a file (Ctrl+E)"),
+        |ui| {
+            seed_ui(ui, cx);
+            ui.add_space(theme::GROUP_GAP);
+            size_ui(ui, cx);
+        },
+    );
+    if export {
+        cx.push(Action::OpenExport(ExportSource::Grid));
+    }
+    ui.add_space(2.0);
+    match &cx.state.doc.sample.variation {
+        Some(variation) => {
+            let mut amount = variation.amount;
+            let tip = "How far the variations go from the first picture";
+            ui.horizontal_wrapped(|ui| {
+                if slider_ui(ui, "Variation", &mut amount, 0.0..=1.5, 2, tip).changed() {
+                    cx.push(Action::SetVariation(amount));
+                }
+                let text = format!("Variations of {}", variation.base.label);
+                ui.label(egui::RichText::new(text).color(cx.tokens.text_weak));
+                if button_ui(ui, true, "Fresh samples", "Back to samples from the seed") {
+                    cx.push(Action::LeaveVariations);
+                }
+            });
+        }
+        None => temperature_ui(ui, cx),
+    }
+}
+
+fn seed_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
+    let mut seed = cx.state.doc.sample.seed;
+    let label = ui.label("Seed");
+    ui.spacing_mut().item_spacing.x = 4.0;
+    let number = egui::DragValue::new(&mut seed).speed(0.2);
+    let response = ui.add_sized([72.0, theme::CONTROL_HEIGHT], number);
+    if response
+        .labelled_by(label.id)
+        .on_hover_text("Equal seeds give equal pictures. Drag, or click to type")
+        .changed()
+    {
+        cx.push(Action::SetSeed(seed));
+    }
+    if icon_button_ui(
+        ui,
+        seed > 0,
+        Icon::Previous,
+        "Previous seed",
+        "Previous seed ([)",
+    )
+    .clicked()
+    {
+        cx.push(Action::SetSeed(seed.saturating_sub(1)));
+    }
+    if icon_button_ui(ui, true, Icon::Next, "Next seed", "Next seed (])").clicked() {
+        cx.push(Action::SetSeed(seed.wrapping_add(1)));
+    }
+    if icon_button_ui(ui, true, Icon::Dice, "New seed", "A new seed (R)").clicked() {
+        cx.push(Action::NewSeed);
+    }
+    ui.spacing_mut().item_spacing.x = theme::GAP;
+}
+
+fn size_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
+    let (mut columns, mut rows) = (cx.state.doc.sample.columns, cx.state.doc.sample.rows);
+    let mut changed =
+        number_ui(ui, "Columns", &mut columns, 1..=12, "Columns of the grid").changed();
+    changed |= number_ui(ui, "Rows", &mut rows, 1..=12, "Rows of the grid").changed();
+    if changed {
+        cx.push(Action::SetGrid(columns, rows));
+    }
+}
+
+/// The temperature slider, and one for each level under it where that is wanted.
+pub fn temperature_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
+    let sample = &cx.state.doc.sample;
+    ui.horizontal_wrapped(|ui| {
+        let mut temperature = sample.temperature;
+        let tip = "Factor on the noise: low is typical, high is varied";
+        ui.add_enabled_ui(!sample.per_level, |ui| {
+            if slider_ui(ui, "Temperature", &mut temperature, 0.0..=1.2, 2, tip).changed() {
+                cx.push(Action::SetTemperature(temperature));
+            }
+        });
+        let mut per_level = sample.per_level;
+        let tip = "A temperature of its own for each level of the latent";
+        if ui
+            .checkbox(&mut per_level, "Per level")
+            .on_hover_text(tip)
+            .changed()
+        {
+            cx.push(Action::SetPerLevel(per_level));
+        }
+    });
+    if sample.per_level {
+        section_ui(ui, "LEVELS, FINEST FIRST");
+        ui.horizontal_wrapped(|ui| {
+            for (level, value) in sample.level_temperatures.iter().enumerate() {
+                let mut value = *value;
+                let label = level_label(cx.state, level);
+                let tip = "Factor on the noise of this level";
+                ui.allocate_ui(egui::vec2(250.0, theme::CONTROL_HEIGHT), |ui| {
+                    if slider_ui(ui, &label, &mut value, 0.0..=1.2, 2, tip).changed() {
+                        cx.push(Action::SetLevelTemperature(level, value));
+                    }
+                });
+            }
+        });
+    }
+}
+
+/// `Level 1 · 32 px`.
+pub fn level_label(state: &State, level: usize) -> String {
+    let shapes = state.live.model.as_ref().map(|m| m.config.level_shapes());
+    match shapes.as_ref().and_then(|shapes| shapes.get(level)) {
+        Some(shape) => format!("Level {} · {} px", level + 1, shape.side),
+        None => format!("Level {}", level + 1),
+    }
+}

@@ -1,0 +1,33 @@
+//! Reusable parts of the screen.
+
+pub mod bars;
+pub mod controls;
+pub mod filmstrip;
+pub mod grid;
+pub mod icons;
+pub mod picture;
+pub mod zoom;
+
+use super::action::Action;
+use super::state::State;
+use super::theme::Tokens;
+use picture::Textures;
+
+/// What every view gets: the state to read, textures to draw with, and a list for its wishes.
+pub struct Cx<'a> {
+    /// Everything on the screen.
+    pub state: &'a State,
+    /// Pictures on their way to the screen.
+    pub textures: &'a mut Textures,
+    /// What the person wants; applied after the frame.
+    pub actions: &'a mut Vec<Action>,
+    /// Colours of the theme in use.
+    pub tokens: Tokens,
+}
+
+impl Cx<'_> {
+    /// Takes note of a wish.
+    pub fn push(&mut self, action: Action) {
+        self.actions.push(action);
+    }
+}

@@ -1,0 +1,222 @@
+//! Pictures: a cache of textures, and the ways of putting one on the screen.
+
+use std::collections::HashMap;
+
+use egui::{
+    Align2, Color32, ColorImage, Context, CornerRadius, Painter, Rect, Role, Sense, Stroke,
+    StrokeKind, TextureHandle, TextureOptions, Ui, WidgetInfo, pos2, vec2,
+};
+
+use crate::app::action::Action;
+use crate::app::dialog::{Dialog, ExportSource};
+use crate::app::state::{Named, Picture, Selection, slot_name};
+use crate::app::theme::{self, Tokens};
+use crate::app::widgets::Cx;
+
+/// Frames after which a texture that was not drawn is dropped.
+const FRAMES_KEPT: u64 = 240;
+
+/// Textures of pictures, by the picture's number.
+#[derive(Default)]
+pub struct Textures {
+    cached: HashMap<(u64, bool), (TextureHandle, u64)>,
+    frame: u64,
+    /// Whether pictures are enlarged smoothly.
+    pub smooth: bool,
+}
+
+impl Textures {
+    /// Begins a frame: textures that were not drawn for a while are dropped.
+    pub fn begin_frame(&mut self, smooth: bool) {
+        self.smooth = smooth;
+        self.frame += 1;
+        let frame = self.frame;
+        self.cached
+            .retain(|_, (_, used)| frame - *used <= FRAMES_KEPT);
+    }
+
+    /// The texture of a picture, uploaded where it is new.
+    pub fn get(&mut self, ctx: &Context, picture: &Picture) -> egui::TextureId {
+        let (frame, smooth) = (self.frame, self.smooth);
+        let entry = self.cached.entry((picture.id, smooth)).or_insert_with(|| {
+            let size = [
+                picture.pixels.width() as usize,
+                picture.pixels.height() as usize,
+            ];
+            let image = ColorImage::from_rgb(size, picture.pixels.as_raw());
+            let options = if smooth {
+                TextureOptions::LINEAR
+            } else {
+                // Small pictures show their pixels; large ones shrink smoothly all the same.
+                TextureOptions {
+                    minification: egui::TextureFilter::Linear,
+                    ..TextureOptions::NEAREST
+                }
+            };
+            (ctx.load_texture("picture", image, options), frame)
+        });
+        entry.1 = frame;
+        entry.0.id()
+    }
+}
+
+/// Paints a picture into `rect`, or an empty frame where there is none.
+pub fn paint(
+    painter: &Painter,
+    textures: &mut Textures,
+    tokens: &Tokens,
+    rect: Rect,
+    picture: Option<&Picture>,
+) {
+    let whole = Rect::from_min_max(pos2(0.0, 0.0), pos2(1.0, 1.0));
+    paint_uv(painter, textures, tokens, rect, picture, whole);
+}
+
+/// Paints the part `uv` of a picture into `rect`.
+pub fn paint_uv(
+    painter: &Painter,
+    textures: &mut Textures,
+    tokens: &Tokens,
+    rect: Rect,
+    picture: Option<&Picture>,
+    uv: Rect,
+) {
+    let rounding = CornerRadius::same(theme::ROUNDING);
+    match picture {
+        Some(picture) => {
+            let id = textures.get(painter.ctx(), picture);
+            let image = egui::epaint::RectShape::filled(rect, rounding, Color32::WHITE)
+                .with_texture(id, uv);
+            painter.add(image);
+            if picture.non_finite > 0 {
+                paint_badge(painter, tokens, rect, "! not finite", tokens.error);
+            }
+        }
+        None => {
+            painter.rect_filled(rect, rounding, tokens.control.gamma_multiply(0.5));
+        }
+    }
+}
+
+/// A short text on a solid plate in the lower left corner of a picture.
+pub fn paint_badge(painter: &Painter, tokens: &Tokens, rect: Rect, text: &str, color: Color32) {
+    let font = egui::FontId::proportional(10.5);
+    let galley = painter.layout_no_wrap(text.to_owned(), font, color);
+    let size = galley.size() + vec2(8.0, 4.0);
+    let plate = Align2::LEFT_BOTTOM.anchor_size(rect.left_bottom() + vec2(4.0, -4.0), size);
+    painter.rect_filled(plate, CornerRadius::same(3), tokens.raised);
+    painter.galley(plate.min + vec2(4.0, 2.0), galley, color);
+}
+
+/// A ring round a picture: selected, or under the pointer.
+pub fn paint_ring(painter: &Painter, tokens: &Tokens, rect: Rect, selected: bool, hovered: bool) {
+    let stroke = match (selected, hovered) {
+        (true, _) => Stroke::new(2.5, tokens.accent),
+        (false, true) => Stroke::new(1.5, tokens.text_weak),
+        (false, false) => return,
+    };
+    let rounding = CornerRadius::same(theme::ROUNDING + 1);
+    painter.rect_stroke(rect.expand(1.0), rounding, stroke, StrokeKind::Outside);
+}
+
+/// A picture that can be clicked and dragged; `label` names it for people who do not see it.
+pub fn picture_button(
+    ui: &mut Ui,
+    cx: &mut Cx<'_>,
+    rect: Rect,
+    id: egui::Id,
+    label: &str,
+    selected: bool,
+    picture: Option<&Picture>,
+) -> egui::Response {
+    let response = ui.interact(rect, id, Sense::click_and_drag());
+    response.widget_info(|| WidgetInfo::selected(Role::Button, ui.is_enabled(), selected, label));
+    if ui.is_rect_visible(rect) {
+        paint(ui.painter(), cx.textures, &cx.tokens, rect, picture);
+        let lit = response.hovered() || response.has_focus();
+        paint_ring(ui.painter(), &cx.tokens, rect, selected, lit);
+    }
+    response
+}
+
+/// A square that is as large as `room` allows, in its middle.
+pub fn square_in(room: Rect) -> Rect {
+    let side = room.width().min(room.height()).max(1.0).floor();
+    Rect::from_center_size(room.center(), vec2(side, side))
+}
+
+/// Makes a picture draggable into slots.
+pub fn drag_source(response: &egui::Response, named: &Named) {
+    if response.drag_started() || response.dragged() {
+        response.dnd_set_drag_payload(named.clone());
+    }
+}
+
+/// The picture being dragged, under the pointer.
+pub fn drag_ghost_ui(ctx: &Context, cx: &mut Cx<'_>) {
+    let Some(named) = egui::DragAndDrop::payload::<Named>(ctx) else {
+        return;
+    };
+    let Some(pointer) = ctx.pointer_interact_pos() else {
+        return;
+    };
+    let layer = egui::LayerId::new(egui::Order::Tooltip, egui::Id::unique("drag ghost"));
+    let painter = ctx.layer_painter(layer);
+    let rect = Rect::from_min_size(pointer + vec2(10.0, 10.0), vec2(56.0, 56.0));
+    let picture = cx.state.picture_of(&named.recipe).cloned();
+    paint(&painter, cx.textures, &cx.tokens, rect, picture.as_ref());
+    paint_ring(&painter, &cx.tokens, rect, true, false);
+    ctx.set_cursor_icon(egui::CursorIcon::Grabbing);
+}
+
+/// The menu of a picture: what can be done with it everywhere.
+pub fn picture_menu_ui(ui: &mut Ui, cx: &mut Cx<'_>, named: &Named, selection: Selection) {
+    ui.set_min_width(170.0);
+    let mut choose = |ui: &mut Ui, text: &str, actions: Vec<Action>| {
+        if ui.button(text).clicked() {
+            cx.actions.push(Action::Select(selection));
+            cx.actions.extend(actions);
+            ui.close();
+        }
+    };
+    if !matches!(selection, Selection::Item(_)) {
+        choose(ui, "Pin to shelf", vec![Action::Pin(named.clone())]);
+    }
+    for slot in 0..2 {
+        let text = format!("Use as {}", slot_name(slot));
+        choose(ui, &text, vec![Action::SetKey(slot, named.clone())]);
+    }
+    choose(
+        ui,
+        "Edit this picture",
+        vec![Action::EditBase(named.clone())],
+    );
+    choose(
+        ui,
+        "More like this",
+        vec![Action::MoreLikeThis(named.clone())],
+    );
+    ui.separator();
+    choose(
+        ui,
+        "Copy picture",
+        vec![Action::CopyImage(named.recipe.clone())],
+    );
+    choose(
+        ui,
+        "Export…",
+        vec![Action::OpenExport(ExportSource::Selected)],
+    );
+    if let Selection::Item(id) = selection {
+        ui.separator();
+        if let Some(form) = crate::app::dialog::CropForm::new(id, cx.state) {
+            choose(ui, "Crop…", vec![Action::Show(Dialog::Crop(form))]);
+        }
+        let rename = Dialog::Rename {
+            item: id,
+            text: named.label.clone(),
+        };
+        choose(ui, "Rename…", vec![Action::Show(rename)]);
+        choose(ui, "Remove from shelf", vec![Action::Remove(id)]);
+    }
+}

@@ -1,0 +1,164 @@
+//! The program's own reader and exporter, behind the worker's seams.
+
+use std::borrow::Cow;
+use std::path::Path;
+
+use image::RgbImage;
+
+use super::message::{CropSquare, PictureSource};
+use super::seams::{Cancelled, Exporter, GridLayout, PictureReader, ReadPicture};
+use crate::data::{crop, faces, intake};
+use crate::export::layout::enlarge;
+use crate::export::{ExportError, FrameFolder, compose, write_apng, write_gif, write_png};
+
+/// Between the cells of a grid.
+const BACKGROUND: [u8; 3] = [255; 3];
+
+/// Pictures as `data` reads and frames them.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Pictures;
+
+impl PictureReader for Pictures {
+    fn read(&self, source: &PictureSource) -> Result<ReadPicture, String> {
+        let picture = intake::read(source).map_err(|e| e.to_string())?;
+        Ok(ReadPicture {
+            name: picture.name,
+            pixels: picture.rgb,
+        })
+    }
+
+    fn propose_crop(&self, pixels: &RgbImage) -> (CropSquare, bool) {
+        crop::propose_crop(pixels, &faces::detect(pixels))
+    }
+
+    fn apply_crop(&self, pixels: &RgbImage, crop: CropSquare, size: u32) -> RgbImage {
+        crop::apply_crop(pixels, crop, size)
+    }
+}
+
+/// Files as `export` writes them.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Files;
+
+impl Exporter for Files {
+    fn grid(
+        &self,
+        pictures: &[RgbImage],
+        layout: GridLayout<'_>,
+        settings: &str,
+        path: &Path,
+    ) -> Result<(), String> {
+        let GridLayout {
+            columns,
+            gap,
+            labels,
+            scale,
+        } = layout;
+        let labels = (!labels.is_empty()).then_some(labels);
+        compose(pictures, columns, gap, scale, labels, BACKGROUND)
+            .and_then(|sheet| write_png(path, &sheet, Some(settings)))
+            .map_err(text)
+    }
+
+    fn frame(
+        &self,
+        picture: &RgbImage,
+        index: usize,
+        total: usize,
+        scale: u32,
+        settings: &str,
+        folder: &Path,
+    ) -> Result<(), String> {
+        FrameFolder::create(folder, total)
+            .and_then(|frames| frames.write(index, &enlarge(picture, scale), Some(settings)))
+            .map(drop)
+            .map_err(text)
+    }
+
+    fn animation(
+        &self,
+        pictures: &[RgbImage],
+        delay_cs: u16,
+        scale: u32,
+        settings: &str,
+        path: &Path,
+        cancelled: Cancelled<'_>,
+    ) -> Result<(), String> {
+        let frames: Cow<'_, [RgbImage]> = if scale > 1 {
+            let enlarged = pictures.iter().map(|p| enlarge(p, scale).into_owned());
+            Cow::Owned(enlarged.collect())
+        } else {
+            Cow::Borrowed(pictures)
+        };
+        let proceed = &mut |_| !cancelled();
+        let extension = path.extension().map(|e| e.to_ascii_lowercase());
+        if extension.is_some_and(|e| e == "png" || e == "apng") {
+            write_apng(path, &frames, delay_cs, Some(settings), proceed).map_err(text)
+        } else {
+            write_gif(path, &frames, delay_cs, proceed).map_err(text)
+        }
+    }
+}
+
+fn text(error: ExportError) -> String {
+    error.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::export::read_settings;
+
+    fn pictures() -> Vec<RgbImage> {
+        let one = |grey| RgbImage::from_pixel(8, 8, image::Rgb([grey; 3]));
+        vec![one(10), one(200), one(90)]
+    }
+
+    #[test]
+    fn a_picture_comes_back_with_its_settings_and_can_be_read_in() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("grid.png");
+        let layout = GridLayout {
+            columns: 2,
+            gap: 4,
+            labels: &[],
+            scale: 2,
+        };
+        Files.grid(&pictures(), layout, "{\"a\":1}", &path).unwrap();
+        assert_eq!(read_settings(&path).as_deref(), Some("{\"a\":1}"));
+        let read = Pictures.read(&PictureSource::Path(path)).unwrap();
+        assert_eq!(read.name, "grid.png");
+        let (crop, face_found) = Pictures.propose_crop(&read.pixels);
+        assert!(!face_found);
+        assert_eq!(
+            Pictures.apply_crop(&read.pixels, crop, 16).dimensions(),
+            (16, 16)
+        );
+        let missing = PictureSource::Path(folder.path().join("none.png"));
+        assert!(Pictures.read(&missing).unwrap_err().contains("none.png"));
+    }
+
+    #[test]
+    fn frames_are_numbered_and_animations_go_by_their_extension() {
+        let folder = tempfile::tempdir().unwrap();
+        let frames = folder.path().join("frames");
+        for (i, picture) in pictures().iter().enumerate() {
+            Files.frame(picture, i, 3, 1, "{}", &frames).unwrap();
+        }
+        assert_eq!(std::fs::read_dir(&frames).unwrap().count(), 3);
+        for (name, magic) in [("a.gif", &b"GIF8"[..]), ("a.png", b"\x89PNG")] {
+            let path = folder.path().join(name);
+            Files
+                .animation(&pictures(), 5, 2, "{}", &path, &|| false)
+                .unwrap();
+            assert!(std::fs::read(&path).unwrap().starts_with(magic));
+        }
+        let path = folder.path().join("b.gif");
+        assert!(
+            Files
+                .animation(&pictures(), 5, 1, "{}", &path, &|| true)
+                .is_err()
+        );
+        assert!(!path.exists());
+    }
+}

@@ -1,0 +1,163 @@
+//! Opening weight files, and the shipped model, for the worker.
+
+use std::path::{Path, PathBuf};
+
+use super::message::ModelInfo;
+use super::seams::{OpenModel, OpenedModel};
+use crate::formats::attributes::{self, AttributesFile};
+use crate::formats::weights::{self, WeightFile};
+use crate::latent::attributes::Directions;
+use crate::model::{DeviceChoice, GlowModel};
+
+/// A model that is part of the program.
+#[derive(Clone, Copy, Debug)]
+pub struct Shipped {
+    /// Its name for people: `faces-64 (shipped)`.
+    pub name: &'static str,
+    /// The weight file.
+    pub weights: &'static [u8],
+    /// The attributes file, where there is one.
+    pub attributes: Option<&'static [u8]>,
+}
+
+/// How models are opened.
+#[derive(Clone, Debug)]
+pub struct Loader {
+    /// Where they run.
+    pub device: DeviceChoice,
+    /// Threads on the CPU.
+    pub threads: usize,
+    /// What is opened where no file is named.
+    pub shipped: Option<Shipped>,
+}
+
+impl Loader {
+    /// The loader as the engine takes it.
+    pub fn into_open(self) -> OpenModel {
+        Box::new(move |path| self.open(path))
+    }
+
+    /// Opens a weight file and the attributes beside it, or the shipped model.
+    ///
+    /// Errors: one message that names the file, what is wrong and what to do.
+    pub fn open(&self, path: Option<&Path>) -> Result<OpenedModel, String> {
+        let (name, file, attributes) = match (path, &self.shipped) {
+            (Some(path), _) => {
+                let file = weights::read(path).map_err(|e| e.to_string())?;
+                let beside = attributes::path_beside(path);
+                let attributes = beside.is_file().then(|| attributes::read(&beside));
+                let name = path.file_name().unwrap_or(path.as_os_str());
+                (name.to_string_lossy().into_owned(), file, attributes)
+            }
+            (None, Some(shipped)) => {
+                let named = PathBuf::from(shipped.name);
+                let file = weights::from_bytes(shipped.weights, &named);
+                let attributes = shipped.attributes;
+                (
+                    shipped.name.to_owned(),
+                    file.map_err(|e| e.to_string())?,
+                    attributes.map(|bytes| attributes::from_bytes(bytes, &named)),
+                )
+            }
+            (None, None) => return Err("no model is shipped: open a weight file".to_owned()),
+        };
+        let WeightFile {
+            params, provenance, ..
+        } = file;
+        let model = GlowModel::new(&params, &self.device, self.threads)
+            .map_err(|e| format!("{e}: {name}"))?;
+        let (directions, warnings) = match attributes {
+            None => (Directions::default(), Vec::new()),
+            Some(Ok(AttributesFile { directions, .. })) => (directions, Vec::new()),
+            // The model is of use without them.
+            Some(Err(error)) => (Directions::default(), vec![error.to_string()]),
+        };
+        let info = ModelInfo {
+            name,
+            path: path.map(Path::to_owned),
+            config: params.config.clone(),
+            n_parameters: params.layout.len(),
+            provenance: serde_json::to_string_pretty(&provenance).unwrap_or_default(),
+            device: model.device_label(),
+        };
+        Ok(OpenedModel {
+            codec: Box::new(model),
+            info,
+            directions,
+            warnings,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::message::{Command, Event, Recipe, Ticket, View};
+    use crate::engine::{Engine, EngineOptions, Files, Pictures};
+    use crate::latent::tests::tiny_config;
+    use crate::model::params::Params;
+
+    fn loader() -> Loader {
+        Loader {
+            device: DeviceChoice::Cpu,
+            threads: 1,
+            shipped: None,
+        }
+    }
+
+    /// A folder with the weights of a tiny model.
+    fn weights_in_folder() -> (tempfile::TempDir, PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tiny.safetensors");
+        let params = Params::perturbed(tiny_config(), 1);
+        let provenance = serde_json::json!({ "seed": 1 });
+        let precision = weights::Precision::F32;
+        weights::write(&path, &params, &provenance, None, precision).unwrap();
+        (folder, path)
+    }
+
+    #[test]
+    fn a_broken_attributes_file_does_not_keep_a_model_from_opening() {
+        let (folder, path) = weights_in_folder();
+        let opened = loader().open(Some(&path)).unwrap();
+        assert_eq!(opened.info.name, "tiny.safetensors");
+        assert!(opened.info.n_parameters > 100 && opened.info.provenance.contains("seed"));
+        assert!(opened.warnings.is_empty());
+        let beside = folder.path().join("tiny.attributes.safetensors");
+        std::fs::write(&beside, b"broken").unwrap();
+        let opened = loader().open(Some(&path)).unwrap();
+        assert!(opened.warnings[0].contains("tiny.attributes.safetensors"));
+        assert!(loader().open(Some(&beside)).is_err());
+        assert!(loader().open(None).is_err());
+    }
+
+    #[test]
+    fn the_real_model_renders_and_inspects() {
+        let (_folder, path) = weights_in_folder();
+        let (reader, exporter) = (Box::new(Pictures), Box::new(Files));
+        let options = EngineOptions::new(loader().into_open(), reader, exporter);
+        let engine = Engine::spawn(options, || {});
+        engine.send(Command::OpenModel(Some(path)));
+        let recipe = Recipe::Sample { seed: 1, index: 0 };
+        engine.send(Command::Render {
+            view: View::Edit,
+            ticket: Ticket(1),
+            cells: vec![(0, recipe.clone())],
+        });
+        let ticket = Ticket(2);
+        engine.send(Command::Inspect { ticket, recipe });
+        let events = engine.link().events;
+        let (mut drawn, mut round_trip) = (None, None);
+        while drawn.is_none() || round_trip.is_none() {
+            match events.recv_timeout(std::time::Duration::from_secs(60)) {
+                Ok(Event::Rendered { pixels, .. }) => drawn = Some(pixels.dimensions()),
+                Ok(Event::Inspected { inspection, .. }) => round_trip = Some(inspection.round_trip),
+                Ok(Event::Failed { message, .. }) => panic!("{message}"),
+                Ok(_) => {}
+                Err(e) => panic!("no event came: {e}"),
+            }
+        }
+        assert_eq!(drawn, Some((8, 8)));
+        assert!(round_trip.is_some_and(|r| r < 1e-4), "{round_trip:?}");
+    }
+}

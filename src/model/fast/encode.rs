@@ -1,0 +1,253 @@
+//! The forward pass of a group of threads.
+
+use std::ops::Range;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Mutex, PoisonError};
+
+use super::super::ModelError;
+use super::super::folded::{FoldedLevel, FoldedPrior, FoldedStep};
+use super::super::phases::{self, Scratch, tile_rows, tiles};
+use super::rows::{latent_from_rows, load_picture_rows};
+use super::{Cancelled, FastGlow, Member, RawEncoding, Shared};
+use crate::kernels::padded;
+use crate::kernels::team::{self, SharedBuffer};
+
+impl FastGlow {
+    pub(super) fn encode_group(
+        &self,
+        x: &[&[f32]],
+        members: usize,
+        cancelled: Cancelled,
+    ) -> Result<Vec<RawEncoding>, ModelError> {
+        let levels = &self.folded.levels;
+        let n = x.len();
+        let mut ws = self.workspace(n, members);
+        load_picture_rows(x, self.config.channels, &levels[0], &mut ws.states[0]);
+        let log_prob = Mutex::new(vec![0.0f64; levels.len() * n]);
+        let stop = AtomicBool::new(false);
+        {
+            let [first, second] = &mut ws.states;
+            let shared = Shared {
+                pictures: n,
+                states: [SharedBuffer::new(first), SharedBuffer::new(second)],
+                taps: SharedBuffer::new(&mut ws.taps),
+                stop: &stop,
+                cancelled,
+            };
+            let eps: Vec<SharedBuffer> = ws.eps.iter_mut().map(|e| SharedBuffer::new(e)).collect();
+            let scratch: Vec<Mutex<&mut Scratch>> = ws.scratch.iter_mut().map(Mutex::new).collect();
+            team::run(members, |index, barrier| {
+                let member = Member {
+                    index,
+                    members,
+                    barrier,
+                };
+                let mut scratch = scratch[index]
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner);
+                self.encode_member(&member, &shared, &eps, &mut scratch, &log_prob);
+            });
+        }
+        let result = if stop.into_inner() {
+            Err(ModelError::Cancelled)
+        } else {
+            let log_prob = log_prob
+                .into_inner()
+                .unwrap_or_else(PoisonError::into_inner);
+            let encodings = (0..n).map(|i| RawEncoding {
+                latent: latent_from_rows(&ws.eps, levels, &self.config, i),
+                level_log_prob: (0..levels.len()).map(|l| log_prob[l * n + i]).collect(),
+            });
+            Ok(encodings.collect())
+        };
+        self.give_back(ws);
+        result
+    }
+
+    /// One thread's part: its rows of every level, its share of the log-probabilities.
+    fn encode_member(
+        &self,
+        member: &Member,
+        shared: &Shared,
+        eps: &[SharedBuffer],
+        scratch: &mut Scratch,
+        log_prob: &Mutex<Vec<f64>>,
+    ) {
+        let levels = &self.folded.levels;
+        let n = shared.pictures;
+        let mut now = 0;
+        for (l, level) in levels.iter().enumerate() {
+            let pixels = level.grid.pixels();
+            let stride = level.state_stride();
+            let mine = member.share(n * pixels);
+            let mut log_probs = vec![0.0f64; n];
+            let Some(end) = self.encode_steps(member, shared, level, now, scratch, &mut log_probs)
+            else {
+                return;
+            };
+            now = end;
+            // SAFETY: the prior phase of `Shared`.
+            let (x, e) = unsafe {
+                (
+                    shared.states[now].all(),
+                    eps[l].rows_mut(mine.clone(), padded(level.channels)),
+                )
+            };
+            self.split_forward(level, x, mine, e, scratch, &mut log_probs);
+            if member.index == 0 {
+                let constant = level.steps.iter().map(|s| s.log_det).sum::<f64>() * pixels as f64;
+                log_probs.iter_mut().for_each(|v| *v += constant);
+            }
+            {
+                let mut all = log_prob.lock().unwrap_or_else(PoisonError::into_inner);
+                all[l * n..(l + 1) * n]
+                    .iter_mut()
+                    .zip(&log_probs)
+                    .for_each(|(a, b)| *a += b);
+            }
+            if let Some(next) = levels.get(l + 1) {
+                let mine = member.share(n * next.grid.pixels());
+                // SAFETY: the squeeze phase of `Shared`.
+                let to =
+                    unsafe { shared.states[1 - now].rows_mut(mine.clone(), next.state_stride()) };
+                phases::squeeze_rows(
+                    x,
+                    stride,
+                    level.half(),
+                    next.grid.side,
+                    mine,
+                    to,
+                    next.state_stride(),
+                );
+                now = 1 - now;
+                member.barrier.wait();
+            }
+        }
+    }
+
+    /// The steps of one level, from the state `now`; adds the couplings' log-determinants. Gives the index of the
+    /// state that holds the result, or `None` when the work was cancelled.
+    fn encode_steps(
+        &self,
+        member: &Member,
+        shared: &Shared,
+        level: &FoldedLevel,
+        mut now: usize,
+        scratch: &mut Scratch,
+        log_probs: &mut [f64],
+    ) -> Option<usize> {
+        let (stride, pixels) = (level.state_stride(), level.grid.pixels());
+        let mine = member.share(shared.pictures * pixels);
+        let states = &shared.states;
+        let first = &level.steps[0];
+        // SAFETY: own rows of both states.
+        let (from, to) = unsafe {
+            (
+                states[now].rows_mut(mine.clone(), stride),
+                states[1 - now].rows_mut(mine.clone(), stride),
+            )
+        };
+        phases::mix_rows(from, to, stride, mine.len(), &first.mix, &first.mix_bias);
+        now = 1 - now;
+        member.barrier.wait();
+        for (k, step) in level.steps.iter().enumerate() {
+            // SAFETY: the net phase of `Shared`.
+            let (x, y) = unsafe {
+                (
+                    states[now].all(),
+                    shared.taps.rows_mut(mine.clone(), level.taps_out_stride()),
+                )
+            };
+            phases::net(level, step, x, mine.clone(), y, scratch);
+            shared.ask(member);
+            member.barrier.wait();
+            if shared.stopped() {
+                return None;
+            }
+            // SAFETY: the couple phase of `Shared`.
+            let (y, from, to) = unsafe {
+                (
+                    shared.taps.all(),
+                    states[now].rows_mut(mine.clone(), stride),
+                    states[1 - now].rows_mut(mine.clone(), stride),
+                )
+            };
+            for tile in tiles(mine.clone(), tile_rows(self.folded.width)) {
+                let at = (tile.start - mine.start) * stride..(tile.end - mine.start) * stride;
+                self.couple_forward(level, step, y, tile.clone(), &mut from[at.clone()], scratch);
+                for (row, v) in tile.clone().zip(&scratch.per_row) {
+                    log_probs[row / pixels] += f64::from(*v);
+                }
+                if let Some(next) = level.steps.get(k + 1) {
+                    phases::mix_rows(
+                        &from[at.clone()],
+                        &mut to[at],
+                        stride,
+                        tile.len(),
+                        &next.mix,
+                        &next.mix_bias,
+                    );
+                }
+            }
+            if k + 1 < level.steps.len() {
+                now = 1 - now;
+            }
+            member.barrier.wait();
+        }
+        Some(now)
+    }
+
+    /// Couples the rows of a tile in place; `scratch.per_row` gets each row's log-determinant.
+    fn couple_forward(
+        &self,
+        level: &FoldedLevel,
+        step: &FoldedStep,
+        y: &[f32],
+        tile: Range<usize>,
+        x: &mut [f32],
+        scratch: &mut Scratch,
+    ) {
+        let n = tile.len();
+        let o_stride = Self::net_output(level, step, y, tile, scratch);
+        let (out, per_row) = (&scratch.out[..n * o_stride], &mut scratch.per_row[..n]);
+        let (m, stride) = (level.half(), level.state_stride());
+        if self.folded.affine {
+            phases::affine_forward(out, o_stride, m, x, stride, per_row);
+        } else {
+            phases::additive(out, o_stride, m, x, stride, 1.0);
+            per_row.fill(0.0);
+        }
+    }
+
+    /// Factors eps out of rows `mine` of the state; adds their log-probabilities.
+    fn split_forward(
+        &self,
+        level: &FoldedLevel,
+        x: &[f32],
+        mine: Range<usize>,
+        eps: &mut [f32],
+        scratch: &mut Scratch,
+        log_probs: &mut [f64],
+    ) {
+        let (c, stride, pixels) = (level.channels, level.state_stride(), level.grid.pixels());
+        let e_stride = padded(c);
+        let is_top = matches!(level.prior, FoldedPrior::Top { .. });
+        let offset = if is_top { 0 } else { level.half() };
+        let mut prior = std::mem::take(&mut scratch.out);
+        for tile in tiles(mine.clone(), tile_rows(self.folded.width)) {
+            phases::split_prior(level, x, tile.clone(), &mut prior, scratch);
+            for (i, row) in tile.enumerate() {
+                let z = &x[row * stride + offset..(row + 1) * stride];
+                let p = if is_top {
+                    phases::top_prior_row(level, row)
+                } else {
+                    &prior[i * e_stride..(i + 1) * e_stride]
+                };
+                let at = (row - mine.start) * e_stride;
+                let log_prob = phases::eps_from_z(z, p, c - offset, &mut eps[at..at + e_stride]);
+                log_probs[row / pixels] += f64::from(log_prob);
+            }
+        }
+        scratch.out = prior;
+    }
+}

@@ -1,0 +1,295 @@
+//! Encoding and decoding on the CPU with the folded model.
+//!
+//! Threads of a team share a batch. Where its pictures divide evenly among them each thread takes whole
+//! pictures and never waits; else (one picture, above all) they share its pixel rows and meet twice a step:
+//! after the coupling network has written its taps, and after the states have been written.
+
+mod decode;
+mod encode;
+mod rows;
+
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use super::ModelError;
+use super::config::GlowConfig;
+use super::folded::{Folded, FoldedLevel, FoldedStep};
+use super::latent::Latent;
+use super::params::Params;
+use super::phases::{self, Scratch};
+use crate::kernels::team::{self, Barrier, SharedBuffer};
+use crate::kernels::{Aligned, padded};
+pub use rows::load_picture_rows;
+
+/// Rows are shared among threads in multiples of this, a tile's height in registers.
+const GRAIN: usize = 8;
+
+/// Pictures of one pass; more are taken in turns so that the buffers stay bounded.
+const PICTURES_AT_ONCE: usize = 16;
+
+/// Asked between steps of flow; `true` gives up.
+pub type Cancelled<'a> = &'a (dyn Fn() -> bool + Sync);
+
+/// What one picture's encoding gives, before it is put into bits.
+#[derive(Clone, Debug)]
+pub struct RawEncoding {
+    /// The latent.
+    pub latent: Latent,
+    /// `ln p` of each level: the prior of its eps and the log-determinant of its steps, in nats.
+    pub level_log_prob: Vec<f64>,
+}
+
+/// The state of a decode before the finest levels: what they need of the coarser ones.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CoarseState {
+    /// The level that is to be decoded next.
+    pub level: usize,
+    /// Its first `m` channels, channels-last `[h * w, m]`.
+    pub data: Vec<f32>,
+}
+
+impl CoarseState {
+    /// Bytes held.
+    pub fn bytes(&self) -> usize {
+        size_of_val(self.data.as_slice())
+    }
+}
+
+/// A folded model and the buffers it works in.
+pub struct FastGlow {
+    config: GlowConfig,
+    folded: Folded,
+    threads: usize,
+    idle: Mutex<Vec<Workspace>>,
+}
+
+/// Buffers of one group of threads.
+#[derive(Default)]
+struct Workspace {
+    states: [Aligned; 2],
+    taps: Aligned,
+    eps: Vec<Aligned>,
+    scratch: Vec<Scratch>,
+}
+
+/// A thread of a group.
+struct Member<'a> {
+    index: usize,
+    members: usize,
+    barrier: &'a Barrier,
+}
+
+impl Member<'_> {
+    fn share(&self, rows: usize) -> Range<usize> {
+        team::share(rows, GRAIN, self.index, self.members)
+    }
+}
+
+/// What the threads of a group share beside what they read only.
+///
+/// Between two barriers a member writes rows of its own share only, and in buffers that nobody reads outside
+/// their own share in that phase:
+///
+/// | phase | read by all | written, own rows |
+/// | --- | --- | --- |
+/// | net | the state | `taps` |
+/// | couple and mix | `taps` | both states |
+/// | prior | the state | `taps` or eps |
+/// | squeeze, unsqueeze | the state | the other state |
+///
+/// A barrier stands between any two phases of which the second reads, beyond its own rows, what the first wrote,
+/// or writes what the first read. The state changes places with the other one after each mix.
+struct Shared<'a> {
+    pictures: usize,
+    states: [SharedBuffer<'a>; 2],
+    taps: SharedBuffer<'a>,
+    stop: &'a AtomicBool,
+    cancelled: Cancelled<'a>,
+}
+
+impl Shared<'_> {
+    /// The first member asks whether to give up. Everyone learns of it after the next barrier, before which
+    /// nobody asks again.
+    fn ask(&self, member: &Member) {
+        if member.index == 0 && (self.cancelled)() {
+            self.stop.store(true, Ordering::Relaxed);
+        }
+    }
+
+    fn stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+}
+
+impl FastGlow {
+    /// Folds `params` for `threads` threads.
+    ///
+    /// Errors: a 1x1 convolution without an inverse.
+    pub fn new(params: &Params, threads: usize) -> Result<Self, ModelError> {
+        let threads = threads.max(1);
+        let folded = Folded::new_parallel(params, false, threads)?;
+        Ok(Self {
+            config: params.config.clone(),
+            folded,
+            threads,
+            idle: Mutex::default(),
+        })
+    }
+
+    /// Threads in use.
+    pub fn threads(&self) -> usize {
+        self.threads
+    }
+
+    /// Bytes of the packed weights.
+    pub fn weight_bytes(&self) -> usize {
+        self.folded.bytes()
+    }
+
+    /// Encodes pictures `x`, each `[c, h, w]`.
+    ///
+    /// Errors: a slice of another length than the config's; cancellation, which is asked for between steps.
+    pub fn encode(
+        &self,
+        x: &[&[f32]],
+        cancelled: Cancelled,
+    ) -> Result<Vec<RawEncoding>, ModelError> {
+        let dims = self.config.dims();
+        if let Some(wrong) = x.iter().find(|x| x.len() != dims) {
+            return Err(shape_error("picture", dims, wrong.len()));
+        }
+        let mut out = Vec::with_capacity(x.len());
+        for batch in x.chunks(PICTURES_AT_ONCE) {
+            let encode = |part: &[&[f32]], members| self.encode_group(part, members, cancelled);
+            out.extend(self.in_groups(batch, encode)?);
+        }
+        Ok(out)
+    }
+
+    /// Decodes latents to pictures `[c, h, w]`.
+    ///
+    /// Errors: a latent of other shapes than the config's; cancellation, which is asked for between steps.
+    pub fn decode(
+        &self,
+        latents: &[&Latent],
+        cancelled: Cancelled,
+    ) -> Result<Vec<Vec<f32>>, ModelError> {
+        let starts = vec![None; latents.len()];
+        let (pictures, _) = self.decode_from(latents, &starts, false, cancelled)?;
+        Ok(pictures)
+    }
+
+    /// Decodes latents, each from a coarse state where one is given (all at the same level); with `keep`, gives
+    /// back what each level on the way got from the coarser ones.
+    ///
+    /// Errors: as [`FastGlow::decode`], and coarse states that do not fit.
+    pub fn decode_from(
+        &self,
+        latents: &[&Latent],
+        starts: &[Option<&CoarseState>],
+        keep: bool,
+        cancelled: Cancelled,
+    ) -> Result<(Vec<Vec<f32>>, Vec<Vec<CoarseState>>), ModelError> {
+        if let Some(wrong) = latents.iter().find(|z| !z.fits(&self.config)) {
+            return Err(shape_error("latent", self.config.dims(), wrong.dims()));
+        }
+        let work: Vec<_> = latents
+            .iter()
+            .copied()
+            .zip(starts.iter().copied())
+            .collect();
+        let (mut pictures, mut states) = (Vec::with_capacity(work.len()), Vec::new());
+        for batch in work.chunks(PICTURES_AT_ONCE) {
+            let decode = |part: &[_], members| self.decode_group(part, members, keep, cancelled);
+            for decoded in self.in_groups(batch, decode)? {
+                pictures.push(decoded.x);
+                states.push(decoded.kept);
+            }
+        }
+        Ok((pictures, states))
+    }
+
+    /// Runs `work` on whole pictures for each thread where they divide evenly, else on all together.
+    fn in_groups<T: Sync, R: Send>(
+        &self,
+        items: &[T],
+        work: impl Fn(&[T], usize) -> Result<Vec<R>, ModelError> + Sync,
+    ) -> Result<Vec<R>, ModelError> {
+        let threads = self.threads;
+        if threads == 1 || !items.len().is_multiple_of(threads) {
+            return work(items, threads);
+        }
+        let (mine, others) = items.split_at(items.len() / threads);
+        let work = &work;
+        std::thread::scope(|scope| {
+            let others: Vec<_> = others
+                .chunks(mine.len())
+                .map(|part| scope.spawn(move || work(part, 1)))
+                .collect();
+            let mut out = work(mine, 1)?;
+            for other in others {
+                out.extend(
+                    other
+                        .join()
+                        .unwrap_or_else(|panic| std::panic::resume_unwind(panic))?,
+                );
+            }
+            Ok(out)
+        })
+    }
+
+    fn workspace(&self, pictures: usize, members: usize) -> Workspace {
+        let idle = self
+            .idle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop();
+        let mut ws = idle.unwrap_or_default();
+        ws.scratch
+            .resize_with(members.max(ws.scratch.len()), Scratch::default);
+        ws.eps
+            .resize_with(self.folded.levels.len(), Aligned::default);
+        for (level, eps) in self.folded.levels.iter().zip(&mut ws.eps) {
+            let rows = pictures * level.grid.pixels();
+            for state in &mut ws.states {
+                state.reserve_len(rows * level.state_stride());
+            }
+            // A split's prior rows wait here too.
+            let widest = level.taps_out_stride().max(padded(level.channels));
+            ws.taps.reserve_len(rows * widest);
+            eps.reserve_len(rows * padded(level.channels));
+            for scratch in &mut ws.scratch {
+                scratch.reserve(level, self.folded.width);
+            }
+        }
+        ws
+    }
+
+    fn give_back(&self, ws: Workspace) {
+        self.idle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(ws);
+    }
+
+    /// The coupling network's output for a tile, in `scratch.out`; gives its row stride.
+    fn net_output(
+        level: &FoldedLevel,
+        step: &FoldedStep,
+        taps: &[f32],
+        tile: Range<usize>,
+        scratch: &mut Scratch,
+    ) -> usize {
+        phases::net_output(level, step, taps, tile, &mut scratch.out);
+        padded(level.coupling_out)
+    }
+}
+
+pub(super) fn shape_error(what: &str, expected: usize, found: usize) -> ModelError {
+    ModelError::Shape {
+        what: what.into(),
+        expected: expected.to_string(),
+        found: found.to_string(),
+    }
+}
