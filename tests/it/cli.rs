@@ -284,6 +284,41 @@ fn a_morph_starts_and_ends_at_its_keyframes() {
 }
 
 #[test]
+fn animations_and_latents_are_those_of_the_pictures() {
+    let scratch = Scratch::new();
+    scratch.ok("morph a.png b.png --steps 3 --apng film.png --delay 7 --latents way.safetensors --frames film");
+    let file = std::io::Cursor::new(bytes(&scratch.path("film.png")));
+    let apng = image::codecs::png::PngDecoder::new(file)
+        .unwrap()
+        .apng()
+        .unwrap();
+    let frames = image::AnimationDecoder::into_frames(apng)
+        .collect_frames()
+        .unwrap();
+    assert_eq!(frames.len(), 3);
+    let second = image::DynamicImage::from(frames[1].buffer().clone()).into_rgb8();
+    assert_eq!(second, scratch.png("film/frame-0002.png"));
+    assert!(
+        read_settings(&scratch.path("film.png"))
+            .unwrap()
+            .contains("morph")
+    );
+    scratch.ok("decode way.safetensors --out back");
+    assert_eq!(scratch.png("back/frame-0002.png"), second);
+
+    // Without pictures, too; edits start from samples as they do from photos.
+    scratch.ok("sample --count 2 --seed 4 --latents s.safetensors");
+    scratch.ok("sample --count 2 --seed 4 --frames s");
+    scratch.ok("edit s.safetensors --set smile=1 --out e.png --latents e.safetensors");
+    scratch.ok("edit e.safetensors --set smile=-1 --out u.png --latents u.safetensors");
+    let read = |name: &str| latents::read(&scratch.path(name)).unwrap().latents;
+    let (before, after) = (read("s.safetensors"), read("u.safetensors"));
+    assert!(support::max_difference(before[1].iter(), after[1].iter()) < 1e-5);
+    assert_ne!(read("e.safetensors"), before);
+    scratch.fails("sample --latents s.png", &["s.png", ".safetensors"]);
+}
+
+#[test]
 fn an_edit_moves_the_score_that_it_names() {
     let scratch = Scratch::new();
     let scores = scratch.json("edit a.png --set smile=1.5 --keep-others --json --out e.png");
