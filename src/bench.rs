@@ -9,6 +9,7 @@ use crate::model::fast::FastGlow;
 use crate::model::params::Params;
 use crate::model::{GlowConfig, Latent, ModelError};
 use crate::noise::Noise;
+use crate::train::backward::Activations;
 use crate::train::engine::CpuGradients;
 
 /// What one run of the bench measured; the keys are those of other programs' benches of the same kind.
@@ -29,6 +30,9 @@ pub struct Report {
     /// Median seconds of a training step of the batch, where asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub train_step_s: Option<f64>,
+    /// The same with every activation kept instead of computed anew, where asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub train_step_keeping_s: Option<f64>,
     /// Rate of the coupling networks' matrix products alone, same shapes, same threads.
     pub matmul_gflops: f64,
     /// Rate of the decode.
@@ -52,6 +56,8 @@ pub struct Options {
     pub threads: usize,
     /// Whether to measure a training step too.
     pub train: bool,
+    /// Whether to measure it with every activation kept as well.
+    pub keep: bool,
 }
 
 /// Runs the bench.
@@ -90,11 +96,15 @@ pub fn run(params: &Params, options: Options) -> Result<Report, ModelError> {
             Ok::<(), ModelError>(())
         })?);
     }
-    let train_step_s = if options.train {
-        Some(train_step(params, &x, options)?)
-    } else {
-        None
-    };
+    // Read before anything that keeps activations has run.
+    let train_step_s = (options.train || options.keep)
+        .then(|| train_step(params, &x, options, Activations::Recompute))
+        .transpose()?;
+    let peak_rss_mb = peak_rss_mb();
+    let train_step_keeping_s = options
+        .keep
+        .then(|| train_step(params, &x, options, Activations::Keep))
+        .transpose()?;
     let (encode_s, decode_s) = (median(&encode[2..]), median(&decode[2..]));
     let matmul_gflops = products.flops / median(&product[2..]) / 1e9;
     let decode_gflops = config.flops() * options.batch as f64 / decode_s / 1e9;
@@ -106,16 +116,22 @@ pub fn run(params: &Params, options: Options) -> Result<Report, ModelError> {
         encode_s,
         decode_s,
         train_step_s,
+        train_step_keeping_s,
         matmul_gflops,
         decode_gflops,
         decode_of_matmul: decode_gflops / matmul_gflops,
         round_trip,
-        peak_rss_mb: peak_rss_mb(),
+        peak_rss_mb,
     })
 }
 
-fn train_step(params: &Params, x: &[&[f32]], options: Options) -> Result<f64, ModelError> {
-    let mut gradients = CpuGradients::new(params, options.threads)?;
+fn train_step(
+    params: &Params,
+    x: &[&[f32]],
+    options: Options,
+    activations: Activations,
+) -> Result<f64, ModelError> {
+    let mut gradients = CpuGradients::new(params, options.threads)?.with_activations(activations);
     let mut weights = params.clone();
     let mut optimizer = crate::train::optimizer::Optimizer::new(
         Default::default(),

@@ -1,5 +1,7 @@
 //! `glow-explorer attributes`: directions from labelled pictures.
 
+mod build;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -12,16 +14,11 @@ use super::common::{
 };
 use crate::data::batches::PictureSet;
 use crate::data::labels::LabelTable;
-use crate::export::{compose, write_png};
 use crate::formats::attributes::{self, Precision};
-use crate::lab::table::folder_name;
 use crate::latent::attributes::build::Vectors;
-use crate::latent::attributes::compare::{
-    self, Compared, Grid, Labels, Recipe, Task, choose, relative_norm,
-};
-use crate::latent::attributes::measure::{Split, quantile, split};
-use crate::latent::attributes::{AttributeEdit, Direction, Directions, EditOptions, EditedFigures};
-use crate::latent::{Latent, latent_from_flat};
+use crate::latent::attributes::compare::{self, Labels, Recipe, Task};
+use crate::latent::attributes::measure::quantile;
+use crate::latent::attributes::{Direction, Directions};
 use crate::model::pixels::x_from_bytes;
 use crate::noise::Noise;
 
@@ -33,8 +30,10 @@ pub(super) const EXAMPLES: &str = "Examples:
 `auto` tries the difference of means, the same balanced and adjusted for the other columns, and the classifier,
 each on all levels and with the finest ones weakened. Each learns from one part of the pictures and is judged on
 another by how well it tells the sides apart within pictures that are alike in another column; of those that do
-about as well, the one is taken that brings the other attributes along least. It learns once more from both
-parts, and the figures in the file are of a third.
+about as well, the one is taken that brings the other attributes along least, but for those whose edits by 2
+do not decode to finite pictures. It learns once more from both parts, and the figures in the file are of a third.
++1 is the distance between the averages of both sides along the direction, times --unit. A slider ends where
+edited pictures begin to have values that are not finite.
 A table has a header, a column `file`, an optional column `split`, and numbers: 1 and -1 (0: cannot
 tell), 1 and 0, or a measure such as an age. An empty cell means that nothing is known.";
 
@@ -73,7 +72,10 @@ pub(super) struct Args {
     /// Share of the others that `auto` keeps to judge on
     #[arg(long, default_value = "0.25", value_parser = validation)]
     validation: f32,
-    /// Pictures held out that are decoded after an edit by 1, 2 and 3, to see whether they stay finite
+    /// What +1 is, in distances between the averages of the two sides
+    #[arg(long, default_value = "1", value_parser = unit)]
+    unit: f32,
+    /// Pictures held out that are decoded after edits, to see how far they stay finite
     #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u32).range(0..=100_000))]
     decode: u32,
     /// Folder for a contact sheet of each direction: 8 pictures held out, moved from -2 to 2. They show the people
@@ -107,6 +109,10 @@ fn validation(text: &str) -> Result<f32, String> {
     number_in(text, 0.05..=0.9)
 }
 
+fn unit(text: &str) -> Result<f32, String> {
+    number_in(text, 0.01..=10.0)
+}
+
 fn level_weight(text: &str) -> Result<f32, String> {
     number_in(text, 0.0..=100.0)
 }
@@ -131,13 +137,6 @@ enum Method {
     /// Ridge regression on the column
     Ridge,
 }
-
-/// Faces, and how far each is moved, on a contact sheet.
-const SHEET_FACES: usize = 8;
-const SHEET_AMOUNTS: [f32; 5] = [-2.0, -1.0, 0.0, 1.0, 2.0];
-
-/// Edits after which pictures are looked at.
-const EDITS: [f32; 3] = [1.0, 2.0, 3.0];
 
 impl Args {
     /// The recipe that is asked for; `None` where it is to be found.
@@ -279,7 +278,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
                 label: &column.labels(&pictures),
                 others: &others,
             };
-            let direction = build(&args, &model, &task, &rows).map_err(|error| {
+            let direction = build::build(&args, &model, &task, &rows).map_err(|error| {
                 anyhow::anyhow!("column \"{}\": {error}: {tables}", column.name)
             })?;
             found.push((at, direction));
@@ -395,125 +394,6 @@ fn encode(
     Ok((vectors, row_of))
 }
 
-/// Finds the direction of one column among its rows, and what is known of it.
-fn build(args: &Args, model: &OpenModel, task: &Task, rows: &[usize]) -> anyhow::Result<Direction> {
-    let parts = split(rows, f64::from(args.held_out), args.seed);
-    let (recipe, compared) = match args.recipe() {
-        Some(recipe) => (recipe, Vec::new()),
-        None => compared(args, task, &parts.train)?,
-    };
-    let mut direction = task.direction(&parts, &recipe)?;
-    direction.figures.compared = compared;
-    direction.figures.edited = edited(args, model, task.vectors, &parts, &direction)?;
-    if let Some(folder) = &args.sheet {
-        sheet(folder, model, task.vectors, &parts.held_out, &direction)?;
-    }
-    Ok(direction)
-}
-
-/// The recipe that does best on a part of these rows, and how the others did.
-fn compared(args: &Args, task: &Task, rows: &[usize]) -> anyhow::Result<(Recipe, Vec<Compared>)> {
-    // Another seed than that of the first split, which would hold out rows at the same places again.
-    let judged = split(rows, f64::from(args.validation), args.seed.wrapping_add(1));
-    let grid = Grid::new(task.vectors.n_levels());
-    let bar = progress(grid.n_recipes(), "comparing");
-    let compared = task.compare(&judged, &grid, &mut || {
-        bar.inc(1);
-        true
-    });
-    bar.finish_and_clear();
-    let compared = compared?;
-    let chosen = choose(&compared).context("there is nothing to choose from")?;
-    Ok((chosen.recipe.clone(), compared))
-}
-
-/// Whether latents held out stay near their norm and decode to finite pictures.
-fn edited(
-    args: &Args,
-    model: &OpenModel,
-    vectors: &Vectors,
-    parts: &Split,
-    direction: &Direction,
-) -> anyhow::Result<Vec<EditedFigures>> {
-    let decoded: Vec<usize> = parts
-        .held_out
-        .iter()
-        .copied()
-        .take(args.decode as usize)
-        .collect();
-    let one = |amount: f32| {
-        let Some(norm) = relative_norm(vectors, &parts.held_out, direction, amount) else {
-            return Ok(None);
-        };
-        let mut finite = 0;
-        for rows in decoded.chunks(BATCH) {
-            let latents = moved(model, vectors, rows, direction, &[amount])?;
-            let decoded = model.model.decode(&latents, &|| false)?;
-            finite += decoded.iter().filter(|d| d.non_finite == 0).count();
-        }
-        Ok(Some(EditedFigures {
-            amount,
-            relative_norm: norm,
-            decoded: decoded.len(),
-            finite,
-        }))
-    };
-    let figures = EDITS
-        .into_iter()
-        .map(one)
-        .collect::<anyhow::Result<Vec<_>>>()?;
-    Ok(figures.into_iter().flatten().collect())
-}
-
-/// The latents of these rows, each moved by each amount.
-fn moved(
-    model: &OpenModel,
-    vectors: &Vectors,
-    rows: &[usize],
-    direction: &Direction,
-    amounts: &[f32],
-) -> anyhow::Result<Vec<Latent>> {
-    let alone = Directions::new(vec![direction.clone()])?;
-    let mut latents = Vec::with_capacity(rows.len() * amounts.len());
-    for &row in rows {
-        let latent = latent_from_flat(model.config(), vectors.row(row))?;
-        for &amount in amounts {
-            let edit = AttributeEdit {
-                name: direction.name.clone(),
-                amount,
-            };
-            latents.push(alone.apply(&latent, &[edit], EditOptions::default())?);
-        }
-    }
-    Ok(latents)
-}
-
-/// Draws pictures held out, a row each, moved to both sides.
-fn sheet(
-    folder: &Path,
-    model: &OpenModel,
-    vectors: &Vectors,
-    held_out: &[usize],
-    direction: &Direction,
-) -> anyhow::Result<()> {
-    let rows = &held_out[..held_out.len().min(SHEET_FACES)];
-    if rows.is_empty() {
-        bail!("a contact sheet needs pictures held out; give --held-out a share above 0");
-    }
-    let latents = moved(model, vectors, rows, direction, &SHEET_AMOUNTS)?;
-    let decoded = model.model.decode(&latents, &|| false)?;
-    let pictures: Vec<image::RgbImage> = decoded.into_iter().map(|d| d.pixels).collect();
-    let labels: Vec<String> = rows
-        .iter()
-        .flat_map(|_| SHEET_AMOUNTS.map(|amount| format!("{} {amount:+}", direction.name)))
-        .collect();
-    let columns = SHEET_AMOUNTS.len() as u32;
-    let sheet = compose(&pictures, columns, 2, 2, Some(&labels), [24, 24, 24])?;
-    let path = folder.join(format!("{}.png", folder_name(&direction.name)));
-    write_png(&path, &sheet, None)?;
-    Ok(())
-}
-
 fn note_failures(set: &PictureSet) -> anyhow::Result<()> {
     let failures = set.failures();
     if let Some(first) = failures.first() {
@@ -572,11 +452,25 @@ fn report(args: &Args, model: &OpenModel, directions: &Directions) -> anyhow::Re
         let part = |what: &str, value: Option<f32>| {
             value.map_or(String::new(), |v| format!(", {what} {v:.3}"))
         };
+        let edited = figures
+            .edited
+            .iter()
+            .map(|e| format!("{} at {:+}", e.finite, e.amount));
+        let edited = match figures.edited.first() {
+            Some(first) if first.decoded > 0 => format!(
+                "; of {} pictures finite: {}; slider {:+} to {:+}",
+                first.decoded,
+                edited.collect::<Vec<_>>().join(", "),
+                d.range[0],
+                d.range[1]
+            ),
+            _ => String::new(),
+        };
         let leak = figures.largest_leak().map_or(String::new(), |(name, v)| {
             format!(", +1 moves {name} by {v:+.2}")
         });
         say(format_args!(
-            "{}: {} + and {} -{}{} on {} held out{leak}, {}",
+            "{}: {} + and {} -{}{} on {} held out{leak}, {}{edited}",
             d.name,
             figures.counts[0],
             figures.counts[1],

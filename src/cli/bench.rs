@@ -2,13 +2,13 @@
 
 use std::path::PathBuf;
 
-use crate::bench::{Options, run as measure};
-use crate::formats::weights;
+use crate::bench::{Options, Report, run as measure};
+use crate::formats::{shipped, weights};
 use crate::model::params::Params;
 
 #[derive(clap::Args, Debug)]
 pub(super) struct Args {
-    /// Weight file to measure
+    /// Weight file to measure; the default is the model that comes with the program
     #[arg(long, conflicts_with = "config")]
     model: Option<PathBuf>,
     /// Configuration to measure with random weights (JSON)
@@ -26,6 +26,9 @@ pub(super) struct Args {
     /// Measure a training step too
     #[arg(long)]
     train: bool,
+    /// Measure the training step with every activation kept as well, for comparison
+    #[arg(long)]
+    keep: bool,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -35,7 +38,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
     let params = match (&args.model, &args.config) {
         (Some(path), _) => weights::read(path)?.params,
         (None, Some(path)) => Params::perturbed(super::read_config(path)?, 0),
-        (None, None) => anyhow::bail!("name what to measure: --model FILE or --config FILE"),
+        (None, None) => shipped::weights()?.params,
     };
     let threads = args.threads.map_or_else(super::cores, usize::from);
     let report = measure(
@@ -45,8 +48,42 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
             runs: args.runs.max(1),
             threads,
             train: args.train,
+            keep: args.keep,
         },
     )?;
-    println!("{}", serde_json::to_string(&report)?);
+    if args.json {
+        println!("{}", serde_json::to_string(&report)?);
+    } else {
+        print!("{}", text(&report));
+    }
     Ok(())
+}
+
+/// The report for people.
+fn text(r: &Report) -> String {
+    let ms = |s: f64| format!("{:.1} ms", 1e3 * s);
+    let mut lines = vec![
+        format!("{}, {} threads, batch {}", r.device, r.threads, r.batch),
+        format!("encode         {}", ms(r.encode_s)),
+        format!("decode         {}", ms(r.decode_s)),
+        format!(
+            "decode rate    {:.0} GFLOP/s, {:.0} % of the products alone",
+            r.decode_gflops,
+            100.0 * r.decode_of_matmul
+        ),
+        format!("products alone {:.0} GFLOP/s", r.matmul_gflops),
+    ];
+    if let Some(s) = r.train_step_s {
+        lines.push(format!(
+            "training step  {}, {:.1} pictures/s",
+            ms(s),
+            r.batch as f64 / s
+        ));
+    }
+    if let Some(s) = r.train_step_keeping_s {
+        lines.push(format!("  activations kept {}", ms(s)));
+    }
+    lines.push(format!("round trip     {:.1e}", r.round_trip));
+    lines.push(format!("peak memory    {:.0} MB", r.peak_rss_mb));
+    lines.join("\n") + "\n"
 }

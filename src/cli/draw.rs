@@ -10,12 +10,13 @@ use serde::Serialize;
 use super::common::{BATCH, OpenModel, check_target, has_extension, note, progress, say};
 use crate::engine::message::{ItemId, Recipe};
 use crate::export::layout::{enlarge, sheet_size};
-use crate::export::{FrameFolder, compose, write_gif, write_png};
+use crate::export::{FrameFolder, compose, write_apng, write_gif, write_png};
+use crate::formats::latents::{self, LatentsFile};
 use crate::latent::temperature::scaled;
 use crate::model::Latent;
 
-/// Colour between the pictures of a sheet.
-const BACKGROUND: [u8; 3] = [24, 24, 24];
+/// Colour between the pictures of a sheet, as in the window's exports.
+const BACKGROUND: [u8; 3] = [255; 3];
 
 #[derive(clap::Args, Clone, Copy, Debug)]
 pub(super) struct LayoutArgs {
@@ -37,8 +38,14 @@ pub(super) struct Targets {
     pub(super) sheet: Option<PathBuf>,
     /// A folder for a PNG each.
     pub(super) frames: Option<PathBuf>,
-    /// An animation, and hundredths of a second a frame.
-    pub(super) gif: Option<(PathBuf, u16)>,
+    /// A GIF.
+    pub(super) gif: Option<PathBuf>,
+    /// An animated PNG.
+    pub(super) apng: Option<PathBuf>,
+    /// Hundredths of a second a frame of the animations.
+    pub(super) delay_cs: u16,
+    /// The latents themselves.
+    pub(super) latents: Option<PathBuf>,
 }
 
 /// What is drawn.
@@ -107,33 +114,33 @@ pub(super) fn latent_at(latent: Latent, temperature: &[f32]) -> anyhow::Result<L
     Ok(scaled(&latent, temperature)?)
 }
 
+/// Refuses a file that could not be written, or whose name would mislead.
+fn check_name(path: &Path, extension: &str, what: &str) -> anyhow::Result<()> {
+    check_target(path)?;
+    if has_extension(path, extension) {
+        return Ok(());
+    }
+    bail!("{what}; end its name in .{extension}: {}", path.display())
+}
+
 impl Drawing<'_> {
     /// Whether all files can be written, before time is spent on pictures for them.
     fn check(&self) -> anyhow::Result<()> {
-        let Targets { sheet, frames, gif } = &self.targets;
-        if let Some(path) = sheet {
-            check_target(path)?;
-            if !has_extension(path, "png") {
-                bail!(
-                    "the picture is written as PNG; end its name in .png: {}",
-                    path.display()
-                );
-            }
+        let targets = &self.targets;
+        if let Some(path) = &targets.sheet {
+            check_name(path, "png", "the picture is written as PNG")?;
             let side = self.model.config().image_size as u32;
             let LayoutArgs { gap, scale, .. } = self.layout;
             sheet_size(self.recipes.len(), (side, side), self.columns(), gap, scale)?;
         }
-        if let Some((path, _)) = gif {
-            check_target(path)?;
-            if !has_extension(path, "gif") {
-                bail!(
-                    "the animation is written as GIF; end its name in .gif: {}",
-                    path.display()
-                );
-            }
+        if let Some(path) = &targets.gif {
+            check_name(path, "gif", "the animation is written as GIF")?;
         }
-        if sheet.is_none() && frames.is_none() && gif.is_none() {
-            bail!("say where the pictures go: --out FILE.png");
+        if let Some(path) = &targets.apng {
+            check_name(path, "png", "the animation is written as PNG")?;
+        }
+        if let Some(path) = &targets.latents {
+            check_name(path, "safetensors", "latents are written as safetensors")?;
         }
         Ok(())
     }
@@ -162,10 +169,14 @@ impl Drawing<'_> {
             Some(path) => Some(FrameFolder::create(path, n)?),
             None => None,
         };
-        let keep = self.targets.sheet.is_some() || self.targets.gif.is_some();
+        let targets = &self.targets;
+        let animated = targets.gif.is_some() || targets.apng.is_some();
+        let keep = targets.sheet.is_some() || animated;
         let bar = progress(n, "decoding");
         let (mut kept, mut non_finite, mut done) = (Vec::new(), 0, 0);
-        while done < n {
+        // Latents alone need no pictures.
+        let wanted = keep || folder.is_some();
+        while wanted && done < n {
             let end = n.min(done + BATCH);
             let latents = (done..end)
                 .map(&latent)
@@ -189,7 +200,27 @@ impl Drawing<'_> {
                  colour; use a lower temperature or smaller edits"
             ));
         }
-        self.write(&kept, quiet)
+        self.write(&kept, quiet)?;
+        let Some(path) = &self.targets.latents else {
+            return Ok(());
+        };
+        let contents = LatentsFile {
+            config: self.model.config().clone(),
+            latents: (0..n).map(&latent).collect::<anyhow::Result<_>>()?,
+            bits_per_dim: None,
+            names: None,
+            settings: Some(self.settings()?),
+        };
+        latents::write(path, &contents)?;
+        match quiet {
+            true => Ok(()),
+            false => say(format_args!("{n} latents: {}", path.display())),
+        }
+    }
+
+    /// The settings of all pictures together.
+    fn settings(&self) -> anyhow::Result<String> {
+        settings(self.command, self.model, &self.recipes, self.items)
     }
 
     fn write_frame(
@@ -221,16 +252,26 @@ impl Drawing<'_> {
         }
         if let Some(path) = &self.targets.sheet {
             let sheet = compose(pictures, self.columns(), gap, scale, None, BACKGROUND)?;
-            let settings = settings(self.command, self.model, &self.recipes, self.items)?;
+            let settings = self.settings()?;
             write_png(path, &sheet, Some(&settings))?;
             saved(path)?;
         }
-        if let Some((path, delay_cs)) = &self.targets.gif {
-            let frames: Vec<RgbImage> = pictures
-                .iter()
-                .map(|p| enlarge(p, scale).into_owned())
-                .collect();
-            write_gif(path, &frames, *delay_cs, &mut |_| true)?;
+        let Targets { gif, apng, .. } = &self.targets;
+        if gif.is_none() && apng.is_none() {
+            return Ok(());
+        }
+        let frames: Vec<RgbImage> = pictures
+            .iter()
+            .map(|p| enlarge(p, scale).into_owned())
+            .collect();
+        let delay_cs = self.targets.delay_cs;
+        if let Some(path) = gif {
+            write_gif(path, &frames, delay_cs, &mut |_| true)?;
+            saved(path)?;
+        }
+        if let Some(path) = apng {
+            let settings = self.settings()?;
+            write_apng(path, &frames, delay_cs, Some(&settings), &mut |_| true)?;
             saved(path)?;
         }
         Ok(())

@@ -38,6 +38,9 @@ pub(super) struct Args {
     /// PNG to write
     #[arg(long, value_name = "FILE.png")]
     out: PathBuf,
+    /// Latents file to write, of the edited latents
+    #[arg(long, value_name = "FILE.safetensors")]
+    latents: Option<PathBuf>,
     /// Take the largest square in the middle of the photo instead of looking for a face
     #[arg(long)]
     no_crop: bool,
@@ -109,6 +112,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
         default_columns: (edited.len() as f64).sqrt().ceil() as u32,
         targets: Targets {
             sheet: Some(args.out.clone()),
+            latents: args.latents.clone(),
             ..Targets::default()
         },
     };

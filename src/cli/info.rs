@@ -178,6 +178,12 @@ fn about_weights(name: &str, file: &WeightFile, bytes: u64) -> (Value, Vec<Strin
 /// ends.
 fn provenance_lines(provenance: &Value) -> Vec<String> {
     let mut lines = Vec::new();
+    let keys = provenance
+        .as_object()
+        .into_iter()
+        .flatten()
+        .map(|(key, _)| key.chars().count());
+    let width = keys.max().unwrap_or(0).clamp(11, 24);
     for (key, value) in provenance.as_object().into_iter().flatten() {
         let text = match value {
             Value::String(text) if text.is_empty() => continue,
@@ -189,7 +195,7 @@ fn provenance_lines(provenance: &Value) -> Vec<String> {
             },
             other => other.to_string(),
         };
-        lines.push(format!("{key:<11} {text}"));
+        lines.push(format!("{key:<width$} {text}"));
     }
     lines
 }
@@ -272,12 +278,12 @@ fn about_attributes(name: &str, file: &AttributesFile) -> (Value, Vec<String>) {
             "figures": figures,
         }));
     }
-    let provenance = file
+    let mut provenance = file
         .directions
         .as_slice()
         .iter()
         .map(|d| &d.figures.provenance);
-    if let Some(text) = provenance.filter(|text| !text.is_empty()).next_back() {
+    if let Some(text) = provenance.rfind(|text| !text.is_empty()) {
         lines.push(format!("provenance  {text}"));
     }
     let value = json!({

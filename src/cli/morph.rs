@@ -17,7 +17,7 @@ pub(super) const EXAMPLES: &str = "Examples:
   glow-explorer morph two.safetensors --path linear --steps 120 --frames film/";
 
 #[derive(clap::Args, Debug)]
-#[group(id = "target", required = true, multiple = true, args = ["out", "frames", "gif"])]
+#[group(id = "target", required = true, multiple = true, args = ["out", "frames", "gif", "apng", "latents"])]
 pub(super) struct Args {
     /// Keyframes, 2 to 8 in all: photos, and latents files with all their latents
     #[arg(required = true, value_name = "PHOTO|LATENTS")]
@@ -40,10 +40,16 @@ pub(super) struct Args {
     /// Folder for a PNG of each picture; made where it is missing
     #[arg(long, value_name = "DIR")]
     frames: Option<PathBuf>,
-    /// Animation
+    /// Animation in 256 colours
     #[arg(long, value_name = "FILE.gif")]
     gif: Option<PathBuf>,
-    /// Hundredths of a second a picture of the animation stays
+    /// Animation in all colours, for browsers
+    #[arg(long, value_name = "FILE.png")]
+    apng: Option<PathBuf>,
+    /// Latents file to write
+    #[arg(long, value_name = "FILE.safetensors")]
+    latents: Option<PathBuf>,
+    /// Hundredths of a second a picture of the animations stays
     #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(2..=6000))]
     delay: u16,
     /// Take the largest square in the middle of photos instead of looking for a face
@@ -110,7 +116,10 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
         targets: Targets {
             sheet: args.out,
             frames: args.frames,
-            gif: args.gif.map(|path| (path, args.delay)),
+            gif: args.gif,
+            apng: args.apng,
+            delay_cs: args.delay,
+            latents: args.latents,
         },
     };
     let keys: Vec<&Latent> = latents.iter().collect();

@@ -24,11 +24,14 @@ pub(super) struct Args {
     #[arg(long, default_value = "0.7", value_delimiter = ',', value_parser = temperature)]
     temperature: Vec<f32>,
     /// One PNG with all pictures
-    #[arg(long, required_unless_present = "frames", value_name = "FILE.png")]
+    #[arg(long, required_unless_present_any = ["frames", "latents"], value_name = "FILE.png")]
     out: Option<PathBuf>,
     /// Folder for a PNG of each picture; made where it is missing
     #[arg(long, value_name = "DIR")]
     frames: Option<PathBuf>,
+    /// Latents file to write, for morph, edit and the window
+    #[arg(long, value_name = "FILE.safetensors")]
+    latents: Option<PathBuf>,
     #[command(flatten)]
     layout: LayoutArgs,
     #[command(flatten)]
@@ -49,7 +52,8 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
         targets: Targets {
             sheet: args.out,
             frames: args.frames,
-            gif: None,
+            latents: args.latents,
+            ..Targets::default()
         },
     };
     drawing.draw(|i| latent_at(sample(model.config(), seed, i as u32), &args.temperature))

@@ -1,12 +1,12 @@
 //! Safetensors, checked: bounded reading, metadata, tensors of a known shape, atomic writing.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::{Read, Write};
 use std::path::Path;
 
-use safetensors::tensor::{Dtype, Metadata, SafeTensors, TensorView, View};
+use safetensors::tensor::{Dtype, Metadata, SafeTensors, TensorInfo, TensorView, View};
 
 use super::FormatError;
 use crate::export;
@@ -264,5 +264,50 @@ pub(super) fn write_tensors(
             reason: e.to_string(),
             path: path.to_owned(),
         })?;
-    write_atomically(path, &bytes)
+    write_atomically(path, &with_sorted_header(bytes))
+}
+
+/// The bytes of a safetensors file with the keys of its header in order, so that equal contents give
+/// equal files: the writer takes the metadata in a map whose order changes from run to run.
+pub(super) fn with_sorted_header(mut bytes: Vec<u8>) -> Vec<u8> {
+    let sorted = sorted_header(&bytes);
+    // Only the order changes, so the length does not; if it ever did, the file is right as it is.
+    if let Some((header, end)) = sorted.filter(|(header, end)| header.len() == end - 8) {
+        bytes[8..end].copy_from_slice(&header);
+    }
+    bytes
+}
+
+/// The header, sorted, and where it ends.
+fn sorted_header(bytes: &[u8]) -> Option<(Vec<u8>, usize)> {
+    const METADATA: &str = "__metadata__";
+    let n = u64::from_le_bytes(*bytes.first_chunk::<8>()?) as usize;
+    let end = n.checked_add(8)?;
+    let mut tensors: BTreeMap<String, TensorInfo> = BTreeMap::new();
+    let mut metadata: BTreeMap<String, String> = BTreeMap::new();
+    let entries: BTreeMap<String, serde_json::Value> =
+        serde_json::from_slice(bytes.get(8..end)?).ok()?;
+    for (name, entry) in entries {
+        if name == METADATA {
+            metadata = serde_json::from_value(entry).ok()?;
+        } else {
+            tensors.insert(name, serde_json::from_value(entry).ok()?);
+        }
+    }
+    let mut header = format!(
+        r#"{{"{METADATA}":{}"#,
+        serde_json::to_string(&metadata).ok()?
+    );
+    for (name, info) in tensors {
+        let (name, info) = (
+            serde_json::to_string(&name).ok()?,
+            serde_json::to_string(&info).ok()?,
+        );
+        header.push_str(&format!(",{name}:{info}"));
+    }
+    header.push('}');
+    // The writer fills up with spaces, for alignment.
+    let mut header = header.into_bytes();
+    header.resize(n.max(header.len()), b' ');
+    Some((header, end))
 }

@@ -9,6 +9,7 @@ use half::{bf16, f16};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde_json::Value;
 
+use super::tensors::with_sorted_header;
 use crate::model::config::GlowConfig;
 use crate::model::params::{Layout, Params};
 
@@ -352,7 +353,8 @@ pub fn to_bytes(
             ))
         })
         .collect::<Result<Vec<_>, String>>()?;
-    safetensors::serialize(views, Some(metadata)).map_err(|e| e.to_string())
+    let bytes = safetensors::serialize(views, Some(metadata)).map_err(|e| e.to_string())?;
+    Ok(with_sorted_header(bytes))
 }
 
 #[cfg(test)]

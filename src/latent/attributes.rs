@@ -85,6 +85,17 @@ pub struct EditedFigures {
     pub finite: usize,
 }
 
+impl Direction {
+    /// The same direction with `unit` times the change for each +1, and its slider as far as before.
+    pub fn with_unit(mut self, unit: f32) -> Self {
+        let numbers = self.vector.levels.iter_mut().flat_map(|e| &mut e.data);
+        numbers.for_each(|v| *v *= unit);
+        self.center /= unit;
+        self.range = self.range.map(|v| v / unit);
+        self
+    }
+}
+
 /// A direction of the latent space that changes one attribute.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Direction {
@@ -345,6 +356,21 @@ mod tests {
         assert!((after[1] - before[1]).abs() > 0.1);
         let origin = Latent::zeros(&tiny_config());
         assert_eq!(project(&origin, &all.as_slice()[0]).unwrap(), -0.25);
+    }
+
+    #[test]
+    fn another_unit_is_the_same_direction() {
+        let (whole, latent) = (
+            direction("smile", &[(0, 2.0)]),
+            sample(&tiny_config(), 1, 0),
+        );
+        let half = whole.clone().with_unit(0.5);
+        let of = |d: &Direction| project(&latent, d).unwrap();
+        assert!((of(&half) - 2.0 * of(&whole)).abs() < 1e-5);
+        assert_eq!(
+            (half.vector.levels[0].data[0], half.range),
+            (1.0, [-6.0, 6.0])
+        );
     }
 
     #[test]

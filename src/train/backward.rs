@@ -158,17 +158,85 @@ pub struct Workspace {
     saved: Vec<Aligned>,
     d: Aligned,
     d_other: Aligned,
+    net: NetBuffers,
+    /// Activations of every step, where they are kept.
+    kept: Vec<NetBuffers>,
     chunk: Chunk,
     scratch: Scratch,
+}
+
+/// What happens to the activations of the coupling networks between the two passes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Activations {
+    /// Forgotten, and computed once more on the way back: memory does not grow with the depth.
+    #[default]
+    Recompute,
+    /// Kept: a quarter less arithmetic, and memory for every step. For comparison.
+    Keep,
+}
+
+/// Activations of a coupling network for some rows.
+#[derive(Default)]
+struct NetBuffers {
+    gathered: Aligned,
+    h1: Aligned,
+    h2: Aligned,
+    taps: Aligned,
+}
+
+impl NetBuffers {
+    fn reserve(&mut self, level: &FoldedLevel, width: usize, rows: usize) {
+        self.gathered.reserve_len(rows * taps_stride(level.half()));
+        self.h1.reserve_len(rows * padded(width));
+        self.h2.reserve_len(rows * padded(width));
+        self.taps.reserve_len(rows * level.taps_out_stride());
+    }
+
+    /// Evaluates the network for the whole pictures `x`, whose rows stand from row `at` on in these buffers.
+    fn fill(
+        &mut self,
+        level: &FoldedLevel,
+        step: &FoldedStep,
+        x: &[f32],
+        at: usize,
+        class: &mut Vec<u8>,
+    ) {
+        let width = step.w2.n();
+        let (g_stride, h_stride, t_stride) = (
+            taps_stride(level.half()),
+            padded(width),
+            level.taps_out_stride(),
+        );
+        for tile in tiles(0..x.len() / level.state_stride(), tile_rows(width)) {
+            let row = at + tile.start;
+            let (g, a, b) = (
+                &mut self.gathered[row * g_stride..],
+                &mut self.h1[row * h_stride..],
+                &mut self.h2[row * h_stride..],
+            );
+            phases::hidden_tile(level, step, x, tile.clone(), g, a, b, class);
+            let lhs = Lhs {
+                data: b,
+                row: h_stride,
+                column: 1,
+            };
+            let to = &mut self.taps[row * t_stride..];
+            gemm(
+                tile.len(),
+                lhs,
+                Rhs::Packed(&step.w3),
+                to,
+                t_stride,
+                Init::Zero,
+                Finish::None,
+            );
+        }
+    }
 }
 
 /// Buffers for the rows of one chunk.
 #[derive(Default)]
 struct Chunk {
-    gathered: Aligned,
-    h1: Aligned,
-    h2: Aligned,
-    taps: Aligned,
     d_out: Aligned,
     d_gathered: Aligned,
     gathered_d: Aligned,
@@ -185,6 +253,7 @@ pub fn accumulate(
     channels: usize,
     x: &[&[f32]],
     weight: f32,
+    activations: Activations,
     ws: &mut Workspace,
     gradients: &mut Gradients,
 ) {
@@ -192,14 +261,27 @@ pub fn accumulate(
         return;
     }
     let n = x.len();
-    ws.reserve(folded, n);
+    ws.reserve(folded, n, activations);
     crate::model::fast::load_picture_rows(x, channels, &folded.levels[0], &mut ws.state);
     gradients.log_prob += forward(folded, n, ws);
     backward(folded, n, weight, ws, gradients);
 }
 
 impl Workspace {
-    fn reserve(&mut self, folded: &Folded, n: usize) {
+    fn reserve(&mut self, folded: &Folded, n: usize, activations: Activations) {
+        if activations == Activations::Keep {
+            let steps = folded
+                .levels
+                .iter()
+                .flat_map(|level| level.steps.iter().map(move |_| level));
+            self.kept
+                .resize_with(steps.clone().count(), NetBuffers::default);
+            for (level, kept) in steps.zip(&mut self.kept) {
+                kept.reserve(level, folded.width, n * level.grid.pixels());
+            }
+        } else {
+            self.kept.clear();
+        }
         self.saved
             .resize_with(folded.levels.len(), Aligned::default);
         let width = padded(folded.width);
@@ -224,10 +306,7 @@ impl Workspace {
                 level.taps_out_stride().max(taps_stride(level.channels)),
             );
             let c = &mut self.chunk;
-            c.gathered.reserve_len(chunk * taps_in);
-            c.h1.reserve_len(chunk * width);
-            c.h2.reserve_len(chunk * width);
-            c.taps.reserve_len(chunk * taps_out);
+            self.net.reserve(level, folded.width, chunk);
             c.d_out.reserve_len(chunk * padded(2 * level.channels));
             c.d_gathered.reserve_len(chunk * taps_in);
             c.gathered_d.reserve_len(tile * taps_out);
@@ -248,7 +327,7 @@ fn forward(folded: &Folded, n: usize, ws: &mut Workspace) -> f64 {
     for (l, level) in folded.levels.iter().enumerate() {
         let pixels = level.grid.pixels();
         let (rows, stride) = (n * pixels, level.state_stride());
-        for step in &level.steps {
+        for (k, step) in level.steps.iter().enumerate() {
             for tile in tiles(0..rows, tile_rows(folded.width)) {
                 let at = tile.start * stride..tile.end * stride;
                 phases::mix_rows(
@@ -265,10 +344,20 @@ fn forward(folded: &Folded, n: usize, ws: &mut Workspace) -> f64 {
             for chunk in tiles(0..rows, chunk_pictures(pixels) * pixels) {
                 let x = &mut ws.state[chunk.start * stride..chunk.end * stride];
                 let local = 0..chunk.len();
-                phases::net(level, step, x, local.clone(), &mut ws.taps, &mut ws.scratch);
+                let taps = match ws.kept.get_mut(l * folded.levels[0].steps.len() + k) {
+                    Some(kept) => {
+                        kept.fill(level, step, x, chunk.start, &mut ws.scratch.class);
+                        let t_stride = level.taps_out_stride();
+                        &kept.taps[chunk.start * t_stride..chunk.end * t_stride]
+                    }
+                    None => {
+                        phases::net(level, step, x, local.clone(), &mut ws.taps, &mut ws.scratch);
+                        &ws.taps
+                    }
+                };
                 for tile in tiles(local, tile_rows(folded.width)) {
                     let rows = &mut x[tile.start * stride..tile.end * stride];
-                    log_prob += couple(folded, level, step, &ws.taps, tile, rows, &mut ws.scratch);
+                    log_prob += couple(folded, level, step, taps, tile, rows, &mut ws.scratch);
                 }
             }
             log_prob += step.log_det * rows as f64;
@@ -380,11 +469,20 @@ fn backward(folded: &Folded, n: usize, weight: f32, ws: &mut Workspace, gradient
                 let at = chunk.start * stride..chunk.end * stride;
                 let (x, d) = (&mut ws.saved[l][at.clone()], &mut ws.d[at.clone()]);
                 let d_before = &mut ws.d_other[at];
+                let (net, first_row) = match ws.kept.get(l * folded.levels[0].steps.len() + k) {
+                    Some(kept) => (kept, chunk.start),
+                    None => {
+                        ws.net.fill(level, step, x, 0, &mut ws.scratch.class);
+                        (&ws.net, 0)
+                    }
+                };
                 step_backward(
                     folded,
                     level,
                     step,
                     transposed,
+                    net,
+                    first_row,
                     x,
                     d,
                     d_before,
@@ -568,6 +666,8 @@ fn step_backward(
     level: &FoldedLevel,
     step: &FoldedStep,
     transposed: &Transposed,
+    net: &NetBuffers,
+    first_row: usize,
     x: &mut [f32],
     d: &mut [f32],
     d_before: &mut [f32],
@@ -587,10 +687,6 @@ fn step_backward(
     let rows = x.len() / stride;
     let tile_size = tile_rows(width);
     let Chunk {
-        gathered,
-        h1,
-        h2,
-        taps,
         d_out,
         d_gathered,
         gathered_d,
@@ -598,30 +694,7 @@ fn step_backward(
         d_h2,
         sum,
     } = buffers;
-
-    // The network once more.
-    for tile in tiles(0..rows, tile_size) {
-        let (g, a, b) = (
-            &mut gathered[tile.start * g_stride..],
-            &mut h1[tile.start * h_stride..],
-            &mut h2[tile.start * h_stride..],
-        );
-        phases::hidden_tile(level, step, x, tile.clone(), g, a, b, &mut scratch.class);
-        let lhs = Lhs {
-            data: b,
-            row: h_stride,
-            column: 1,
-        };
-        gemm(
-            tile.len(),
-            lhs,
-            Rhs::Packed(&step.w3),
-            &mut taps[tile.start * t_stride..],
-            t_stride,
-            Init::Zero,
-            Finish::None,
-        );
-    }
+    let taps = &net.taps[first_row * t_stride..];
     // The coupling: its inverse and its gradients.
     for tile in tiles(0..rows, tile_size) {
         phases::net_output(level, step, taps, tile.clone(), &mut scratch.out);
@@ -660,8 +733,9 @@ fn step_backward(
     // The three convolutions.
     for tile in tiles(0..rows, tile_size) {
         let n = tile.len();
-        let h_at = tile.start * h_stride..tile.end * h_stride;
-        let (h1, h2) = (&h1[h_at.clone()], &h2[h_at]);
+        let row = first_row + tile.start;
+        let h_at = row * h_stride..(row + n) * h_stride;
+        let (h1, h2) = (&net.h1[h_at.clone()], &net.h2[h_at]);
         let gd = &mut gathered_d[..n * t_stride];
         gather(
             d_out,
@@ -715,7 +789,7 @@ fn step_backward(
             step.b1.by_class.then_some((level, tile.start)),
             &mut to.b1,
         );
-        let g = &gathered[tile.start * g_stride..tile.end * g_stride];
+        let g = &net.gathered[row * g_stride..(row + n) * g_stride];
         product_of_rows(9 * m, g, g_stride, d_h1, h_stride, width, &mut to.w1);
 
         let lhs = Lhs {
@@ -892,6 +966,7 @@ mod tests {
             params.config.channels,
             x,
             weight,
+            Activations::Recompute,
             &mut Workspace::default(),
             &mut gradients,
         );

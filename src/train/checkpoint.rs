@@ -11,7 +11,7 @@ use super::optimizer::{Optimizer, Rule};
 use crate::export::write_atomically;
 use crate::formats::weights::widened;
 use crate::model::GlowConfig;
-use crate::model::params::Params;
+use crate::model::params::{Layout, Params};
 
 /// The `format` metadata of a checkpoint.
 pub const FORMAT: &str = "glow-explorer-checkpoint/1";
@@ -151,6 +151,12 @@ impl Checkpoint {
         let header: Header = serde_json::from_str(header).map_err(|e| fail(e.to_string()))?;
         let config = header.config.validated().map_err(|e| fail(e.to_string()))?;
         let tensors = SafeTensors::deserialize(&bytes).map_err(|e| fail(e.to_string()))?;
+        // A config can claim more numbers than any machine has.
+        if Layout::new(&config, false).len() > bytes.len() {
+            return Err(fail(
+                "its config wants more numbers than the file holds".into(),
+            ));
+        }
         let mut params = Params::zeros(config, false);
         let n = params.data.len();
         let vector = |name: &str| {

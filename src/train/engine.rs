@@ -1,6 +1,6 @@
 //! Loss and gradients of a batch on several threads.
 
-use super::backward::{Gradients, Workspace, accumulate};
+use super::backward::{Activations, Gradients, Workspace, accumulate};
 use super::unfold::parameter_gradients;
 use crate::model::ModelError;
 use crate::model::folded::Folded;
@@ -9,6 +9,7 @@ use crate::model::params::Params;
 /// The buffers of a training on the CPU.
 pub struct CpuGradients {
     threads: usize,
+    activations: Activations,
     parts: Vec<(Workspace, Gradients)>,
 }
 
@@ -22,7 +23,17 @@ impl CpuGradients {
         let parts = (0..threads)
             .map(|_| (Workspace::default(), Gradients::zeros(&folded)))
             .collect();
-        Ok(Self { threads, parts })
+        Ok(Self {
+            threads,
+            activations: Activations::default(),
+            parts,
+        })
+    }
+
+    /// With activations kept or computed anew.
+    pub fn with_activations(mut self, activations: Activations) -> Self {
+        self.activations = activations;
+        self
     }
 
     /// The mean bits per dimension of the pictures `x` (`[c, h, w]` each, noise already in), and its gradient in
@@ -37,6 +48,7 @@ impl CpuGradients {
         let folded = Folded::new_parallel(params, true, self.threads)?;
         let weight_sum = -1.0 / (params.config.dims() as f64 * std::f64::consts::LN_2);
         let weight = (weight_sum / x.len().max(1) as f64) as f32;
+        let activations = self.activations;
         let share = x.len().div_ceil(self.threads).max(1);
         std::thread::scope(|scope| {
             let mut parts = self.parts.iter_mut();
@@ -45,10 +57,19 @@ impl CpuGradients {
             let mine = shares.next();
             for (part, x) in parts.zip(shares.chain(std::iter::repeat(&[] as &[&[f32]]))) {
                 let folded = &folded;
-                scope.spawn(move || run(folded, params.config.channels, x, weight, part));
+                scope.spawn(move || {
+                    run(folded, params.config.channels, x, weight, activations, part)
+                });
             }
             if let (Some(part), Some(x)) = (first, mine) {
-                run(&folded, params.config.channels, x, weight, part);
+                run(
+                    &folded,
+                    params.config.channels,
+                    x,
+                    weight,
+                    activations,
+                    part,
+                );
             }
         });
         let (head, tail) = self.parts.split_at_mut(1);
@@ -68,8 +89,17 @@ fn run(
     channels: usize,
     x: &[&[f32]],
     weight: f32,
+    activations: Activations,
     (workspace, gradients): &mut (Workspace, Gradients),
 ) {
     gradients.clear();
-    accumulate(folded, channels, x, weight, workspace, gradients);
+    accumulate(
+        folded,
+        channels,
+        x,
+        weight,
+        activations,
+        workspace,
+        gradients,
+    );
 }

@@ -7,6 +7,7 @@ use candle_nn::VarBuilder;
 use glow_explorer::model::fast::FastGlow;
 use glow_explorer::model::glow::{Glow, tensors};
 use glow_explorer::model::{DeviceChoice, GlowModel, Latent};
+use glow_explorer::train::backward::Activations;
 use glow_explorer::train::engine::CpuGradients;
 
 use crate::support::{configs, lively, max_difference, pictures};
@@ -104,10 +105,20 @@ fn hand_written_gradients_agree_with_plain_backward() {
     for config in configs() {
         let params = lively(&config, 13);
         let x = pictures(&config, 4, 17);
-        let (bits, gradient) = CpuGradients::new(&params, 2)
-            .unwrap()
-            .loss_and_gradients(&params, &refs(&x))
-            .unwrap();
+        let gradients = |activations| {
+            CpuGradients::new(&params, 2)
+                .unwrap()
+                .with_activations(activations)
+                .loss_and_gradients(&params, &refs(&x))
+                .unwrap()
+        };
+        let (bits, gradient) = gradients(Activations::Recompute);
+        let (_, kept) = gradients(Activations::Keep);
+        let norm = kept.iter().map(|v| v * v).sum::<f32>().sqrt();
+        assert!(
+            max_difference(&gradient, &kept) <= 1e-4 * norm,
+            "{config:?}"
+        );
 
         let vars: HashMap<String, Var> = tensors(&params, &Device::Cpu)
             .unwrap()
