@@ -10,6 +10,7 @@ pub mod export;
 pub mod flow;
 pub mod formats;
 pub mod kernels;
+pub mod lab;
 pub mod latent;
 mod lru;
 pub mod model;

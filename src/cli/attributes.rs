@@ -1,5 +1,7 @@
 //! `glow-explorer attributes`: directions from labelled pictures.
 
+mod build;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -13,12 +15,9 @@ use super::common::{
 use crate::data::batches::PictureSet;
 use crate::data::labels::LabelTable;
 use crate::formats::attributes::{self, Precision};
-use crate::latent::LatentError;
-use crate::latent::attributes::build::{
-    RidgeOptions, Vectors, balanced_difference, classifier, difference_of_means,
-    direction_from_labels, direction_from_values, ridge,
-};
-use crate::latent::attributes::measure::{Split, quantile, split};
+use crate::latent::attributes::build::Vectors;
+use crate::latent::attributes::compare::{self, Labels, Recipe, Task};
+use crate::latent::attributes::measure::quantile;
 use crate::latent::attributes::{Direction, Directions};
 use crate::model::pixels::x_from_bytes;
 use crate::noise::Noise;
@@ -27,6 +26,14 @@ pub(super) const EXAMPLES: &str = "Examples:
   glow-explorer attributes --images faces/ --labels labels.csv --out faces-64.attributes.safetensors
   glow-explorer attributes --images faces/ --labels labels.csv --labels more.csv \\
       --columns smiling,age --method balanced --limit 2000 --out my.attributes.safetensors
+  glow-explorer attributes --images faces/ --labels labels.csv --sheet /tmp/sheets --out my.attributes.safetensors
+`auto` tries the difference of means, the same balanced and adjusted for the other columns, and the classifier,
+each on all levels and with the finest ones weakened. Each learns from one part of the pictures and is judged on
+another by how well it tells the sides apart within pictures that are alike in another column; of those that do
+about as well, the one is taken that brings the other attributes along least, but for those whose edits by 2
+do not decode to finite pictures. It learns once more from both parts, and the figures in the file are of a third.
++1 is the distance between the averages of both sides along the direction, times --unit. A slider ends where
+edited pictures begin to have values that are not finite.
 A table has a header, a column `file`, an optional column `split`, and numbers: 1 and -1 (0: cannot
 tell), 1 and 0, or a measure such as an age. An empty cell means that nothing is known.";
 
@@ -45,20 +52,36 @@ pub(super) struct Args {
     #[arg(long, default_value = "train")]
     split: String,
     /// How a direction is found
-    #[arg(long, value_enum, default_value_t = Method::Classifier)]
+    #[arg(long, value_enum, default_value_t = Method::Auto)]
     method: Method,
-    /// Columns whose influence `balanced` takes out, separated by commas; the default is all others
+    /// Columns whose influence is taken out, and that `auto` judges by, separated by commas; the default is all others
     #[arg(long, value_delimiter = ',', value_name = "NAMES")]
     balance_by: Option<Vec<String>>,
-    /// Shrinkage of the classifier; more comes nearer to the difference of means
+    /// Shrinkage of the classifier and the regression; more comes nearer to the difference of means
     #[arg(long, default_value = "1", value_parser = shrinkage)]
     shrinkage: f32,
+    /// A factor for each level, finest first, separated by commas; `auto` chooses by itself
+    #[arg(long, value_delimiter = ',', value_parser = level_weight, value_name = "NUMBERS")]
+    level_weights: Vec<f32>,
     /// Pictures a column at most, drawn by the seed
     #[arg(long, default_value_t = 6000, value_parser = clap::value_parser!(u32).range(4..=1_000_000))]
     limit: u32,
     /// Share of the pictures that is kept to measure on
     #[arg(long, default_value = "0.2", value_parser = held_out)]
     held_out: f32,
+    /// Share of the others that `auto` keeps to judge on
+    #[arg(long, default_value = "0.25", value_parser = validation)]
+    validation: f32,
+    /// What +1 is, in distances between the averages of the two sides
+    #[arg(long, default_value = "1", value_parser = unit)]
+    unit: f32,
+    /// Pictures held out that are decoded after edits, to see how far they stay finite
+    #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u32).range(0..=100_000))]
+    decode: u32,
+    /// Folder for a contact sheet of each direction: 8 pictures held out, moved from -2 to 2. They show the people
+    /// of the pictures: look at them on your machine, and never publish or commit them
+    #[arg(long, value_name = "DIR")]
+    sheet: Option<PathBuf>,
     /// Seed of the choice of pictures and of what is held out
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -82,18 +105,55 @@ fn shrinkage(text: &str) -> Result<f32, String> {
     number_in(text, 1e-6..=1e6)
 }
 
+fn validation(text: &str) -> Result<f32, String> {
+    number_in(text, 0.05..=0.9)
+}
+
+fn unit(text: &str) -> Result<f32, String> {
+    number_in(text, 0.01..=10.0)
+}
+
+fn level_weight(text: &str) -> Result<f32, String> {
+    number_in(text, 0.0..=100.0)
+}
+
 fn held_out(text: &str) -> Result<f32, String> {
     number_in(text, 0.0..=0.9)
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
 enum Method {
+    /// What does best on pictures held out
+    Auto,
     /// The difference of the two means, as in the paper
-    Means,
-    /// The difference of means within groups that are alike in the other labels
+    #[value(alias = "means")]
+    Difference,
+    /// The difference of means within groups that are alike in the other columns
     Balanced,
-    /// The normal of a linear classifier
+    /// The difference of means with the linear part of the other columns taken out
+    Adjusted,
+    /// The normal of a linear classifier; of measures, ridge regression
     Classifier,
+    /// Ridge regression on the column
+    Ridge,
+}
+
+impl Args {
+    /// The recipe that is asked for; `None` where it is to be found.
+    fn recipe(&self) -> Option<Recipe> {
+        let method = match self.method {
+            Method::Auto => return None,
+            Method::Difference => compare::Method::Difference,
+            Method::Balanced => compare::Method::Balanced,
+            Method::Adjusted => compare::Method::Adjusted,
+            Method::Classifier => compare::Method::Classifier,
+            Method::Ridge => compare::Method::Ridge,
+        };
+        let mut recipe = Recipe::new(method);
+        recipe.shrinkage = recipe.shrinkage.map(|_| f64::from(self.shrinkage));
+        recipe.level_weights.clone_from(&self.level_weights);
+        Some(recipe)
+    }
 }
 
 /// What the tables say of one attribute.
@@ -138,10 +198,30 @@ impl Column {
             false => 0.0,
         }
     }
+
+    /// The same by row, for the pictures of the rows.
+    fn labels(&self, pictures: &[usize]) -> Labels {
+        let value = |i: &usize| self.values.get(*i).copied().flatten();
+        Labels {
+            name: self.name.clone(),
+            values: pictures.iter().map(|i| value(i).map(f64::from)).collect(),
+            threshold: self.threshold(),
+            is_number: self.is_number,
+        }
+    }
 }
 
 pub(super) fn run(args: Args) -> anyhow::Result<()> {
     check_target(&args.out)?;
+    if args.method == Method::Auto && !args.level_weights.is_empty() {
+        bail!(
+            "--level-weights go with one method; name it with --method, auto chooses weights by itself"
+        );
+    }
+    if let Some(folder) = &args.sheet {
+        std::fs::create_dir_all(folder)
+            .with_context(|| format!("the folder cannot be made: {}", folder.display()))?;
+    }
     let table = LabelTable::read_all(&args.labels)?;
     let tables = tables_text(&args.labels);
     let names = chosen_columns(&args, &table, &tables)?;
@@ -183,20 +263,24 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
     let mut found = Vec::new();
     for group in &groups {
         let (vectors, row_of) = encode(&model, &set, &group.pictures, &bar)?;
+        let pictures: Vec<usize> = row_of.keys().copied().collect();
         for &at in &group.columns {
             let column = &columns[at];
-            let rows = chosen[at]
+            let rows: Vec<usize> = chosen[at]
                 .iter()
                 .filter_map(|i| row_of.get(i).copied())
                 .collect();
-            let labels = Labels {
-                rows,
-                pictures: row_of.keys().copied().collect(),
+            let others = balance_by.iter().filter(|other| other.name != column.name);
+            let others: Vec<Labels> = others.map(|other| other.labels(&pictures)).collect();
+            let others: Vec<&Labels> = others.iter().collect();
+            let task = Task {
+                vectors: &vectors,
+                label: &column.labels(&pictures),
+                others: &others,
             };
-            let direction =
-                build(&args, column, &balance_by, &vectors, &labels).map_err(|error| {
-                    anyhow::anyhow!("column \"{}\": {error}: {tables}", column.name)
-                })?;
+            let direction = build::build(&args, &model, &task, &rows).map_err(|error| {
+                anyhow::anyhow!("column \"{}\": {error}: {tables}", column.name)
+            })?;
             found.push((at, direction));
         }
     }
@@ -207,7 +291,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
     let mut list: Vec<Direction> = found.into_iter().map(|(_, direction)| direction).collect();
     list.iter_mut()
         .for_each(|d| d.figures.provenance.clone_from(&provenance));
-    let directions = Directions::new(list)?;
+    let directions = Directions::new(list)?.with_leakage();
     attributes::write(&args.out, config, &directions, Precision::F16)?;
     report(&args, &model, &directions)
 }
@@ -310,78 +394,6 @@ fn encode(
     Ok((vectors, row_of))
 }
 
-/// Which rows a column uses, and the picture of every row.
-struct Labels {
-    rows: Vec<usize>,
-    /// Ascending, as the rows are.
-    pictures: Vec<usize>,
-}
-
-fn build(
-    args: &Args,
-    column: &Column,
-    balance_by: &[Column],
-    vectors: &Vectors,
-    labels: &Labels,
-) -> Result<Direction, LatentError> {
-    let Split { train, held_out } = split(&labels.rows, f64::from(args.held_out), args.seed);
-    let split = Split { train, held_out };
-    let value = |&i: &usize| column.values.get(i).copied().flatten();
-    // Rows of other columns have no label here; the builders never look at them.
-    let values: Vec<f64> = labels
-        .pictures
-        .iter()
-        .map(|i| value(i).map_or(0.0, f64::from))
-        .collect();
-    let threshold = column.threshold();
-    let positive: Vec<bool> = values.iter().map(|&v| v > threshold).collect();
-    let options = RidgeOptions {
-        shrinkage: f64::from(args.shrinkage),
-        ..RidgeOptions::default()
-    };
-    let (raw, method) = match args.method {
-        Method::Means => (
-            difference_of_means(vectors, &split.train, &positive)?,
-            "difference of means",
-        ),
-        Method::Balanced => {
-            let strata = strata(column, balance_by, &labels.pictures);
-            let strata: Vec<&[bool]> = strata.iter().map(Vec::as_slice).collect();
-            let raw = balanced_difference(vectors, &split.train, &positive, &strata)?;
-            (raw, "balanced difference")
-        }
-        Method::Classifier if column.is_number => (
-            ridge(vectors, &split.train, &values, &options)?,
-            "ridge regression",
-        ),
-        Method::Classifier => (
-            classifier(vectors, &split.train, &positive, &options)?,
-            "linear classifier",
-        ),
-    };
-    if column.is_number {
-        direction_from_values(&column.name, vectors, &split, &values, &raw, method)
-    } else {
-        direction_from_labels(&column.name, vectors, &split, &positive, &raw, method)
-    }
-}
-
-/// The other labels by row, for balancing: of each the yes or no, and whether it is unknown.
-fn strata(column: &Column, balance_by: &[Column], pictures: &[usize]) -> Vec<Vec<bool>> {
-    let others = balance_by.iter().filter(|other| other.name != column.name);
-    others
-        .flat_map(|other| {
-            let threshold = other.threshold();
-            let value = |i: &usize| other.values.get(*i).copied().flatten();
-            let yes = |i: &usize| value(i).is_some_and(|v| f64::from(v) > threshold);
-            [
-                pictures.iter().map(yes).collect(),
-                pictures.iter().map(|i| value(i).is_none()).collect(),
-            ]
-        })
-        .collect()
-}
-
 fn note_failures(set: &PictureSet) -> anyhow::Result<()> {
     let failures = set.failures();
     if let Some(first) = failures.first() {
@@ -440,8 +452,25 @@ fn report(args: &Args, model: &OpenModel, directions: &Directions) -> anyhow::Re
         let part = |what: &str, value: Option<f32>| {
             value.map_or(String::new(), |v| format!(", {what} {v:.3}"))
         };
+        let edited = figures
+            .edited
+            .iter()
+            .map(|e| format!("{} at {:+}", e.finite, e.amount));
+        let edited = match figures.edited.first() {
+            Some(first) if first.decoded > 0 => format!(
+                "; of {} pictures finite: {}; slider {:+} to {:+}",
+                first.decoded,
+                edited.collect::<Vec<_>>().join(", "),
+                d.range[0],
+                d.range[1]
+            ),
+            _ => String::new(),
+        };
+        let leak = figures.largest_leak().map_or(String::new(), |(name, v)| {
+            format!(", +1 moves {name} by {v:+.2}")
+        });
         say(format_args!(
-            "{}: {} + and {} -{}{} on {} held out, {}",
+            "{}: {} + and {} -{}{} on {} held out{leak}, {}{edited}",
             d.name,
             figures.counts[0],
             figures.counts[1],

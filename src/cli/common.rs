@@ -2,6 +2,8 @@
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -12,7 +14,7 @@ use crate::export::ExportError;
 use crate::formats::attributes::{self, AttributesFile};
 use crate::formats::weights::WeightFile;
 use crate::formats::{latents, shipped, weights};
-use crate::model::{Decoded, DeviceChoice, Encoded, GlowConfig, GlowModel, Latent, ModelError};
+use crate::model::{DeviceChoice, Encoded, GlowConfig, GlowModel, Latent, ModelError};
 
 /// Pictures that are encoded or decoded together: enough to fill the threads, little enough memory.
 pub(super) const BATCH: usize = 8;
@@ -172,10 +174,7 @@ impl OpenModel {
 
     /// `max |x - decode(encode(x))|` of each picture.
     pub(super) fn round_trips(&self, encoded: &[Encoded]) -> anyhow::Result<Vec<f64>> {
-        let latents: Vec<Latent> = encoded.iter().map(|e| e.latent.clone()).collect();
-        let decoded = self.model.decode(&latents, &|| false)?;
-        let pairs = encoded.iter().zip(&decoded);
-        Ok(pairs.map(|(e, d)| round_trip(e, d)).collect())
+        Ok(crate::lab::report::round_trips(&self.model, encoded)?)
     }
 }
 
@@ -185,16 +184,6 @@ pub(super) struct Photo {
     pub(super) encoded: Encoded,
     pub(super) face_found: bool,
     pub(super) notes: Vec<String>,
-}
-
-fn round_trip(encoded: &Encoded, decoded: &Decoded) -> f64 {
-    let pairs = encoded.x.iter().zip(&decoded.x);
-    let errors = pairs.map(|(a, b)| f64::from((a - b).abs()));
-    // A NaN is the worst error of all and must not get lost in a maximum.
-    errors.fold(
-        0.0,
-        |worst, e| if e > worst || e.is_nan() { e } else { worst },
-    )
 }
 
 /// Names of the latents in a file, made up from the file's where it has none.
@@ -275,6 +264,22 @@ pub(super) fn number_in(text: &str, range: std::ops::RangeInclusive<f32>) -> Res
 /// Threads on the command line.
 pub(super) fn threads() -> clap::builder::RangedI64ValueParser<u16> {
     clap::value_parser!(u16).range(1..=1024)
+}
+
+/// A flag that the first Ctrl-C raises, for work that can stop and save.
+///
+/// Errors: the system does not let itself be watched, or it is asked for twice.
+pub(super) fn stop_on_ctrl_c() -> anyhow::Result<Arc<AtomicBool>> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&stop);
+    // A second Ctrl-C while the last save is under way ends the program at once, as people expect.
+    ctrlc::set_handler(move || {
+        if flag.swap(true, Ordering::Relaxed) {
+            std::process::exit(130);
+        }
+    })
+    .context("cannot watch for Ctrl-C")?;
+    Ok(stop)
 }
 
 /// A bar on the terminal; nothing where there is none.

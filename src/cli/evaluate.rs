@@ -2,19 +2,26 @@
 
 use std::path::PathBuf;
 
-use anyhow::Context;
+use anyhow::bail;
 use serde_json::json;
 
-use super::common::{BATCH, ModelArgs, note, progress, say, say_json};
+use super::common::{ModelArgs, OpenModel, check_target, note, number_in, progress, say, say_json};
+use crate::bench::median;
+use crate::data::DataError;
 use crate::data::batches::PictureSet;
 use crate::data::labels::LabelTable;
-use crate::latent::attributes::measure::quantile;
-use crate::model::pixels::x_from_bytes;
-use crate::noise::Noise;
+use crate::export::write_atomically;
+use crate::lab::figures::{Spread, worst};
+use crate::lab::report::{self, Options, likelihood};
+use crate::latent::attributes::Directions;
 
 pub(super) const EXAMPLES: &str = "Examples:
   glow-explorer evaluate --images faces/ --labels labels.csv --split valid
-  glow-explorer evaluate --model my.safetensors --images faces/ --limit 500 --json";
+  glow-explorer evaluate --model my.safetensors --images faces/ --limit 500 --json
+  glow-explorer evaluate --report --images faces/ --labels labels.csv --out report.md
+The report measures in one go what a model card says: the likelihood and its spread, the round trip, the
+time of a decode, and the share of samples, morph midpoints and edits in which a face detector finds a
+face, beside its share of the photographs themselves.";
 
 #[derive(clap::Args, Debug)]
 pub(super) struct Args {
@@ -30,110 +37,186 @@ pub(super) struct Args {
     /// At most this many pictures, the first by name
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
     limit: Option<u64>,
-    /// Seed of the noise within the bins that the likelihood is measured with
+    /// Seed of the noise within the bins that the likelihood is measured with, and of what the report draws
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
     #[command(flatten)]
+    report: ReportArgs,
+    #[command(flatten)]
     model: ModelArgs,
 }
 
+#[derive(clap::Args, Debug)]
+#[command(next_help_heading = "Report")]
+struct ReportArgs {
+    /// Measure everything that a model card says, and print it as Markdown
+    #[arg(long)]
+    report: bool,
+    /// Write the report to this file instead of standard output
+    #[arg(long, value_name = "FILE.md", requires = "report")]
+    out: Option<PathBuf>,
+    /// Pictures whose round trip is measured
+    #[arg(long, default_value_t = 1000, requires = "report", value_parser = up_to())]
+    round_trips: u32,
+    /// Samples a temperature
+    #[arg(long, default_value_t = 500, requires = "report", value_parser = up_to())]
+    samples: u32,
+    /// Temperatures of the samples, separated by commas
+    #[arg(long, default_values_t = [0.5, 0.7, 0.9, 1.0], value_delimiter = ',', requires = "report",
+          value_parser = super::common::temperature, value_name = "NUMBERS")]
+    temperatures: Vec<f32>,
+    /// Pairs of pictures whose midpoint is looked at
+    #[arg(long, default_value_t = 250, requires = "report", value_parser = up_to())]
+    pairs: u32,
+    /// Pictures edited with each direction
+    #[arg(long, default_value_t = 200, requires = "report", value_parser = up_to())]
+    edits: u32,
+    /// By how much they are edited
+    #[arg(long, default_value = "2", requires = "report", value_parser = amount, allow_negative_numbers = true)]
+    amount: f32,
+    /// Decodes of one picture whose time is taken
+    #[arg(long, default_value_t = 50, requires = "report", value_parser = up_to())]
+    decodes: u32,
+    /// Attributes file of the directions; the default is the one beside the weights
+    #[arg(long, value_name = "FILE", requires = "report")]
+    attributes: Option<PathBuf>,
+}
+
+fn up_to() -> clap::builder::RangedI64ValueParser<u32> {
+    clap::value_parser!(u32).range(0..=1_000_000)
+}
+
+fn amount(text: &str) -> Result<f32, String> {
+    number_in(text, -10.0..=10.0)
+}
+
 pub(super) fn run(args: Args) -> anyhow::Result<()> {
+    if let Some(path) = &args.report.out {
+        check_target(path)?;
+    }
     let table = args.labels.as_deref().map(LabelTable::read).transpose()?;
     let model = args.model.open()?;
     let config = model.config();
     let chosen = table.as_ref().map(|table| (table, args.split.as_str()));
-    // Each picture is needed once.
-    let set = PictureSet::open(&args.images, chosen, config.image_size, config.channels)?
-        .with_memory_budget(0);
+    let set = PictureSet::open(&args.images, chosen, config.image_size, config.channels)?;
     let n = args
         .limit
         .map_or(set.len(), |limit| set.len().min(limit as usize));
-    let mut noise = Noise::new(args.seed);
-    let (mut bits, mut round_trips) = (Vec::with_capacity(n), Vec::with_capacity(n));
-    let mut level_bits = vec![0.0; config.levels];
-    let mut first_failure = None;
+    if args.report.report {
+        return write_report(&args, &model, &set, n);
+    }
+    // Each picture is needed once.
+    let set = set.with_memory_budget(0);
     let bar = progress(n, "evaluating");
-    for start in (0..n).step_by(BATCH) {
-        let end = n.min(start + BATCH);
-        let mut batch = Vec::with_capacity(BATCH);
-        for index in start..end {
-            match set.get(index) {
-                Ok(bytes) => batch.push(x_from_bytes(&bytes, config, Some(&mut noise))),
-                Err(error) => {
-                    first_failure.get_or_insert(error);
-                }
-            }
-        }
-        let encoded = model.model.encode_x(batch, &|| false)?;
-        round_trips.extend(model.round_trips(&encoded)?);
-        for one in &encoded {
-            bits.push(one.bits_per_dim);
-            level_bits
-                .iter_mut()
-                .zip(&one.level_bits)
-                .for_each(|(sum, b)| *sum += b);
-        }
-        bar.inc((end - start) as u64);
-    }
+    let found = likelihood(&model.model, &set, n, n, args.seed, &mut |done| {
+        bar.inc(done as u64)
+    });
     bar.finish_and_clear();
-    let left_out = n - bits.len();
-    if let Some(error) = first_failure {
-        if bits.is_empty() {
-            return Err(error).context("none of the pictures can be read");
-        }
-        note(format_args!(
-            "{left_out} of {n} pictures left out, the first because: {error}"
-        ));
-    }
-
-    let n = bits.len() as f64;
-    let mean = bits.iter().sum::<f64>() / n;
-    // The spread of a single picture is 0, not unknown.
-    let variance = bits.iter().map(|b| (b - mean).powi(2)).sum::<f64>() / (n - 1.0).max(1.0);
-    let std = variance.sqrt();
-    let at = |share| quantile(&bits, share).unwrap_or(f64::NAN);
-    let (quartiles, min, max) = ([at(0.25), at(0.5), at(0.75)], at(0.0), at(1.0));
-    level_bits.iter_mut().for_each(|sum| *sum /= n);
-    let worst = round_trips
-        .iter()
-        .fold(0.0, |a: f64, &b| if b > a || b.is_nan() { b } else { a });
-    let median = quantile(&round_trips, 0.5).unwrap_or(f64::NAN);
+    let found = found?;
+    let left_out = n - found.bits.len();
+    note_left_out(left_out, n, found.first_failure.as_ref());
+    let bits = Spread::of(&found.bits);
+    let (largest, middle) = (
+        worst(found.round_trips.iter().copied()),
+        median(&found.round_trips),
+    );
     if args.json {
         return say_json(&json!({
             "model": model.name,
             "device": model.model.device_label(),
-            "pictures": bits.len(),
+            "pictures": found.bits.len(),
             "left_out": left_out,
-            "bits_per_dim": {
-                "mean": mean,
-                "std": std,
-                "standard_error": std / n.sqrt(),
-                "min": min,
-                "quartiles": quartiles,
-                "max": max,
-            },
-            "level_bits": level_bits,
-            "round_trip": { "max": worst, "median": median },
+            "bits_per_dim": bits,
+            "level_bits": found.level_bits,
+            "round_trip": { "max": largest, "median": middle },
         }));
     }
-    let [q1, q2, q3] = quartiles;
+    let [q1, q2, q3] = bits.quartiles;
     say(format_args!(
         "{}: {} pictures of {}",
         model.name,
-        bits.len(),
+        found.bits.len(),
         args.images.display()
     ))?;
     say(format_args!(
-        "bits/dim    {mean:.4} +- {:.4}, spread {std:.4}",
-        std / n.sqrt()
+        "bits/dim    {:.4} +- {:.4}, spread {:.4}",
+        bits.mean, bits.standard_error, bits.std
     ))?;
     say(format_args!(
-        "quartiles   {q1:.4} {q2:.4} {q3:.4}, from {min:.4} to {max:.4}"
+        "quartiles   {q1:.4} {q2:.4} {q3:.4}, from {:.4} to {:.4}",
+        bits.min, bits.max
     ))?;
     say(format_args!(
-        "round trip  {worst:.1e} at most, {median:.1e} in the median"
+        "round trip  {largest:.1e} at most, {middle:.1e} in the median"
     ))
+}
+
+fn note_left_out(left_out: usize, n: usize, first: Option<&DataError>) {
+    if let Some(error) = first {
+        note(format_args!(
+            "{left_out} of {n} pictures left out, the first because: {error}"
+        ));
+    }
+}
+
+fn write_report(args: &Args, model: &OpenModel, set: &PictureSet, n: usize) -> anyhow::Result<()> {
+    let given = &args.report;
+    if n == 0 {
+        bail!("there is no picture to measure: {}", args.images.display());
+    }
+    let directions = match model.directions(given.attributes.as_deref()) {
+        Ok((_, file)) => file.directions,
+        Err(error) if given.attributes.is_some() => return Err(error),
+        Err(error) => {
+            note(format_args!("no edits are measured: {error}"));
+            Directions::default()
+        }
+    };
+    let options = Options {
+        seed: args.seed,
+        pictures: n,
+        round_trips: given.round_trips as usize,
+        samples: given.samples as usize,
+        temperatures: given.temperatures.clone(),
+        pairs: given.pairs as usize,
+        edits: given.edits as usize,
+        amount: given.amount,
+        decodes: given.decodes as usize,
+        threads: args.model.threads.map_or_else(super::cores, usize::from),
+    };
+    let bar = progress(
+        report::n_steps(&options, n, directions.as_slice().len()),
+        "measuring",
+    );
+    let mut advance = |done: usize| bar.inc(done as u64);
+    let found = report::measure(
+        &model.name,
+        &model.model,
+        set,
+        &directions,
+        &options,
+        &mut advance,
+    );
+    bar.finish_and_clear();
+    let found = found?;
+    if found.left_out > 0 {
+        note(format_args!(
+            "{} of {n} pictures cannot be read",
+            found.left_out
+        ));
+    }
+    let markdown = found.markdown();
+    if let Some(path) = &given.out {
+        write_atomically(path, |file| {
+            std::io::Write::write_all(file, markdown.as_bytes())
+        })?;
+    }
+    match (args.json, &given.out) {
+        (true, _) => say_json(&serde_json::to_value(&found)?),
+        (false, Some(path)) => say(format_args!("{}", path.display())),
+        (false, None) => say(markdown.trim_end()),
+    }
 }

@@ -1,5 +1,6 @@
 //! The command line: the twins of what the window does, and training.
 
+mod ablate;
 mod attributes;
 mod bench;
 mod common;
@@ -67,6 +68,9 @@ enum Sub {
     Attributes(attributes::Args),
     /// Train a model on a folder of pictures
     Train(train::Args),
+    /// Train every row of a table of configurations and compare them
+    #[command(after_help = ablate::EXAMPLES)]
+    Ablate(ablate::Args),
     /// Measure the likelihood and the round trip on a folder of pictures
     #[command(after_help = evaluate::EXAMPLES)]
     Evaluate(evaluate::Args),
@@ -94,6 +98,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Some(Sub::Edit(args)) => edit::run(args),
         Some(Sub::Attributes(args)) => attributes::run(args),
         Some(Sub::Train(args)) => train::run(args),
+        Some(Sub::Ablate(args)) => ablate::run(args),
         Some(Sub::Evaluate(args)) => evaluate::run(args),
         Some(Sub::Info(args)) => info::run(args),
         Some(Sub::Convert(args)) => convert::run(args),

@@ -2,9 +2,8 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
-use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::data::batches::PictureSet;
@@ -67,7 +66,9 @@ pub(super) struct Args {
 pub(super) fn run(args: Args) -> anyhow::Result<()> {
     // The first save comes minutes after the start; a folder that is not there should not cost them.
     super::common::check_target(&args.out)?;
-    check_numbers(&args.train)?;
+    if let Some((setting, expected)) = args.train.problem() {
+        anyhow::bail!("--{setting} must be {expected}");
+    }
     let start = args
         .start
         .as_deref()
@@ -120,6 +121,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
         data: args.data,
         licence: args.licence,
         save_every_secs: args.save_every,
+        save_every_pictures: None,
         threads,
     };
     let goes_on = args.resume && run.checkpoint_path().exists();
@@ -129,34 +131,6 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
         Trainer::start(config, start, args.train.clone(), run)?
     };
     train(trainer, &args.train, &config_name(&args.out), args.json)
-}
-
-/// Refuses settings with which no run can go well.
-fn check_numbers(settings: &TrainConfig) -> anyhow::Result<()> {
-    let TrainConfig {
-        batch,
-        lr,
-        decay,
-        clip,
-        beta2,
-        average,
-        minutes,
-        ..
-    } = settings;
-    let refuse = |what: &str, expected: &str| anyhow::bail!("--{what} must be {expected}");
-    let share = 0.0..1.0f32;
-    match () {
-        () if !(1..=65_536).contains(batch) => refuse("batch", "from 1 to 65536 pictures"),
-        () if !(lr.is_finite() && *lr > 0.0) => refuse("lr", "a number above 0"),
-        () if !(0.0..=1.0).contains(decay) => refuse("decay", "a share from 0 to 1"),
-        () if clip.is_nan() || *clip <= 0.0 => refuse("clip", "a number above 0"),
-        () if !share.contains(beta2) => refuse("beta2", "from 0 to less than 1"),
-        () if !share.contains(average) => refuse("average", "from 0 to less than 1"),
-        () if minutes.is_some_and(|m| !(m.is_finite() && m > 0.0)) => {
-            refuse("minutes", "a number above 0")
-        }
-        () => Ok(()),
-    }
 }
 
 fn config_name(out: &std::path::Path) -> String {
@@ -172,15 +146,7 @@ fn train(
     name: &str,
     json: bool,
 ) -> anyhow::Result<()> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let flag = Arc::clone(&stop);
-    // A second Ctrl-C while the last save is under way ends the program at once, as people expect.
-    ctrlc::set_handler(move || {
-        if flag.swap(true, Ordering::Relaxed) {
-            std::process::exit(130);
-        }
-    })
-    .context("cannot watch for Ctrl-C")?;
+    let stop = super::common::stop_on_ctrl_c()?;
     let bar = if json {
         ProgressBar::hidden()
     } else {
@@ -292,6 +258,7 @@ mod tests {
             data: String::new(),
             licence: String::new(),
             save_every_secs: 1e9,
+            save_every_pictures: None,
             threads: 2,
         };
         let go = |mut trainer: Trainer| {

@@ -78,6 +78,12 @@ pub enum ExportError {
         /// Pixels down.
         height: u64,
     },
+    /// A chart without points, or one that cannot be drawn.
+    #[error("the chart cannot be drawn: {reason}")]
+    Chart {
+        /// What is missing, or what the plotting library said.
+        reason: String,
+    },
     /// Given up on request.
     #[error("cancelled")]
     Cancelled,

@@ -4,6 +4,7 @@
 //! export leaves what was there before.
 
 pub mod atomic;
+pub mod chart;
 mod error;
 pub mod frames;
 pub mod gif;

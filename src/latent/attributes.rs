@@ -5,9 +5,12 @@
 //! labels, and an edit by `amount` raises it by exactly `amount`.
 
 pub mod build;
+pub mod compare;
 pub mod measure;
 mod solve;
 mod vectors;
+
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
@@ -43,12 +46,54 @@ pub struct Figures {
     /// Held-out latents that the figures were measured on.
     #[serde(default)]
     pub held_out: usize,
-    /// `difference of means`, `balanced difference`, `linear classifier`, ...
+    /// `difference of means`, `balanced difference`, `linear classifier`, ..., and the weights of the
+    /// levels where they are not all 1.
     #[serde(default)]
     pub method: String,
     /// Where the labels come from, in words.
     #[serde(default)]
     pub provenance: String,
+    /// By how much +1 changes the score of each other direction of the file.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub leakage: BTreeMap<String, f32>,
+    /// What becomes of held-out latents that are moved along it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub edited: Vec<EditedFigures>,
+    /// The ways to find it that were compared, where several were.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub compared: Vec<compare::Compared>,
+}
+
+impl Figures {
+    /// The direction whose score an edit changes most beside its own, and by how much for +1.
+    pub fn largest_leak(&self) -> Option<(&str, f32)> {
+        let leaks = self.leakage.iter().map(|(name, &v)| (name.as_str(), v));
+        leaks.max_by(|a, b| a.1.abs().total_cmp(&b.1.abs()))
+    }
+}
+
+/// Held-out latents after an edit.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EditedFigures {
+    /// By how much they were moved.
+    pub amount: f32,
+    /// The median of their norm over the norm before: 1 stays on the shell where typical latents lie.
+    pub relative_norm: f32,
+    /// Latents that were decoded.
+    pub decoded: usize,
+    /// Those of them whose every value is finite.
+    pub finite: usize,
+}
+
+impl Direction {
+    /// The same direction with `unit` times the change for each +1, and its slider as far as before.
+    pub fn with_unit(mut self, unit: f32) -> Self {
+        let numbers = self.vector.levels.iter_mut().flat_map(|e| &mut e.data);
+        numbers.for_each(|v| *v *= unit);
+        self.center /= unit;
+        self.range = self.range.map(|v| v / unit);
+        self
+    }
 }
 
 /// A direction of the latent space that changes one attribute.
@@ -148,6 +193,30 @@ impl Directions {
     /// Errors: a latent of another shape.
     pub fn project_all(&self, latent: &Latent) -> Result<Vec<f32>, LatentError> {
         self.list.iter().map(|d| project(latent, d)).collect()
+    }
+
+    /// By how much +1 on direction `i` changes the score on `j`: 1 on itself, 0 where they are at right
+    /// angles. `None` outside the list.
+    pub fn leakage(&self, i: usize, j: usize) -> Option<f32> {
+        let n = self.list.len();
+        if i >= n || j >= n {
+            return None;
+        }
+        Some((self.gram[i * n + j] / self.gram[j * n + j]) as f32)
+    }
+
+    /// The same directions with all leakages among their figures.
+    pub fn with_leakage(mut self) -> Self {
+        let leaks = |i| {
+            let others = (0..self.list.len()).filter(move |&j| j != i);
+            let leak = |j: usize| Some((self.list[j].name.clone(), self.leakage(i, j)?));
+            others.filter_map(leak).collect()
+        };
+        let all: Vec<BTreeMap<String, f32>> = (0..self.list.len()).map(leaks).collect();
+        for (direction, leaks) in self.list.iter_mut().zip(all) {
+            direction.figures.leakage = leaks;
+        }
+        self
     }
 
     /// The latent moved by all edits at once.
@@ -287,6 +356,40 @@ mod tests {
         assert!((after[1] - before[1]).abs() > 0.1);
         let origin = Latent::zeros(&tiny_config());
         assert_eq!(project(&origin, &all.as_slice()[0]).unwrap(), -0.25);
+    }
+
+    #[test]
+    fn another_unit_is_the_same_direction() {
+        let (whole, latent) = (
+            direction("smile", &[(0, 2.0)]),
+            sample(&tiny_config(), 1, 0),
+        );
+        let half = whole.clone().with_unit(0.5);
+        let of = |d: &Direction| project(&latent, d).unwrap();
+        assert!((of(&half) - 2.0 * of(&whole)).abs() < 1e-5);
+        assert_eq!(
+            (half.vector.levels[0].data[0], half.range),
+            (1.0, [-6.0, 6.0])
+        );
+    }
+
+    #[test]
+    fn leakage_is_what_an_edit_does_to_the_other_scores() {
+        let (all, latent) = (three().with_leakage(), sample(&tiny_config(), 1, 0));
+        let edited = all
+            .apply(&latent, &[edit("smile", 1.0)], EditOptions::default())
+            .unwrap();
+        let before = all.project_all(&latent).unwrap();
+        let after = all.project_all(&edited).unwrap();
+        let figures = &all.as_slice()[0].figures;
+        for (j, name) in [(1, "age"), (2, "hair")] {
+            assert!((figures.leakage[name] - (after[j] - before[j])).abs() < 1e-5);
+        }
+        assert_eq!(figures.leakage.len(), 2);
+        // <smile, age> / |age|^2 = 2 / 10, <smile, hair> / |hair|^2 = 4 / 17.
+        assert_eq!(figures.largest_leak().map(|l| l.0), Some("hair"));
+        assert_eq!(all.leakage(0, 0), Some(1.0));
+        assert_eq!(all.leakage(0, 3), None);
     }
 
     #[test]

@@ -22,11 +22,21 @@ pub struct CurvePoint {
     /// Pictures seen.
     pub pictures: u64,
     /// Mean bits per dimension of the training batches since the last point.
+    #[serde(deserialize_with = "number_or_nan")]
     pub train_bits_per_dim: f64,
     /// Bits per dimension of the validation pictures under the averaged weights.
     pub valid_bits_per_dim: Option<f64>,
     /// `max |x - decode(encode(x))|` of a few pictures under the averaged weights.
+    #[serde(deserialize_with = "number_or_nan")]
     pub round_trip: f64,
+    /// Seconds of training up to here.
+    #[serde(default)]
+    pub seconds: f64,
+}
+
+/// JSON has no NaN and writes null for it; a run that met one can still go on.
+fn number_or_nan<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    Ok(Option::<f64>::deserialize(deserializer)?.unwrap_or(f64::NAN))
 }
 
 /// Where a run stands.

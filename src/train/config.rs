@@ -4,41 +4,42 @@ use serde::{Deserialize, Serialize};
 
 use super::optimizer::{Rates, Rule};
 
-/// Settings of a training run; one struct for the command line and for the checkpoint.
+/// Settings of a training run; one struct for the command line, the checkpoint and tables of runs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, clap::Args)]
+#[serde(default)]
 pub struct TrainConfig {
     /// Pictures a step
-    #[arg(long, default_value_t = 16)]
+    #[arg(long, default_value_t = DEFAULTS.batch)]
     pub batch: usize,
     /// Peak learning rate
-    #[arg(long, default_value_t = 1e-3)]
+    #[arg(long, default_value_t = DEFAULTS.lr)]
     pub lr: f32,
     /// Steps over which the learning rate rises from zero
-    #[arg(long, default_value_t = 500)]
+    #[arg(long, default_value_t = DEFAULTS.warmup)]
     pub warmup: u64,
     /// Share of the run, at its end, over which the learning rate falls to a twentieth
-    #[arg(long, default_value_t = 0.3)]
+    #[arg(long, default_value_t = DEFAULTS.decay)]
     pub decay: f64,
     /// Largest norm of a gradient; longer ones are shortened
-    #[arg(long, default_value_t = 10.0)]
+    #[arg(long, default_value_t = DEFAULTS.clip)]
     pub clip: f64,
     /// Update rule
-    #[arg(long, value_enum, default_value_t = Rule::Adam)]
+    #[arg(long, value_enum, default_value_t = DEFAULTS.optimizer)]
     pub optimizer: Rule,
     /// Decay of the second moment
-    #[arg(long, default_value_t = 0.99)]
+    #[arg(long, default_value_t = DEFAULTS.beta2)]
     pub beta2: f32,
     /// Decay of the averaged weights
-    #[arg(long, default_value_t = 0.999)]
+    #[arg(long, default_value_t = DEFAULTS.average)]
     pub average: f32,
     /// Seed of the weights, the order of the pictures, flips and noise
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = DEFAULTS.seed)]
     pub seed: u64,
     /// Leave out the horizontal flips
     #[arg(long)]
     pub no_flip: bool,
     /// Pictures of the batch that initialises the actnorms
-    #[arg(long, default_value_t = 64)]
+    #[arg(long, default_value_t = DEFAULTS.init_batch)]
     pub init_batch: usize,
     /// Stop after this many pictures in all
     #[arg(long)]
@@ -48,7 +49,70 @@ pub struct TrainConfig {
     pub minutes: Option<f64>,
 }
 
+/// What holds where nothing is said, on the command line and in files alike.
+const DEFAULTS: TrainConfig = TrainConfig {
+    batch: 16,
+    lr: 1e-3,
+    warmup: 500,
+    decay: 0.3,
+    clip: 10.0,
+    optimizer: Rule::Adam,
+    beta2: 0.99,
+    average: 0.999,
+    seed: 0,
+    no_flip: false,
+    init_batch: 64,
+    pictures: None,
+    minutes: None,
+};
+
+impl Default for TrainConfig {
+    fn default() -> Self {
+        DEFAULTS
+    }
+}
+
 impl TrainConfig {
+    /// The first setting with which no run can go well, and what it must be; `None` where all are sound.
+    pub fn problem(&self) -> Option<(&'static str, &'static str)> {
+        let share = 0.0..1.0f32;
+        let checks = [
+            (
+                (1..=65_536).contains(&self.batch),
+                "batch",
+                "from 1 to 65536 pictures",
+            ),
+            (
+                self.lr.is_finite() && self.lr > 0.0,
+                "lr",
+                "a number above 0",
+            ),
+            (
+                (0.0..=1.0).contains(&self.decay),
+                "decay",
+                "a share from 0 to 1",
+            ),
+            (self.clip > 0.0, "clip", "a number above 0"),
+            (
+                share.contains(&self.beta2),
+                "beta2",
+                "from 0 to less than 1",
+            ),
+            (
+                share.contains(&self.average),
+                "average",
+                "from 0 to less than 1",
+            ),
+            (
+                self.minutes.is_none_or(|m| m.is_finite() && m > 0.0),
+                "minutes",
+                "a number above 0",
+            ),
+        ];
+        let failed = checks.into_iter().find(|(sound, ..)| !sound);
+        failed.map(|(_, setting, expected)| (setting, expected))
+    }
+
     /// The optimiser's rates.
     pub fn rates(&self) -> Rates {
         Rates {

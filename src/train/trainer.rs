@@ -101,6 +101,8 @@ pub struct Run {
     pub licence: String,
     /// Seconds between saves.
     pub save_every_secs: f64,
+    /// Pictures between saves, beside the seconds: runs to compare are measured at the same points.
+    pub save_every_pictures: Option<u64>,
     /// Threads.
     pub threads: usize,
 }
@@ -241,6 +243,7 @@ impl Trainer {
             if done >= 1.0 || stop() {
                 break;
             }
+            let seen_before = self.progress.pictures_seen;
             let batch = stream.next_batch()?;
             batch
                 .left_out
@@ -260,16 +263,36 @@ impl Trainer {
                 None => report(TrainEvent::Skipped),
             }
             self.progress.seconds = seconds_before + start.elapsed().as_secs_f64();
-            if saved.elapsed().as_secs_f64() > self.run.save_every_secs {
+            let due = saved.elapsed().as_secs_f64() > self.run.save_every_secs
+                || self.passed_a_save_point(seen_before);
+            // The last point is that of the end, below.
+            if due && self.done(start.elapsed().as_secs_f64()) < 1.0 {
                 let point = self.save(&losses)?;
                 report(TrainEvent::Saved(point));
                 losses.clear();
                 saved = Instant::now();
             }
         }
-        let point = self.save(&losses)?;
-        report(TrainEvent::Saved(point));
+        // Where a run is stopped right after a save there is nothing new to write down.
+        let seen = self.progress.pictures_seen;
+        let is_saved = self
+            .progress
+            .curve
+            .last()
+            .is_some_and(|p| p.pictures == seen);
+        if !(is_saved && losses.is_empty()) {
+            let point = self.save(&losses)?;
+            report(TrainEvent::Saved(point));
+        }
         Ok(())
+    }
+
+    /// Whether the last step has gone past a multiple of the pictures between saves.
+    fn passed_a_save_point(&self, seen_before: u64) -> bool {
+        self.run.save_every_pictures.is_some_and(|every| {
+            let every = every.max(1);
+            self.progress.pictures_seen / every > seen_before / every
+        })
     }
 
     /// How much of the run is done, by pictures or by minutes, whichever ends first.
@@ -347,6 +370,7 @@ impl Trainer {
             train_bits_per_dim: mean,
             valid_bits_per_dim: valid,
             round_trip,
+            seconds: self.progress.seconds,
         };
         self.progress.curve.push(point);
         weights::write(

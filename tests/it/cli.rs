@@ -16,12 +16,12 @@ use serde_json::{Value, json};
 use crate::support;
 
 /// A folder with a small model, its directions and a few pictures.
-struct Scratch {
+pub(crate) struct Scratch {
     folder: tempfile::TempDir,
 }
 
 impl Scratch {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let scratch = Self {
             folder: tempfile::tempdir().unwrap(),
         };
@@ -54,12 +54,12 @@ impl Scratch {
         scratch
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
     /// Runs the program in the folder; `words` are its arguments, parted by spaces.
-    fn run(&self, words: &str) -> Output {
+    pub(crate) fn run(&self, words: &str) -> Output {
         Command::new(env!("CARGO_BIN_EXE_glow-explorer"))
             .args(words.split_whitespace())
             .current_dir(self.folder.path())
@@ -68,23 +68,23 @@ impl Scratch {
     }
 
     /// The same with the small model, on one thread.
-    fn model(&self, words: &str) -> Output {
+    pub(crate) fn model(&self, words: &str) -> Output {
         self.run(&format!(
             "{words} --model m.safetensors --device cpu --threads 1"
         ))
     }
 
     #[track_caller]
-    fn ok(&self, words: &str) -> String {
+    pub(crate) fn ok(&self, words: &str) -> String {
         succeeded(self.model(words))
     }
 
     #[track_caller]
-    fn json(&self, words: &str) -> Value {
+    pub(crate) fn json(&self, words: &str) -> Value {
         serde_json::from_str(&self.ok(words)).unwrap()
     }
 
-    fn png(&self, name: &str) -> RgbImage {
+    pub(crate) fn png(&self, name: &str) -> RgbImage {
         image::open(self.path(name)).unwrap().into_rgb8()
     }
 
@@ -100,7 +100,7 @@ impl Scratch {
     /// The words end in failure: exit code 1, nothing on standard output, and one line on standard
     /// error that holds each of `parts`. No file is made.
     #[track_caller]
-    fn fails(&self, words: &str, parts: &[&str]) {
+    pub(crate) fn fails(&self, words: &str, parts: &[&str]) {
         let before = self.names();
         let output = self.model(words);
         failed(&output, words, parts);
@@ -109,14 +109,14 @@ impl Scratch {
 }
 
 #[track_caller]
-fn succeeded(output: Output) -> String {
+pub(crate) fn succeeded(output: Output) -> String {
     let error = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success(), "{error}");
     String::from_utf8(output.stdout).unwrap()
 }
 
 #[track_caller]
-fn failed(output: &Output, words: &str, parts: &[&str]) {
+pub(crate) fn failed(output: &Output, words: &str, parts: &[&str]) {
     let error = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{words}: {error}");
     assert_eq!(error.lines().count(), 1, "{words}: {error}");
@@ -143,7 +143,7 @@ fn config() -> GlowConfig {
     }
 }
 
-fn picture(seed: u32, side: u32) -> RgbImage {
+pub(crate) fn picture(seed: u32, side: u32) -> RgbImage {
     RgbImage::from_fn(side, side, |x, y| {
         let wave = |a: u32, b: u32| ((x * a + y * b + 37 * seed) % 256) as u8;
         Rgb([wave(3, 1), wave(1, 4), wave(2, 2)])
@@ -375,7 +375,14 @@ fn directions_are_built_from_a_table() {
         );
     }
     std::fs::write(scratch.path("t.csv"), &table).unwrap();
-    for method in ["means", "balanced", "classifier"] {
+    for method in [
+        "means",
+        "balanced",
+        "adjusted",
+        "classifier",
+        "ridge",
+        "auto",
+    ] {
         let words =
             format!("attributes --images faces --labels t.csv --method {method} --balance-by half");
         let words = format!(

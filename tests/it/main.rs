@@ -3,5 +3,6 @@
 mod agreement;
 mod cli;
 mod flows;
+mod lab;
 mod oracle;
 mod support;

@@ -1,14 +1,14 @@
 //! Finding directions in labelled latents.
 //!
-//! Three ways, in rising order of care: the difference of the two means (the paper's); the same within
-//! strata of other labels, so that what goes along with the label by accident cancels; and a linear
+//! The difference of the two means (the paper's); the same within strata of other labels, or with their linear
+//! part taken out, so that what goes along with the label by accident cancels; and a linear
 //! classifier's normal, which weighs the dimensions by how well they tell the sides apart. Each gives a
 //! raw vector; [`direction_from_labels`] and [`direction_from_values`] give it its unit and figures.
 
 use std::collections::BTreeMap;
 
 use super::measure::{Split, auc, correlation, quantile};
-use super::solve::conjugate_gradient;
+use super::solve::{cholesky, conjugate_gradient};
 pub use super::vectors::Vectors;
 use super::{Direction, Figures};
 use crate::latent::{LatentError, dot_flat, latent_from_flat};
@@ -90,6 +90,70 @@ pub fn balanced_difference(
     }
     let sum = vectors.weighted_sum(&used, &weights);
     Ok(sum.iter().map(|s| (s / total) as f32).collect())
+}
+
+/// The effect of a label on the latent while the others stay: the coefficient of `targets` in the linear
+/// regression of the rows on `targets` and all `others` (both indexed by row; an unknown value of another
+/// label counts as its mean). Unlike strata it does without rows that are alike in everything else.
+///
+/// Errors: fewer than two rows, targets missing, or targets that the others determine.
+pub fn adjusted_difference(
+    vectors: &Vectors,
+    rows: &[usize],
+    targets: &[f64],
+    others: &[&[Option<f64>]],
+) -> Result<Vec<f32>, LatentError> {
+    if let Some(row) = rows.iter().find(|&&i| i >= targets.len()) {
+        return Err(LatentError::number("a row", row, "every row needs a label"));
+    }
+    let y = standardised(rows, |i| Some(targets[i]));
+    let others: Vec<Vec<f64>> = others
+        .iter()
+        .map(|other| standardised(rows, |i| other.get(i).copied().flatten()))
+        .collect();
+    let n = rows.len().max(1) as f64;
+    let product = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>() / n;
+    // The residual of the target (Frisch and Waugh): what the others do not say of it. The ridge keeps
+    // labels that say the same from making the system singular.
+    let mut matrix = Vec::with_capacity(others.len() * others.len());
+    for (j, a) in others.iter().enumerate() {
+        for (k, b) in others.iter().enumerate() {
+            matrix.push(product(a, b) + if j == k { 1e-6 } else { 0.0 });
+        }
+    }
+    let rhs: Vec<f64> = others.iter().map(|other| product(other, &y)).collect();
+    let nothing = |found: &str| LatentError::Data {
+        what: "adjusting",
+        found: found.to_owned(),
+        expected: "the label must vary where the others do not; adjust for fewer labels",
+    };
+    let shares = cholesky(matrix, &rhs).ok_or_else(|| nothing("labels that are not numbers"))?;
+    let mut residual = y;
+    for (share, other) in shares.iter().zip(&others) {
+        let parts = residual.iter_mut().zip(other);
+        parts.for_each(|(r, o)| *r -= share * o);
+    }
+    let left = product(&residual, &residual);
+    // The target was scaled to a variance of 1.
+    if left.is_nan() || left < 1e-4 {
+        return Err(nothing(
+            "a label that does not vary, or that the others determine",
+        ));
+    }
+    let weights: Vec<f64> = residual.iter().map(|r| r / (n * left)).collect();
+    let sum = vectors.weighted_sum(rows, &weights);
+    Ok(sum.iter().map(|&s| s as f32).collect())
+}
+
+/// Values less their mean, over their standard deviation; unknown ones, and all where they do not vary, 0.
+fn standardised(rows: &[usize], value: impl Fn(usize) -> Option<f64>) -> Vec<f64> {
+    let known: Vec<f64> = rows.iter().filter_map(|&i| value(i)).collect();
+    let n = known.len().max(1) as f64;
+    let mean = known.iter().sum::<f64>() / n;
+    let std = (known.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / n).sqrt();
+    let scale = if std > 0.0 { 1.0 / std } else { 0.0 };
+    let one = |&i: &usize| value(i).map_or(0.0, |v| (v - mean) * scale);
+    rows.iter().map(one).collect()
 }
 
 /// How a ridge regression is solved.
@@ -261,7 +325,7 @@ pub fn direction_from_labels(
         counts: [yes.len(), no.len()],
         held_out: split.held_out.len(),
         method: method.to_owned(),
-        provenance: String::new(),
+        ..Figures::default()
     };
     Ok(direction)
 }
@@ -303,7 +367,7 @@ pub fn direction_from_values(
         counts: [n_above, labels.len() - n_above],
         held_out: split.held_out.len(),
         method: method.to_owned(),
-        provenance: String::new(),
+        ..Figures::default()
     };
     Ok(direction)
 }

@@ -55,6 +55,11 @@ impl Vectors {
         self.d
     }
 
+    /// Levels of a latent.
+    pub fn n_levels(&self) -> usize {
+        self.config.levels
+    }
+
     /// One row.
     pub fn row(&self, i: usize) -> &[f32] {
         &self.data[i * self.d..(i + 1) * self.d]
