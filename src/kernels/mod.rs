@@ -9,10 +9,12 @@
 
 pub mod aligned;
 pub mod gemm;
+mod lanes;
 pub mod math;
 mod micro;
 pub mod neighbours;
 pub mod team;
+pub mod winograd;
 
 pub use aligned::Aligned;
 pub use gemm::{Finish, Init, Lhs, PackedMatrix, Rhs, gemm};

@@ -9,7 +9,7 @@ use super::linalg::Matrix;
 use super::params::Params;
 use super::{Coupling, ModelError};
 use crate::kernels::neighbours::{BORDER_CLASSES, Grid, tap_is_outside, taps_stride};
-use crate::kernels::{Aligned, PackedMatrix, padded};
+use crate::kernels::{Aligned, PackedMatrix, padded, winograd};
 
 /// Factor between a stored `log_scale` and the logarithm of the scale (the paper's code).
 pub const LOG_SCALE_FACTOR: f32 = 3.0;
@@ -59,8 +59,8 @@ pub struct FoldedStep {
     pub w2: PackedMatrix,
     /// Its bias, one row.
     pub b2: Aligned,
-    /// Hidden to 3x3, `[width, 9 o]`, taps outermost.
-    pub w3: PackedMatrix,
+    /// Hidden to 3x3.
+    pub w3: LastConv,
     /// Its bias.
     pub b3: BorderBias,
     /// Actnorm and mixing: a pixel row times this, plus `mix_bias`.
@@ -75,6 +75,46 @@ pub struct FoldedStep {
     pub log_det: f64,
     /// The transposes that the backward pass needs.
     pub transposed: Option<Transposed>,
+}
+
+/// What a model is folded for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Encoding and decoding: the fastest form of each convolution.
+    Inference,
+    /// Gradients: the forms that have a backward pass, without what only that needs.
+    Forward,
+    /// Gradients: with the transposes.
+    Training,
+}
+
+/// The last convolution of a coupling network, from `width` to `o` channels.
+#[derive(Clone)]
+pub enum LastConv {
+    /// `[width, 9 o]`, taps outermost: one product, then a sum over taps.
+    Taps(PackedMatrix),
+    /// Fewer multiplications where a level has enough pixels; see [`winograd`].
+    Winograd(winograd::Weights),
+}
+
+impl LastConv {
+    /// The product with all taps.
+    ///
+    /// # Panics
+    /// For a model that was folded for inference: a bug of the caller.
+    pub fn taps(&self) -> &PackedMatrix {
+        match self {
+            Self::Taps(matrix) => matrix,
+            Self::Winograd(_) => panic!("a model folded for inference has no gradients"),
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Taps(matrix) => matrix.bytes(),
+            Self::Winograd(weights) => weights.bytes(),
+        }
+    }
 }
 
 /// Right-hand sides of the backward pass.
@@ -142,6 +182,38 @@ impl FoldedLevel {
         padded(self.channels)
     }
 
+    /// Whether the last convolutions of its networks are in Winograd's form.
+    pub fn is_winograd(&self) -> bool {
+        matches!(
+            self.steps.first().map(|s| &s.w3),
+            Some(LastConv::Winograd(_))
+        )
+    }
+
+    /// Rows that belong together: a pair of picture lines in Winograd's form, else a tile's height in registers.
+    pub fn grain(&self) -> usize {
+        const REGISTER_ROWS: usize = 8;
+        if self.is_winograd() {
+            2 * self.grid.side
+        } else {
+            REGISTER_ROWS
+        }
+    }
+
+    /// Rows that are coupled at a time.
+    pub fn couple_rows(&self, width: usize) -> usize {
+        super::phases::tile_rows(width).next_multiple_of(self.grain())
+    }
+
+    /// Stride of what a network hands to its last phase: hidden activations in Winograd's form, else taps.
+    pub fn between_stride(&self, width: usize) -> usize {
+        if self.is_winograd() {
+            padded(width)
+        } else {
+            self.taps_out_stride()
+        }
+    }
+
     /// Stride of a row with nine taps of the coupling network's output.
     pub fn taps_out_stride(&self) -> usize {
         taps_stride(self.coupling_out)
@@ -160,13 +232,13 @@ pub struct Folded {
 }
 
 impl Folded {
-    /// Folds `params`; `for_training` adds the transposes.
+    /// Folds `params`; `purpose` decides the forms of its convolutions.
     ///
     /// Errors: a 1x1 convolution that has no inverse, or an actnorm scale that is not finite.
-    pub fn new(params: &Params, for_training: bool) -> Result<Self, ModelError> {
+    pub fn new(params: &Params, purpose: Purpose) -> Result<Self, ModelError> {
         let config = &params.config;
         let levels = (0..config.levels)
-            .map(|l| Self::level(params, l, 0..config.depth, for_training))
+            .map(|l| Self::level(params, l, 0..config.depth, purpose))
             .collect::<Result<_, _>>()?;
         Ok(Self {
             affine: config.coupling == Coupling::Affine,
@@ -180,12 +252,12 @@ impl Folded {
     /// Errors: as [`Folded::new`].
     pub fn new_parallel(
         params: &Params,
-        for_training: bool,
+        purpose: Purpose,
         threads: usize,
     ) -> Result<Self, ModelError> {
         let config = &params.config;
         let mut levels = (0..config.levels)
-            .map(|l| Self::level(params, l, 0..0, for_training))
+            .map(|l| Self::level(params, l, 0..0, purpose))
             .collect::<Result<Vec<_>, _>>()?;
         let depth = config.depth;
         let total = config.levels * depth;
@@ -197,7 +269,7 @@ impl Folded {
                 at / depth,
                 at % depth,
                 shapes[at / depth].channels,
-                for_training,
+                purpose,
             )
         };
         let fold = &fold;
@@ -236,12 +308,12 @@ impl Folded {
         params: &Params,
         l: usize,
         steps: std::ops::Range<usize>,
-        for_training: bool,
+        purpose: Purpose,
     ) -> Result<FoldedLevel, ModelError> {
         let shapes = params.config.level_shapes();
         let shape = shapes[l];
         let steps = steps
-            .map(|k| FoldedStep::new(params, l, k, shape.channels, for_training))
+            .map(|k| FoldedStep::new(params, l, k, shape.channels, purpose))
             .collect::<Result<_, _>>()?;
         let grid = Grid { side: shape.side };
         Ok(FoldedLevel {
@@ -250,13 +322,7 @@ impl Folded {
             classes: grid.border_classes(),
             grid,
             steps,
-            prior: fold_prior(
-                params,
-                l,
-                shape.channels,
-                l + 1 == shapes.len(),
-                for_training,
-            ),
+            prior: fold_prior(params, l, shape.channels, l + 1 == shapes.len(), purpose),
         })
     }
 
@@ -279,12 +345,15 @@ impl FoldedStep {
         level: usize,
         step: usize,
         c: usize,
-        for_training: bool,
+        purpose: Purpose,
     ) -> Result<Self, ModelError> {
         let p = format!("levels.{level}.steps.{step}.");
         let get = |name: &str| params.slice(&format!("{p}{name}"));
         let config = &params.config;
         let (m, o, width) = (c / 2, config.coupling_out(c), config.width);
+        let grid = Grid {
+            side: config.level_shapes()[level].side,
+        };
 
         let s1: Vec<f32> = get("coupling.actnorm1.log_scale")
             .iter()
@@ -352,7 +421,7 @@ impl FoldedStep {
         let unmix =
             PackedMatrix::from_fn(c, c, |i, j| (inverse[(j, i)] * (-log_s[j]).exp()) as f32);
 
-        let transposed = for_training.then(|| Transposed {
+        let transposed = (purpose == Purpose::Training).then(|| Transposed {
             w1: PackedMatrix::from_fn(width, 9 * m, |i, j| w1(j, i)),
             w2: PackedMatrix::from_fn(width, width, |i, j| w2(j, i)),
             w3: PackedMatrix::from_fn(9 * o, width, |i, j| w3(j, i)),
@@ -363,7 +432,11 @@ impl FoldedStep {
             b1,
             w2: PackedMatrix::from_fn(width, width, w2),
             b2,
-            w3: PackedMatrix::from_fn(width, 9 * o, w3),
+            w3: if purpose == Purpose::Inference && winograd::takes(grid, width) {
+                LastConv::Winograd(winograd::Weights::new(width, o, |t, i, j| w3(i, t * o + j)))
+            } else {
+                LastConv::Taps(PackedMatrix::from_fn(width, 9 * o, w3))
+            },
             b3: final_bias(params, &format!("{p}coupling.conv3"), o, width),
             mix,
             mix_bias,
@@ -404,7 +477,7 @@ fn fold_prior(
     level: usize,
     c: usize,
     is_top: bool,
-    for_training: bool,
+    purpose: Purpose,
 ) -> FoldedPrior {
     if is_top {
         let (mean, log_std) = (params.slice("prior.mean"), params.slice("prior.log_std"));
@@ -435,6 +508,7 @@ fn fold_prior(
     FoldedPrior::Split {
         w: PackedMatrix::from_fn(9 * m, c, entry),
         b: final_bias(params, &name, c, m),
-        transposed: for_training.then(|| PackedMatrix::from_fn(c, 9 * m, |i, j| entry(j, i))),
+        transposed: (purpose == Purpose::Training)
+            .then(|| PackedMatrix::from_fn(c, 9 * m, |i, j| entry(j, i))),
     }
 }

@@ -5,10 +5,12 @@
 
 use std::ops::Range;
 
-use super::folded::{FoldedLevel, FoldedPrior, FoldedStep};
+use super::folded::{FoldedLevel, FoldedPrior, FoldedStep, LastConv};
 use crate::kernels::math::{exp, log_sigmoid, sigmoid};
 use crate::kernels::neighbours::{gather, sum_taps, taps_stride};
-use crate::kernels::{Aligned, Finish, Init, Lhs, PackedMatrix, Rhs, gemm, multiversion, padded};
+use crate::kernels::{
+    Aligned, Finish, Init, Lhs, PackedMatrix, Rhs, gemm, multiversion, padded, winograd,
+};
 
 /// Lanes of the element-wise loops: rows have room for a whole number of them after each half.
 const LANES: usize = 8;
@@ -29,6 +31,8 @@ pub struct Scratch {
     pub h2: Aligned,
     /// Output of the coupling network, or of a prior.
     pub out: Aligned,
+    /// Patches and products of Winograd's form.
+    pub winograd: winograd::Buffers,
     /// Border class of each row.
     pub class: Vec<u8>,
     /// A figure for each row.
@@ -38,12 +42,12 @@ pub struct Scratch {
 impl Scratch {
     /// Makes room for tiles of a level.
     pub fn reserve(&mut self, level: &FoldedLevel, width: usize) {
-        let rows = tile_rows(width);
+        let rows = level.couple_rows(width);
         self.gathered.reserve_len(rows * taps_stride(level.half()));
         self.h1.reserve_len(rows * padded(width));
         self.h2.reserve_len(rows * padded(width));
         self.out.reserve_len(rows * padded(2 * level.channels));
-        self.per_row.resize(rows, 0.0);
+        self.per_row.resize(rows.max(self.per_row.len()), 0.0);
     }
 }
 
@@ -132,17 +136,18 @@ pub fn hidden_tile(
     );
 }
 
-/// The coupling network for pixel rows `rows` of the state `x`, up to the sum over taps: `y` has a row of
-/// nine taps for each of them.
+/// The coupling network for pixel rows `rows` of the state `x`, up to where rows need their neighbours' results:
+/// `between` gets a row for each of them, nine taps or hidden activations ([`FoldedLevel::between_stride`]).
 pub fn net(
     level: &FoldedLevel,
     step: &FoldedStep,
     x: &[f32],
     rows: Range<usize>,
-    y: &mut [f32],
+    between: &mut [f32],
     scratch: &mut Scratch,
 ) {
-    let (start, width, y_stride) = (rows.start, step.w2.n(), level.taps_out_stride());
+    let (start, width) = (rows.start, step.w2.n());
+    let stride = level.between_stride(width);
     for tile in tiles(rows, tile_rows(width)) {
         let Scratch {
             gathered,
@@ -151,49 +156,79 @@ pub fn net(
             class,
             ..
         } = scratch;
-        hidden_tile(level, step, x, tile.clone(), gathered, h1, h2, class);
-        let lhs = Lhs {
-            data: h2,
-            row: padded(width),
-            column: 1,
-        };
-        let to = &mut y[(tile.start - start) * y_stride..];
-        gemm(
-            tile.len(),
-            lhs,
-            Rhs::Packed(&step.w3),
-            to,
-            y_stride,
-            Init::Zero,
-            Finish::None,
-        );
+        let to = &mut between[(tile.start - start) * stride..];
+        match &step.w3 {
+            LastConv::Winograd(_) => {
+                hidden_tile(level, step, x, tile, gathered, h1, to, class);
+            }
+            LastConv::Taps(w3) => {
+                hidden_tile(level, step, x, tile.clone(), gathered, h1, h2, class);
+                let lhs = Lhs {
+                    data: h2,
+                    row: padded(width),
+                    column: 1,
+                };
+                gemm(
+                    tile.len(),
+                    lhs,
+                    Rhs::Packed(w3),
+                    to,
+                    stride,
+                    Init::Zero,
+                    Finish::None,
+                );
+            }
+        }
     }
 }
 
-/// The coupling network's output for a tile: the taps of `y` (all rows) summed.
+/// The coupling network's output for a tile, in `scratch.out`, from what [`net`] left for all rows; gives its
+/// row stride.
 pub fn net_output(
     level: &FoldedLevel,
     step: &FoldedStep,
-    y: &[f32],
+    between: &[f32],
     tile: Range<usize>,
-    out: &mut [f32],
-) {
+    scratch: &mut Scratch,
+) -> usize {
     let o = level.coupling_out;
     let classes = step.b3.classes(&level.classes);
     let stride = padded(o);
-    let out = &mut out[..tile.len() * stride];
-    sum_taps(
-        y,
-        level.taps_out_stride(),
-        o,
-        level.grid,
-        tile,
-        false,
-        &step.b3.table,
-        classes,
-        out,
-        stride,
-    );
+    let out = &mut scratch.out[..tile.len() * stride];
+    match &step.w3 {
+        LastConv::Winograd(weights) => {
+            let h_stride = padded(step.w2.n());
+            let buffers = &mut scratch.winograd;
+            winograd::convolve(
+                weights,
+                between,
+                h_stride,
+                level.grid,
+                tile,
+                &step.b3.table,
+                classes,
+                out,
+                stride,
+                buffers,
+            );
+        }
+        LastConv::Taps(_) => {
+            let taps = level.taps_out_stride();
+            sum_taps(
+                between,
+                taps,
+                o,
+                level.grid,
+                tile,
+                false,
+                &step.b3.table,
+                classes,
+                out,
+                stride,
+            );
+        }
+    }
+    stride
 }
 
 /// `to = from * matrix + bias` on pixel rows: the mixing of a step, forward or inverse.

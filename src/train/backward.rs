@@ -224,7 +224,7 @@ impl NetBuffers {
             gemm(
                 tile.len(),
                 lhs,
-                Rhs::Packed(&step.w3),
+                Rhs::Packed(step.w3.taps()),
                 to,
                 t_stride,
                 Init::Zero,
@@ -410,7 +410,7 @@ fn couple(
     scratch: &mut Scratch,
 ) -> f64 {
     let (m, stride, n) = (level.half(), padded(level.coupling_out), tile.len());
-    phases::net_output(level, step, taps, tile, &mut scratch.out);
+    phases::net_output(level, step, taps, tile, scratch);
     let out = &scratch.out[..n * stride];
     if folded.affine {
         let per_row = &mut scratch.per_row[..n];
@@ -697,7 +697,7 @@ fn step_backward(
     let taps = &net.taps[first_row * t_stride..];
     // The coupling: its inverse and its gradients.
     for tile in tiles(0..rows, tile_size) {
-        phases::net_output(level, step, taps, tile.clone(), &mut scratch.out);
+        phases::net_output(level, step, taps, tile.clone(), scratch);
         let out = &scratch.out[..tile.len() * o_stride];
         let at = tile.start * stride..tile.end * stride;
         let d_out = &mut d_out[tile.start * o_stride..tile.end * o_stride];
@@ -951,12 +951,13 @@ fn gaussian_backward(
 mod tests {
     use super::*;
     use crate::model::config::{Coupling, GlowConfig, Padding, Permutation};
+    use crate::model::folded::Purpose;
     use crate::model::params::Params;
     use crate::noise::Noise;
     use crate::train::unfold::parameter_gradients;
 
     fn loss_and_gradients(params: &Params, x: &[&[f32]]) -> (f64, Vec<f32>) {
-        let folded = Folded::new(params, true).unwrap();
+        let folded = Folded::new(params, Purpose::Training).unwrap();
         let mut gradients = Gradients::zeros(&folded);
         let dims = params.config.dims() as f64;
         let weight_sum = -1.0 / (dims * std::f64::consts::LN_2);

@@ -3,7 +3,7 @@
 use super::backward::{Activations, Gradients, Workspace, accumulate};
 use super::unfold::parameter_gradients;
 use crate::model::ModelError;
-use crate::model::folded::Folded;
+use crate::model::folded::{Folded, Purpose};
 use crate::model::params::Params;
 
 /// The buffers of a training on the CPU.
@@ -19,7 +19,7 @@ impl CpuGradients {
     /// Errors: a 1x1 convolution without an inverse.
     pub fn new(params: &Params, threads: usize) -> Result<Self, ModelError> {
         let threads = threads.max(1);
-        let folded = Folded::new(params, true)?;
+        let folded = Folded::new(params, Purpose::Training)?;
         let parts = (0..threads)
             .map(|_| (Workspace::default(), Gradients::zeros(&folded)))
             .collect();
@@ -45,7 +45,7 @@ impl CpuGradients {
         params: &Params,
         x: &[&[f32]],
     ) -> Result<(f64, Vec<f32>), ModelError> {
-        let folded = Folded::new_parallel(params, true, self.threads)?;
+        let folded = Folded::new_parallel(params, Purpose::Training, self.threads)?;
         let weight_sum = -1.0 / (params.config.dims() as f64 * std::f64::consts::LN_2);
         let weight = (weight_sum / x.len().max(1) as f64) as f32;
         let activations = self.activations;

@@ -4,7 +4,7 @@ use crate::kernels::neighbours::taps_stride;
 use crate::kernels::{Aligned, Finish, Init, Lhs, PackedMatrix, Rhs, gemm, padded};
 use crate::model::ModelError;
 use crate::model::fast::load_picture_rows;
-use crate::model::folded::{Folded, FoldedLevel, FoldedStep, LOG_SCALE_FACTOR};
+use crate::model::folded::{Folded, FoldedLevel, FoldedStep, LOG_SCALE_FACTOR, Purpose};
 use crate::model::params::Params;
 use crate::model::phases::{self, Scratch, tile_rows, tiles};
 
@@ -25,7 +25,7 @@ pub fn data_dependent_init(params: &mut Params, x: &[&[f32]]) -> Result<(), Mode
             load_picture_rows(
                 x,
                 params.config.channels,
-                &Folded::level(params, 0, 0..0, false)?,
+                &Folded::level(params, 0, 0..0, Purpose::Forward)?,
                 &mut state,
             );
         }
@@ -35,7 +35,7 @@ pub fn data_dependent_init(params: &mut Params, x: &[&[f32]]) -> Result<(), Mode
             let moments = Moments::of(&state[..rows * stride], stride, shape.channels);
             moments.store(params, &format!("{p}actnorm"));
             // Each actnorm changes what the next one sees: fold this level's step anew after each.
-            let level = Folded::level(params, l, k..k + 1, false)?;
+            let level = Folded::level(params, l, k..k + 1, Purpose::Forward)?;
             let step = &level.steps[0];
             scratch.reserve(&level, params.config.width);
             for tile in tiles(0..rows, 128) {
@@ -52,7 +52,7 @@ pub fn data_dependent_init(params: &mut Params, x: &[&[f32]]) -> Result<(), Mode
             std::mem::swap(&mut state, &mut other);
             hidden_moments(&level, step, &state, rows, &mut scratch, Layer::First)
                 .store(params, &format!("{p}coupling.actnorm1"));
-            let level = Folded::level(params, l, k..k + 1, false)?;
+            let level = Folded::level(params, l, k..k + 1, Purpose::Forward)?;
             hidden_moments(
                 &level,
                 &level.steps[0],
@@ -62,7 +62,7 @@ pub fn data_dependent_init(params: &mut Params, x: &[&[f32]]) -> Result<(), Mode
                 Layer::Second,
             )
             .store(params, &format!("{p}coupling.actnorm2"));
-            let level = Folded::level(params, l, k..k + 1, false)?;
+            let level = Folded::level(params, l, k..k + 1, Purpose::Forward)?;
             couple(
                 &level,
                 &level.steps[0],
@@ -189,7 +189,7 @@ fn couple(
     let mut taps = Aligned::zeros(rows * level.taps_out_stride());
     phases::net(level, step, state, 0..rows, &mut taps, scratch);
     for tile in tiles(0..rows, tile_rows(width)) {
-        phases::net_output(level, step, &taps, tile.clone(), &mut scratch.out);
+        phases::net_output(level, step, &taps, tile.clone(), scratch);
         let out = &scratch.out[..tile.len() * o_stride];
         let x = &mut state[tile.start * stride..tile.end * stride];
         if affine {

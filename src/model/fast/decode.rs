@@ -60,7 +60,7 @@ impl FastGlow {
             let shared = Shared {
                 pictures: n,
                 states: [SharedBuffer::new(first), SharedBuffer::new(second)],
-                taps: SharedBuffer::new(&mut ws.taps),
+                between: SharedBuffer::new(&mut ws.between),
                 stop: &stop,
                 cancelled,
             };
@@ -151,7 +151,7 @@ impl FastGlow {
                 member.barrier.wait();
             }
             if let Some(fine) = l.checked_sub(1).map(|finer| &levels[finer]) {
-                let mine = member.share(shared.pictures * fine.grid.pixels());
+                let mine = member.share(fine, shared.pictures);
                 let stride = fine.state_stride();
                 // SAFETY: the unsqueeze phase of `Shared`.
                 let (x, to) = unsafe {
@@ -186,7 +186,7 @@ impl FastGlow {
         eps: &[f32],
     ) {
         let (stride, e_stride) = (level.state_stride(), padded(level.channels));
-        let mine = member.share(shared.pictures * level.grid.pixels());
+        let mine = member.share(level, shared.pictures);
         // SAFETY: own rows only, until the barrier that follows.
         let x = unsafe { shared.states[now].rows_mut(mine.clone(), stride) };
         for (row, x) in mine.zip(x.chunks_exact_mut(stride)) {
@@ -206,13 +206,13 @@ impl FastGlow {
         scratch: &mut Scratch,
     ) {
         let (stride, e_stride, half) = (level.state_stride(), padded(level.channels), level.half());
-        let mine = member.share(shared.pictures * level.grid.pixels());
-        // The prior looks at neighbours in the very rows that are to be filled: its own rows wait in `taps`.
+        let mine = member.share(level, shared.pictures);
+        // The prior looks at neighbours in the very rows that are to be filled: its own rows wait in `between`.
         // SAFETY: the prior phase of `Shared`.
         let (x, prior) = unsafe {
             (
                 shared.states[now].all(),
-                shared.taps.rows_mut(mine.clone(), e_stride),
+                shared.between.rows_mut(mine.clone(), e_stride),
             )
         };
         for tile in tiles(mine.clone(), tile_rows(self.folded.width)) {
@@ -224,7 +224,7 @@ impl FastGlow {
         let (x, prior) = unsafe {
             (
                 shared.states[now].rows_mut(mine.clone(), stride),
-                shared.taps.rows_mut(mine.clone(), e_stride),
+                shared.between.rows_mut(mine.clone(), e_stride),
             )
         };
         for ((row, x), prior) in mine
@@ -247,13 +247,15 @@ impl FastGlow {
         scratch: &mut Scratch,
     ) -> Option<()> {
         let stride = level.state_stride();
-        let mine = member.share(shared.pictures * level.grid.pixels());
+        let mine = member.share(level, shared.pictures);
         let states = &shared.states;
         // SAFETY: the net phase of `Shared`.
         let (x, y) = unsafe {
             (
                 states[now].all(),
-                shared.taps.rows_mut(mine.clone(), level.taps_out_stride()),
+                shared
+                    .between
+                    .rows_mut(mine.clone(), level.between_stride(self.folded.width)),
             )
         };
         phases::net(level, step, x, mine.clone(), y, scratch);
@@ -265,12 +267,12 @@ impl FastGlow {
         // SAFETY: the couple phase of `Shared`.
         let (y, from, to) = unsafe {
             (
-                shared.taps.all(),
+                shared.between.all(),
                 states[now].rows_mut(mine.clone(), stride),
                 states[1 - now].rows_mut(mine.clone(), stride),
             )
         };
-        for tile in tiles(mine.clone(), tile_rows(self.folded.width)) {
+        for tile in tiles(mine.clone(), level.couple_rows(self.folded.width)) {
             let at = (tile.start - mine.start) * stride..(tile.end - mine.start) * stride;
             self.couple_inverse(level, step, y, tile.clone(), &mut from[at.clone()], scratch);
             phases::mix_rows(
@@ -295,7 +297,7 @@ impl FastGlow {
         scratch: &mut Scratch,
     ) {
         let n = tile.len();
-        let o_stride = Self::net_output(level, step, y, tile, scratch);
+        let o_stride = phases::net_output(level, step, y, tile, scratch);
         let out = &scratch.out[..n * o_stride];
         if self.folded.affine {
             phases::affine_inverse(out, o_stride, level.half(), x, level.state_stride());

@@ -30,7 +30,7 @@ impl FastGlow {
             let shared = Shared {
                 pictures: n,
                 states: [SharedBuffer::new(first), SharedBuffer::new(second)],
-                taps: SharedBuffer::new(&mut ws.taps),
+                between: SharedBuffer::new(&mut ws.between),
                 stop: &stop,
                 cancelled,
             };
@@ -79,7 +79,7 @@ impl FastGlow {
         for (l, level) in levels.iter().enumerate() {
             let pixels = level.grid.pixels();
             let stride = level.state_stride();
-            let mine = member.share(n * pixels);
+            let mine = member.share(level, n);
             let mut log_probs = vec![0.0f64; n];
             let Some(end) = self.encode_steps(member, shared, level, now, scratch, &mut log_probs)
             else {
@@ -106,7 +106,7 @@ impl FastGlow {
                     .for_each(|(a, b)| *a += b);
             }
             if let Some(next) = levels.get(l + 1) {
-                let mine = member.share(n * next.grid.pixels());
+                let mine = member.share(next, n);
                 // SAFETY: the squeeze phase of `Shared`.
                 let to =
                     unsafe { shared.states[1 - now].rows_mut(mine.clone(), next.state_stride()) };
@@ -137,7 +137,7 @@ impl FastGlow {
         log_probs: &mut [f64],
     ) -> Option<usize> {
         let (stride, pixels) = (level.state_stride(), level.grid.pixels());
-        let mine = member.share(shared.pictures * pixels);
+        let mine = member.share(level, shared.pictures);
         let states = &shared.states;
         let first = &level.steps[0];
         // SAFETY: own rows of both states.
@@ -155,7 +155,9 @@ impl FastGlow {
             let (x, y) = unsafe {
                 (
                     states[now].all(),
-                    shared.taps.rows_mut(mine.clone(), level.taps_out_stride()),
+                    shared
+                        .between
+                        .rows_mut(mine.clone(), level.between_stride(self.folded.width)),
                 )
             };
             phases::net(level, step, x, mine.clone(), y, scratch);
@@ -167,12 +169,12 @@ impl FastGlow {
             // SAFETY: the couple phase of `Shared`.
             let (y, from, to) = unsafe {
                 (
-                    shared.taps.all(),
+                    shared.between.all(),
                     states[now].rows_mut(mine.clone(), stride),
                     states[1 - now].rows_mut(mine.clone(), stride),
                 )
             };
-            for tile in tiles(mine.clone(), tile_rows(self.folded.width)) {
+            for tile in tiles(mine.clone(), level.couple_rows(self.folded.width)) {
                 let at = (tile.start - mine.start) * stride..(tile.end - mine.start) * stride;
                 self.couple_forward(level, step, y, tile.clone(), &mut from[at.clone()], scratch);
                 for (row, v) in tile.clone().zip(&scratch.per_row) {
@@ -208,7 +210,7 @@ impl FastGlow {
         scratch: &mut Scratch,
     ) {
         let n = tile.len();
-        let o_stride = Self::net_output(level, step, y, tile, scratch);
+        let o_stride = phases::net_output(level, step, y, tile, scratch);
         let (out, per_row) = (&scratch.out[..n * o_stride], &mut scratch.per_row[..n]);
         let (m, stride) = (level.half(), level.state_stride());
         if self.folded.affine {

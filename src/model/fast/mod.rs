@@ -2,7 +2,7 @@
 //!
 //! Threads of a team share a batch. Where its pictures divide evenly among them each thread takes whole
 //! pictures and never waits; else (one picture, above all) they share its pixel rows and meet twice a step:
-//! after the coupling network has written its taps, and after the states have been written.
+//! after the coupling network's wide layers, and after the states have been written.
 
 mod decode;
 mod encode;
@@ -14,16 +14,13 @@ use std::sync::{Mutex, PoisonError};
 
 use super::ModelError;
 use super::config::GlowConfig;
-use super::folded::{Folded, FoldedLevel, FoldedStep};
+use super::folded::{Folded, FoldedLevel, Purpose};
 use super::latent::Latent;
 use super::params::Params;
-use super::phases::{self, Scratch};
+use super::phases::Scratch;
 use crate::kernels::team::{self, Barrier, SharedBuffer};
 use crate::kernels::{Aligned, padded};
 pub use rows::load_picture_rows;
-
-/// Rows are shared among threads in multiples of this, a tile's height in registers.
-const GRAIN: usize = 8;
 
 /// Pictures of one pass; more are taken in turns so that the buffers stay bounded.
 const PICTURES_AT_ONCE: usize = 16;
@@ -68,7 +65,7 @@ pub struct FastGlow {
 #[derive(Default)]
 struct Workspace {
     states: [Aligned; 2],
-    taps: Aligned,
+    between: Aligned,
     eps: Vec<Aligned>,
     scratch: Vec<Scratch>,
 }
@@ -81,8 +78,10 @@ struct Member<'a> {
 }
 
 impl Member<'_> {
-    fn share(&self, rows: usize) -> Range<usize> {
-        team::share(rows, GRAIN, self.index, self.members)
+    /// This thread's pixel rows of a level.
+    fn share(&self, level: &FoldedLevel, pictures: usize) -> Range<usize> {
+        let rows = pictures * level.grid.pixels();
+        team::share(rows, level.grain(), self.index, self.members)
     }
 }
 
@@ -93,9 +92,9 @@ impl Member<'_> {
 ///
 /// | phase | read by all | written, own rows |
 /// | --- | --- | --- |
-/// | net | the state | `taps` |
-/// | couple and mix | `taps` | both states |
-/// | prior | the state | `taps` or eps |
+/// | net | the state | `between` |
+/// | couple and mix | `between` | both states |
+/// | prior | the state | `between` or eps |
 /// | squeeze, unsqueeze | the state | the other state |
 ///
 /// A barrier stands between any two phases of which the second reads, beyond its own rows, what the first wrote,
@@ -103,7 +102,7 @@ impl Member<'_> {
 struct Shared<'a> {
     pictures: usize,
     states: [SharedBuffer<'a>; 2],
-    taps: SharedBuffer<'a>,
+    between: SharedBuffer<'a>,
     stop: &'a AtomicBool,
     cancelled: Cancelled<'a>,
 }
@@ -128,7 +127,7 @@ impl FastGlow {
     /// Errors: a 1x1 convolution without an inverse.
     pub fn new(params: &Params, threads: usize) -> Result<Self, ModelError> {
         let threads = threads.max(1);
-        let folded = Folded::new_parallel(params, false, threads)?;
+        let folded = Folded::new_parallel(params, Purpose::Inference, threads)?;
         Ok(Self {
             config: params.config.clone(),
             folded,
@@ -256,8 +255,10 @@ impl FastGlow {
                 state.reserve_len(rows * level.state_stride());
             }
             // A split's prior rows wait here too.
-            let widest = level.taps_out_stride().max(padded(level.channels));
-            ws.taps.reserve_len(rows * widest);
+            let widest = level
+                .between_stride(self.folded.width)
+                .max(padded(level.channels));
+            ws.between.reserve_len(rows * widest);
             eps.reserve_len(rows * padded(level.channels));
             for scratch in &mut ws.scratch {
                 scratch.reserve(level, self.folded.width);
@@ -271,18 +272,6 @@ impl FastGlow {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .push(ws);
-    }
-
-    /// The coupling network's output for a tile, in `scratch.out`; gives its row stride.
-    fn net_output(
-        level: &FoldedLevel,
-        step: &FoldedStep,
-        taps: &[f32],
-        tile: Range<usize>,
-        scratch: &mut Scratch,
-    ) -> usize {
-        phases::net_output(level, step, taps, tile, &mut scratch.out);
-        padded(level.coupling_out)
     }
 }
 
