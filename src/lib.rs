@@ -1,7 +1,17 @@
 //! glow-explorer: Glow (Kingma & Dhariwal 2018), an invertible generative network, explored by hand.
+//!
+//! Glow in ten lines: a picture `x` is squeezed (space to channels) and sent through steps of flow, each an
+//! actnorm (a scale and a bias a channel), an invertible 1x1 convolution (`W x` at each pixel) and a coupling (half of
+//! the channels decides how the other half is shifted and scaled). After each level half of the channels leaves,
+//! explained by a Gaussian that the other half predicts; what stays is squeezed again. Every part can be undone
+//! exactly, and every part knows the logarithm of its Jacobian's determinant, so
+//! `ln p(x) = ln N(eps; 0, 1) + sum ln |det|` is exact, and maximising it is all the training there is.
+//! Standardised by their Gaussians, the parts that left are `eps`, one map a level: the latent. Under the model it is
+//! standard normal, so samples, morphs and edits all happen there.
+//!
+//! Reading order: [`model`] and [`flow`] for Glow itself, [`kernels`] and [`model::fast`] for its speed, [`train`],
+//! [`latent`], [`formats`], [`data`], then [`engine`] (the worker), the window, and [`cli`].
 
-#[cfg(feature = "gui")]
-pub mod app;
 pub mod bench;
 pub mod cli;
 pub mod data;

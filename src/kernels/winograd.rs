@@ -5,6 +5,11 @@
 //! weight) and `M = sum over channels of U * V` entry by entry, the outputs are `A^T M A`: 16 multiplications a channel
 //! and tile instead of 36. The entry-by-entry sums are sixteen matrix products over all tiles.
 
+#![expect(
+    clippy::needless_range_loop,
+    reason = "the indices are those of the formulas"
+)]
+
 use std::ops::Range;
 
 use super::lanes::Lanes;
