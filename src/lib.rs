@@ -12,6 +12,8 @@
 //! Reading order: [`model`] and [`flow`] for Glow itself, [`kernels`] and [`model::fast`] for its speed, [`train`],
 //! [`latent`], [`formats`], [`data`], then [`engine`] (the worker), the window, and [`cli`].
 
+#[cfg(feature = "gui")]
+pub mod app;
 pub mod bench;
 pub mod cli;
 pub mod data;
