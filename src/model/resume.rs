@@ -54,8 +54,8 @@ impl Resume {
             let part: Vec<&Latent> = group.iter().map(|&i| latents[i]).collect();
             let from: Vec<Option<&CoarseState>> =
                 group.iter().map(|&i| starts[i].as_deref()).collect();
-            let (pictures, states) = fast.decode_from(&part, &from, true, cancelled)?;
-            for ((&i, picture), states) in group.iter().zip(pictures).zip(states) {
+            let decoded = fast.decode_from(&part, &from, true, cancelled)?;
+            for ((&i, picture), states) in group.iter().zip(decoded.pictures).zip(decoded.states) {
                 out[i] = picture;
                 for state in states {
                     let bytes = state.bytes();

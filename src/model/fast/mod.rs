@@ -53,6 +53,15 @@ impl CoarseState {
     }
 }
 
+/// Decoded pictures, and where later decodes can start.
+#[derive(Clone, Debug)]
+pub struct Resumable {
+    /// `[c, h, w]` each.
+    pub pictures: Vec<Vec<f32>>,
+    /// For each picture, what each level on the way got from the coarser ones, coarsest first.
+    pub states: Vec<Vec<CoarseState>>,
+}
+
 /// A folded model and the buffers it works in.
 pub struct FastGlow {
     config: GlowConfig,
@@ -175,8 +184,9 @@ impl FastGlow {
         cancelled: Cancelled,
     ) -> Result<Vec<Vec<f32>>, ModelError> {
         let starts = vec![None; latents.len()];
-        let (pictures, _) = self.decode_from(latents, &starts, false, cancelled)?;
-        Ok(pictures)
+        Ok(self
+            .decode_from(latents, &starts, false, cancelled)?
+            .pictures)
     }
 
     /// Decodes latents, each from a coarse state where one is given (all at the same level); with `keep`, gives
@@ -189,7 +199,7 @@ impl FastGlow {
         starts: &[Option<&CoarseState>],
         keep: bool,
         cancelled: Cancelled,
-    ) -> Result<(Vec<Vec<f32>>, Vec<Vec<CoarseState>>), ModelError> {
+    ) -> Result<Resumable, ModelError> {
         if let Some(wrong) = latents.iter().find(|z| !z.fits(&self.config)) {
             return Err(shape_error("latent", self.config.dims(), wrong.dims()));
         }
@@ -206,7 +216,7 @@ impl FastGlow {
                 states.push(decoded.kept);
             }
         }
-        Ok((pictures, states))
+        Ok(Resumable { pictures, states })
     }
 
     /// Runs `work` on whole pictures for each thread where they divide evenly, else on all together.
