@@ -16,6 +16,10 @@ pub enum PathPurpose {
     Attributes,
     /// The file that an export writes.
     Export,
+    /// A session to open.
+    OpenSession,
+    /// The file that a session is written to.
+    SaveSession,
 }
 
 impl PathPurpose {
@@ -26,6 +30,8 @@ impl PathPurpose {
             Self::Model => "Open a model",
             Self::Attributes => "Open attributes",
             Self::Export => "Export to",
+            Self::OpenSession => "Open a session",
+            Self::SaveSession => "Save the session",
         }
     }
 }

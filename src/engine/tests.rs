@@ -1,6 +1,8 @@
 //! The engine as the window sees it, with a toy in the model's place. Where the order matters a gate
 //! holds each decode until the test lets it go, so that nothing depends on time.
 
+mod sessions;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -152,6 +154,10 @@ fn word(event: &Event) -> String {
         Event::Inspected { ticket, .. } => format!("n{}", ticket.0),
         Event::ModelOpened(_) => "model".to_owned(),
         Event::AttributesOpened(_) => "attributes".to_owned(),
+        Event::SessionSaved { ticket, .. } => format!("s{}", ticket.0),
+        Event::SessionRead { ticket, .. } => format!("o{}", ticket.0),
+        Event::Forgotten(items) => format!("g{}", items.len()),
+        Event::Inquired { item, .. } => format!("k{}", item.0),
         Event::Queue { waiting } => format!("q{waiting}"),
     }
 }
@@ -534,7 +540,7 @@ fn another_model_encodes_photos_anew_and_keeps_pins_that_fit() {
         .map(word)
         .filter(|w| !w.starts_with('p'))
         .collect();
-    assert_eq!(words.join(" "), "model attributes f#2 e1 c1.0 d1");
+    assert_eq!(words.join(" "), "model attributes f g1 e1 c1.0 d1");
     assert!(message(&events).contains("seed 1, cell 0"));
     let thumbnail = events.iter().find_map(|e| match e {
         Event::Encoded { thumbnail, .. } => Some(thumbnail.width()),

@@ -43,6 +43,7 @@ fn the_first_screens_fill_with_the_real_worker() {
         link: Box::new(move |_wake| link),
         files: Vec::new(),
         model: None,
+        autosave: None,
     };
     let mut harness = Harness::builder()
         .with_size([1280.0, 800.0])
