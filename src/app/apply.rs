@@ -160,7 +160,7 @@ impl State {
             Action::Cancel(ticket) => {
                 self.live.exporting.retain(|(t, _)| *t != ticket);
                 self.live.progress = None;
-                self.log(LogLevel::Info, "cancelled");
+                self.live.cancelled = Some(ticket);
                 return vec![Command::Cancel(ticket)];
             }
 
@@ -343,6 +343,15 @@ impl State {
             if self.selected().is_none() {
                 self.selection = Selection::Cell(0);
             }
+        }
+        self.imports_settled();
+    }
+
+    /// Once nothing is on its way any more, what was selected before does not matter.
+    pub(super) fn imports_settled(&mut self) {
+        let busy = |item: &Item| item.status == ItemStatus::Busy;
+        if !self.items.values().any(busy) {
+            self.before_import = None;
         }
     }
 

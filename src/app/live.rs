@@ -185,6 +185,8 @@ pub struct Live {
     pub progress: Option<Progress>,
     /// Exports under way.
     pub exporting: Vec<(Ticket, PathBuf)>,
+    /// The export that was given up last; the worker confirms it as a failure.
+    pub cancelled: Option<Ticket>,
     /// Messages, newest last.
     pub log: VecDeque<LogLine>,
     /// Those that stand on the screen until they are closed.

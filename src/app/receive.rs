@@ -73,10 +73,7 @@ impl State {
                     it.status = ItemStatus::Ready;
                     it.has_latent = true;
                 }
-                let waiting = |i: &Item| i.status == ItemStatus::Busy;
-                if !self.items.values().any(waiting) {
-                    self.before_import = None;
-                }
+                self.imports_settled();
                 self.item_changed(item);
             }
             Event::Rendered {
@@ -255,7 +252,13 @@ impl State {
         message: String,
     ) -> Vec<Command> {
         let mut commands = Vec::new();
+        let mut level = LogLevel::Error;
         if let Some(ticket) = ticket {
+            let was_cancelled = self.live.cancelled.take_if(|t| *t == ticket).is_some();
+            if was_cancelled {
+                // The person's own wish is no failure.
+                level = LogLevel::Info;
+            }
             let was_opening = self.session.is_opening();
             if self.session_failed(ticket) && was_opening && self.live.model.is_some() {
                 commands = self.first_pins();
@@ -283,7 +286,7 @@ impl State {
                 self.drop_items(&[id]);
             }
         }
-        self.log(LogLevel::Error, message);
+        self.log(level, message);
         commands
     }
 

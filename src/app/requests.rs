@@ -118,13 +118,16 @@ impl State {
 
     /// Tells the trace what is wanted from `now` on. Run after the actions of a frame.
     pub fn trace_wanted(&mut self, now: f64) {
-        let (view, _, recipe) = self.lead();
+        let (view, cell, recipe) = self.lead();
+        let there = recipe
+            .as_ref()
+            .is_some_and(|r| !self.cell_is_stale(view, cell, r));
         for other in [View::Sample, View::Morph, View::Edit] {
             if other != view {
                 self.trace.left(other);
             }
         }
-        self.trace.wanted(view, recipe.as_ref(), now);
+        self.trace.wanted(view, recipe.as_ref(), there, now);
     }
 
     /// Tells the trace what is on the screen `now`; the milliseconds that a change took to get there.

@@ -30,13 +30,13 @@ pub struct Trace {
 
 impl Trace {
     /// Takes note of what a view should show from `now` on. What it wanted when it was first seen is no
-    /// change.
-    pub fn wanted(&mut self, view: View, recipe: Option<&Recipe>, now: f64) {
+    /// change, and neither is what is `there` already: the pointer has moved to another picture.
+    pub fn wanted(&mut self, view: View, recipe: Option<&Recipe>, there: bool, now: f64) {
         let lead = self.leads.entry(view).or_default();
         if lead.wanted.as_ref() == recipe {
             return;
         }
-        if let (Some(recipe), Some(_)) = (recipe, &lead.wanted) {
+        if let (Some(recipe), Some(_), false) = (recipe, &lead.wanted, there) {
             lead.changes.push_back((recipe.clone(), now));
             while lead.changes.len() > ON_THEIR_WAY {
                 lead.changes.pop_front();
@@ -82,9 +82,9 @@ mod tests {
     fn overtaken_values_are_not_counted_and_the_last_one_is() {
         let mut trace = Trace::default();
         let view = View::Edit;
-        trace.wanted(view, Some(&sample(0)), 0.0);
+        trace.wanted(view, Some(&sample(0)), false, 0.0);
         for i in 1..5 {
-            trace.wanted(view, Some(&sample(i)), f64::from(i));
+            trace.wanted(view, Some(&sample(i)), false, f64::from(i));
         }
         assert_eq!(trace.shown(view, Some(&sample(0)), 5.0), None);
         assert_eq!(trace.shown(view, Some(&sample(2)), 5.0), Some(3000.0));
@@ -96,9 +96,11 @@ mod tests {
     #[test]
     fn a_view_that_opens_is_no_delay() {
         let mut trace = Trace::default();
-        trace.wanted(View::Morph, Some(&sample(0)), 0.0);
+        trace.wanted(View::Morph, Some(&sample(0)), false, 0.0);
         assert_eq!(trace.shown(View::Morph, Some(&sample(0)), 9.0), None);
-        trace.wanted(View::Morph, Some(&sample(1)), 10.0);
+        trace.wanted(View::Morph, Some(&sample(2)), true, 9.5);
+        assert_eq!(trace.shown(View::Morph, Some(&sample(2)), 9.6), None);
+        trace.wanted(View::Morph, Some(&sample(1)), false, 10.0);
         trace.left(View::Morph);
         assert_eq!(trace.shown(View::Morph, Some(&sample(1)), 20.0), None);
     }

@@ -16,7 +16,10 @@ use crate::engine::toy::{ToyExporter, ToyReader, open_toy};
 use crate::engine::{Engine, EngineOptions};
 
 /// Lets the window run until `done` holds; the limit is for a worker that never answers.
-fn run_until(harness: &mut Harness<'_, ExplorerApp>, done: impl Fn(&ExplorerApp) -> bool) {
+pub(super) fn run_until(
+    harness: &mut Harness<'_, ExplorerApp>,
+    done: impl Fn(&ExplorerApp) -> bool,
+) {
     for _ in 0..3000 {
         harness.step();
         if done(harness.state()) {
