@@ -173,7 +173,11 @@ impl State {
             Action::Show(dialog) => self.dialog = Some(dialog),
             Action::Close => {
                 if self.dialog.take().is_none() {
-                    self.enlarged = false;
+                    // Messages lie over the picture, so they go first.
+                    if self.live.toasts.is_empty() {
+                        self.enlarged = false;
+                    }
+                    self.live.toasts.clear();
                 }
             }
             Action::SetTheme(theme) => self.settings.theme = theme,

@@ -74,6 +74,17 @@ pub enum Dialog {
     About,
 }
 
+impl Dialog {
+    /// Takes letters that were typed before its field was there.
+    pub fn type_ahead(&mut self, letters: &str) {
+        match self {
+            Self::TypePath { text, .. } => text.push_str(letters),
+            Self::Palette { query, .. } => query.push_str(letters),
+            _ => {}
+        }
+    }
+}
+
 /// The crop dialog.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CropForm {

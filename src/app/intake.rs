@@ -162,6 +162,17 @@ pub fn path_of_text(text: &str) -> Option<PathBuf> {
     }
 }
 
+/// The letters typed in this frame.
+pub fn typed(ctx: &egui::Context) -> String {
+    ctx.input(|input| {
+        let letters = input.events.iter().filter_map(|event| match event {
+            egui::Event::Text(text) => Some(text.as_str()),
+            _ => None,
+        });
+        letters.collect()
+    })
+}
+
 /// What was dropped on the window or pasted into it in this frame.
 pub fn actions_of_input(ctx: &egui::Context) -> Vec<Action> {
     let (dropped, pasted) = ctx.input(|input| {

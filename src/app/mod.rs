@@ -359,10 +359,15 @@ impl eframe::App for ExplorerApp {
         }
         // What changes only where the pointer is needs no second frame, and playing has its own
         // pace; everything else does, since this frame was drawn before it happened.
+        let had_dialog = self.state.dialog.is_some();
         let quiet = |a: &Action| matches!(a, Action::FocusCell(_) | Action::Advance(_));
         let worth_a_frame = !actions.iter().all(quiet);
         for action in actions {
             self.perform(&ctx, action);
+        }
+        if !had_dialog && let Some(dialog) = &mut self.state.dialog {
+            // Somebody who types fast is ahead of the field.
+            dialog.type_ahead(&intake::typed(&ctx));
         }
         let settled = !ctx.input(|i| i.pointer.any_down());
         if settled && !self.state.playback.playing {
@@ -381,11 +386,12 @@ impl eframe::App for ExplorerApp {
                 ctx.request_repaint_after(Duration::from_secs_f64(secs));
             }
         }
-        if let Some(slot) = self.slot.as_mut().filter(|_| self.restoring) {
-            if !self.state.session.is_opening() {
-                self.restoring = false;
-                slot.is_running();
-            }
+        if self.restoring
+            && !self.state.session.is_opening()
+            && let Some(slot) = &mut self.slot
+        {
+            self.restoring = false;
+            slot.is_running();
         }
         if worth_a_frame {
             ctx.request_repaint();

@@ -35,7 +35,10 @@ pub enum Opening {
 /// What the worker is asked to do with a session file.
 #[derive(Clone, Debug)]
 enum Errand {
-    Save { by_itself: bool, contents: Contents },
+    Save {
+        by_itself: bool,
+        contents: Box<Contents>,
+    },
     Open(Opening),
 }
 
@@ -122,7 +125,7 @@ impl State {
         let ticket = Ticket(self.fresh());
         let errand = Errand::Save {
             by_itself,
-            contents: self.contents(),
+            contents: Box::new(self.contents()),
         };
         self.session.errand = Some((ticket, path.clone(), errand));
         vec![Command::SaveSession {
@@ -224,7 +227,7 @@ impl State {
             },
         )) = self.take_errand(ticket)
         {
-            self.session.saved = Some(contents);
+            self.session.saved = Some(*contents);
             if !by_itself {
                 self.remember(path);
                 self.log(LogLevel::Done, format!("saved {}", path.display()));

@@ -73,6 +73,10 @@ fn field_ui(ui: &mut Ui, name: &str, hint: &str, text: &mut String) -> (bool, bo
     let entered = response.lost_focus() && ui.input(|i| i.key_pressed(Key::Enter));
     if !response.has_focus() && !response.lost_focus() && ui.memory(|m| m.focused().is_none()) {
         response.request_focus();
+        // The focus comes with the next frame; what is typed in this one must not be lost.
+        let letters = intake::typed(ui.ctx());
+        text.push_str(&letters);
+        return (!letters.is_empty(), entered);
     }
     (response.changed(), entered)
 }

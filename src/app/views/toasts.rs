@@ -8,6 +8,10 @@ use crate::app::theme;
 use crate::app::widgets::Cx;
 use crate::app::widgets::icons::{Icon, icon_button_ui, note_ui};
 
+/// Seconds that a message stands by itself; the log keeps it.
+const SECONDS: f64 = 15.0;
+/// Room for the controls and the status bar, which stay free.
+const BOTTOM: f32 = 136.0;
 /// Widest message.
 const WIDTH: f32 = 380.0;
 
@@ -22,7 +26,8 @@ pub fn toasts_ui(ctx: &Context, cx: &mut Cx<'_>) {
         0.0
     };
     // Over the work area, so that neither figures nor the shelf are covered.
-    let corner = vec2(-inspector - theme::GROUP_GAP, -44.0);
+    let corner = vec2(-inspector - theme::GROUP_GAP, -BOTTOM);
+    let now = ctx.input(|i| i.time);
     Area::new(Id::unique("toasts"))
         .order(Order::Foreground)
         .anchor(Align2::RIGHT_BOTTOM, corner)
@@ -33,6 +38,16 @@ pub fn toasts_ui(ctx: &Context, cx: &mut Cx<'_>) {
                 let frame = egui::Frame::popup(&ctx.global_style())
                     .corner_radius(theme::WINDOW_ROUNDING)
                     .inner_margin(10);
+                // Counted from the first frame that shows it.
+                let id = Id::unique("toast").with(&line.text);
+                let since = ctx.data_mut(|d| *d.get_temp_mut_or(id, now));
+                let left = SECONDS - (now - since);
+                if left <= 0.0 {
+                    ctx.data_mut(|d| d.remove::<f64>(id));
+                    cx.actions.push(Action::CloseToast(at));
+                } else {
+                    ctx.request_repaint_after_secs(left as f32);
+                }
                 frame.show(ui, |ui| {
                     ui.set_width(width);
                     ui.horizontal_top(|ui| {
@@ -43,10 +58,11 @@ pub fn toasts_ui(ctx: &Context, cx: &mut Cx<'_>) {
                         });
                         let layout = egui::Layout::right_to_left(egui::Align::Min);
                         ui.with_layout(layout, |ui| {
-                            let tip = "Close this message (Ctrl+L shows all)";
+                            let tip = "Close this message (Esc); Ctrl+L shows all";
                             let close =
                                 icon_button_ui(ui, true, Icon::Remove, "Close message", tip);
                             if close.clicked() {
+                                ctx.data_mut(|d| d.remove::<f64>(id));
                                 cx.actions.push(Action::CloseToast(at));
                             }
                         });
