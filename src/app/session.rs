@@ -293,6 +293,7 @@ impl State {
             }
             Opening::Restored { .. } => std::mem::take(&mut self.doc.shelf),
         };
+        let has_newer = !kept.is_empty();
         let framings: HashMap<ItemId, Framing> = part.framings.into_iter().collect();
         let mut ids = HashMap::new();
         let mut items = Vec::new();
@@ -321,7 +322,7 @@ impl State {
         self.tab = part.tab;
         self.enlarged = false;
         self.dialog = None;
-        if opening == Opening::Asked || self.selected().is_none() {
+        if !has_newer || self.selected().is_none() {
             self.selection = match self.tab {
                 Tab::Morph if self.doc.morph.path_keys().is_some() => Selection::Morph,
                 Tab::Edit if self.doc.edit.base.is_some() => Selection::Edit,

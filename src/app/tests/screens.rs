@@ -59,7 +59,10 @@ fn draw_the_readme_screenshot() {
             !state.cell_is_stale(View::Sample, cell, &recipe)
         });
         let selected = state.selected().map(|n| n.recipe);
-        sample.is_some() && fresh && selected.is_some_and(|r| state.inspection_of(&r).is_some())
+        let idle = state.live.waiting == 0 && state.doc.shelf.iter().all(|e| state.is_ready(e.id));
+        idle && sample.is_some()
+            && fresh
+            && selected.is_some_and(|r| state.inspection_of(&r).is_some())
     });
     harness.run();
     harness.render().unwrap().save(path).unwrap();
