@@ -94,6 +94,14 @@ pub enum Action {
     OpenExport(ExportSource),
     /// Write the file that the open export dialog describes.
     Export,
+    /// Write the session to a file.
+    SaveSession(PathBuf),
+    /// Open a session.
+    OpenSession(PathBuf),
+    /// An empty shelf and fresh tabs.
+    NewSession,
+    /// Close a message on the screen, by its place.
+    CloseToast(usize),
     /// Give up the imports that are not done.
     CancelImports,
     /// Give up a request.

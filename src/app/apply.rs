@@ -1,10 +1,11 @@
 //! What a person's wishes do to the [`State`]. Pure: no window, no files, no clock.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::action::Action;
-use super::dialog::{CropForm, Dialog, ExportForm};
+use super::dialog::{CropForm, Dialog, ExportForm, PathPurpose};
 use super::export;
+use super::session::Opening;
 use super::state::{
     Document, Item, ItemStatus, LogLevel, MAX_KEYS, Named, Origin, PlayMode, Selection, ShelfEntry,
     State, Tab, Variation,
@@ -18,10 +19,16 @@ impl State {
     /// The first commands of a run.
     pub fn start(&mut self, model: Option<PathBuf>, files: Vec<PathBuf>) -> Vec<Command> {
         self.live.opening = true;
+        self.session.model_given = model.is_some();
         let mut commands = vec![Command::OpenModel(model)];
+        if let (Some(crashed), Some(path)) = (self.session.restore, self.session.autosave.clone()) {
+            commands.extend(self.open_session(path, Opening::Restored { crashed }));
+        }
         if !files.is_empty() {
-            let sources = files.into_iter().map(PictureSource::Path).collect();
-            commands.extend(self.import(sources));
+            let paths = super::intake::actions_of_paths(PathPurpose::Pictures, files);
+            for action in paths {
+                commands.extend(self.apply(action));
+            }
         }
         self.history.reset(&self.doc);
         commands
@@ -153,16 +160,24 @@ impl State {
             Action::Cancel(ticket) => {
                 self.live.exporting.retain(|(t, _)| *t != ticket);
                 self.live.progress = None;
-                self.log(LogLevel::Info, "cancelled");
+                self.live.cancelled = Some(ticket);
                 return vec![Command::Cancel(ticket)];
             }
 
             Action::CancelImports => return self.cancel_imports(),
+            Action::SaveSession(path) => return self.save_session(path),
+            Action::OpenSession(path) => return self.open_session(path, Opening::Asked),
+            Action::NewSession => return self.new_session(),
+            Action::CloseToast(at) => drop(self.live.toasts.remove(at)),
 
             Action::Show(dialog) => self.dialog = Some(dialog),
             Action::Close => {
                 if self.dialog.take().is_none() {
-                    self.enlarged = false;
+                    // Messages lie over the picture, so they go first.
+                    if self.live.toasts.is_empty() {
+                        self.enlarged = false;
+                    }
+                    self.live.toasts.clear();
                 }
             }
             Action::SetTheme(theme) => self.settings.theme = theme,
@@ -236,14 +251,7 @@ impl State {
 
     fn add(&mut self, origin: Origin, name: String) -> ItemId {
         let id = ItemId(self.fresh());
-        let item = Item {
-            origin,
-            status: ItemStatus::Busy,
-            thumbnail: None,
-            inspection: None,
-            photo: None,
-        };
-        self.items.insert(id, item);
+        self.items.insert(id, Item::new(origin));
         self.doc.shelf.push(ShelfEntry { id, name });
         id
     }
@@ -259,13 +267,22 @@ impl State {
 
     fn import(&mut self, sources: Vec<PictureSource>) -> Vec<Command> {
         let mut commands = Vec::with_capacity(sources.len());
+        if self.before_import.is_none() {
+            self.before_import = Some(self.selection);
+        }
         for source in sources {
             let item = self.add(Origin::Photo, name_of_source(&source));
             self.selection = Selection::Item(item);
-            commands.push(Command::Import {
-                item,
-                source,
-                crop: None,
+            commands.push(match source {
+                // It may be one of our own, which says what it was made of.
+                PictureSource::Path(path) if may_carry_settings(&path) => {
+                    Command::Inquire { item, path }
+                }
+                source => Command::Import {
+                    item,
+                    source,
+                    crop: None,
+                },
             });
         }
         if !commands.is_empty() {
@@ -274,7 +291,8 @@ impl State {
         commands
     }
 
-    fn remove(&mut self, id: ItemId) -> Vec<Command> {
+    /// Takes an item off the shelf, and out of everything that stands on it.
+    fn detach(&mut self, id: ItemId) {
         self.doc.shelf.retain(|e| e.id != id);
         let uses = |named: &Named| mentions(&named.recipe, id);
         for key in &mut self.doc.morph.keys {
@@ -292,6 +310,10 @@ impl State {
         if self.selection == Selection::Item(id) {
             self.selection = Selection::None;
         }
+    }
+
+    fn remove(&mut self, id: ItemId) -> Vec<Command> {
+        self.detach(id);
         // The latent stays in the worker for a while, so that undo can bring the item back.
         self.removed.push_back(id);
         let mut forgotten = Vec::new();
@@ -310,6 +332,33 @@ impl State {
         }
     }
 
+    /// Items that came to nothing leave without a trace, as if they had never been asked for.
+    pub(super) fn drop_items(&mut self, gone: &[ItemId]) {
+        let selected = matches!(self.selection, Selection::Item(id) if gone.contains(&id));
+        for id in gone {
+            self.detach(*id);
+            self.items.remove(id);
+            self.removed.retain(|r| r != id);
+        }
+        self.history.forget(gone);
+        self.history.amend(&self.doc);
+        if selected {
+            self.selection = self.before_import.unwrap_or_default();
+            if self.selected().is_none() {
+                self.selection = Selection::Cell(0);
+            }
+        }
+        self.imports_settled();
+    }
+
+    /// Once nothing is on its way any more, what was selected before does not matter.
+    pub(super) fn imports_settled(&mut self) {
+        let busy = |item: &Item| item.status == ItemStatus::Busy;
+        if !self.items.values().any(busy) {
+            self.before_import = None;
+        }
+    }
+
     /// Photos that have no latent yet leave the shelf; the worker drops them from its queue.
     fn cancel_imports(&mut self) -> Vec<Command> {
         let busy: Vec<ItemId> = (self.items.iter())
@@ -324,6 +373,7 @@ impl State {
         if self.selected().is_none() {
             self.selection = Selection::Cell(0);
         }
+        self.history.forget(&busy);
         self.history.amend(&self.doc);
         self.live.progress = None;
         self.log(LogLevel::Info, "cancelled");
@@ -418,22 +468,42 @@ impl State {
 
 /// Whether a recipe stands on a shelf item.
 pub fn mentions(recipe: &Recipe, id: ItemId) -> bool {
+    stands_on(recipe, &|item| item == id)
+}
+
+/// Whether a recipe stands on any shelf item.
+pub fn mentions_any(recipe: &Recipe) -> bool {
+    stands_on(recipe, &|_| true)
+}
+
+fn stands_on(recipe: &Recipe, wanted: &impl Fn(ItemId) -> bool) -> bool {
     match recipe {
-        Recipe::Item(item) => *item == id,
+        Recipe::Item(item) => wanted(*item),
         Recipe::Sample { .. } => false,
-        Recipe::Morph { keys, .. } => keys.iter().any(|key| mentions(key, id)),
+        Recipe::Morph { keys, .. } => keys.iter().any(|key| stands_on(key, wanted)),
         Recipe::Edited { base, .. } | Recipe::Varied { base, .. } | Recipe::Scaled { base, .. } => {
-            mentions(base, id)
+            stands_on(base, wanted)
         }
     }
 }
 
+/// The endings of pictures that carry settings where this program wrote them.
+fn may_carry_settings(path: &Path) -> bool {
+    let ending = path.extension().map(|e| e.to_ascii_lowercase());
+    ending.is_some_and(|e| e == "png" || e == "apng")
+}
+
+/// A file as people call it.
+pub(super) fn name_of_path(path: &Path) -> String {
+    path.file_name().map_or_else(
+        || path.display().to_string(),
+        |n| n.to_string_lossy().into_owned(),
+    )
+}
+
 fn name_of_source(source: &PictureSource) -> String {
     match source {
-        PictureSource::Path(path) => path.file_name().map_or_else(
-            || path.display().to_string(),
-            |n| n.to_string_lossy().into_owned(),
-        ),
+        PictureSource::Path(path) => name_of_path(path),
         PictureSource::Bytes { name, .. } => name.clone(),
         PictureSource::Rgba { .. } => "Pasted picture".to_owned(),
     }

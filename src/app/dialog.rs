@@ -16,6 +16,10 @@ pub enum PathPurpose {
     Attributes,
     /// The file that an export writes.
     Export,
+    /// A session to open.
+    OpenSession,
+    /// The file that a session is written to.
+    SaveSession,
 }
 
 impl PathPurpose {
@@ -26,6 +30,8 @@ impl PathPurpose {
             Self::Model => "Open a model",
             Self::Attributes => "Open attributes",
             Self::Export => "Export to",
+            Self::OpenSession => "Open a session",
+            Self::SaveSession => "Save the session",
         }
     }
 }
@@ -66,6 +72,17 @@ pub enum Dialog {
     Log,
     /// What this is.
     About,
+}
+
+impl Dialog {
+    /// Takes letters that were typed before its field was there.
+    pub fn type_ahead(&mut self, letters: &str) {
+        match self {
+            Self::TypePath { text, .. } => text.push_str(letters),
+            Self::Palette { query, .. } => query.push_str(letters),
+            _ => {}
+        }
+    }
 }
 
 /// The crop dialog.

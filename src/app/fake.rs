@@ -128,7 +128,21 @@ impl FakeEngine {
                 });
             }
             Command::OpenAttributes(_) => self.say(Event::AttributesOpened(attributes())),
-            Command::Cancel(_) => {}
+            Command::Inquire { item, path } => self.say(Event::Inquired {
+                item: *item,
+                path: path.clone(),
+                settings: crate::export::read_settings(path),
+            }),
+            Command::SaveSession { ticket, path, .. } => self.say(Event::SessionSaved {
+                ticket: *ticket,
+                path: path.clone(),
+            }),
+            Command::OpenSession { ticket, .. } => self.say(Event::Failed {
+                ticket: Some(*ticket),
+                item: None,
+                message: "the session cannot be read".to_owned(),
+            }),
+            Command::ImportLatents { .. } | Command::Cancel(_) => {}
         }
     }
 

@@ -1,6 +1,7 @@
 //! Undo and redo: whole documents, which are small.
 
 use super::state::Document;
+use crate::engine::message::ItemId;
 
 /// Most documents kept.
 const CAPACITY: usize = 200;
@@ -39,6 +40,19 @@ impl History {
     /// Replaces the present document without a step: for changes that nobody made by hand.
     pub fn amend(&mut self, doc: &Document) {
         self.present = doc.clone();
+    }
+
+    /// Takes items out of every document: they came to nothing, and undo cannot bring them back.
+    pub fn forget(&mut self, gone: &[ItemId]) {
+        let all = self.past.iter_mut().chain(&mut self.future);
+        for doc in all.chain([&mut self.present]) {
+            doc.shelf.retain(|entry| !gone.contains(&entry.id));
+        }
+        // A step that did nothing else would do nothing now.
+        self.past.dedup();
+        while self.past.last() == Some(&self.present) {
+            self.past.pop();
+        }
     }
 
     /// Whether there is something to undo.

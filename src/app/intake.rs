@@ -1,6 +1,6 @@
 //! Files and pictures on their way in: the system's file dialog, drops, the clipboard.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -39,7 +39,11 @@ pub fn browse(
                 .add_filter("safetensors", &[MODEL_ENDING])
                 .pick_file()
                 .map(|path| vec![path]),
-            PathPurpose::Export => {
+            PathPurpose::OpenSession => dialog
+                .add_filter("Sessions", &["json"])
+                .pick_file()
+                .map(|path| vec![path]),
+            PathPurpose::Export | PathPurpose::SaveSession => {
                 let mut dialog = dialog;
                 if let Some(folder) = suggestion.parent() {
                     dialog = dialog.set_directory(folder);
@@ -66,7 +70,11 @@ pub fn browse(
 }
 
 /// What an answer of the file dialog leads to. Exports are handled by the dialog itself.
-pub fn actions_of_answer(answer: PathsChosen, open: Option<&Dialog>) -> Vec<Action> {
+pub fn actions_of_answer(
+    answer: PathsChosen,
+    open: Option<&Dialog>,
+    suggestion: &Path,
+) -> Vec<Action> {
     let PathsChosen {
         purpose,
         paths,
@@ -92,7 +100,7 @@ pub fn actions_of_answer(answer: PathsChosen, open: Option<&Dialog>) -> Vec<Acti
         Some(paths) => actions_of_paths(purpose, paths),
         None if at_once && open.is_none() => vec![Action::Show(Dialog::TypePath {
             purpose,
-            text: String::new(),
+            text: suggestion.display().to_string(),
             note: "the system shows no file dialog; type the path instead".to_owned(),
         })],
         None => Vec::new(),
@@ -104,11 +112,15 @@ pub fn actions_of_paths(purpose: PathPurpose, paths: Vec<PathBuf>) -> Vec<Action
     let mut paths = paths.into_iter();
     match purpose {
         PathPurpose::Pictures => {
-            let (models, pictures): (Vec<PathBuf>, Vec<PathBuf>) = paths.partition(|path| {
-                path.extension()
-                    .is_some_and(|e| e.eq_ignore_ascii_case(MODEL_ENDING))
-            });
+            let (sessions, rest): (Vec<PathBuf>, Vec<PathBuf>) =
+                paths.partition(|path| super::session::is_session(path));
+            let (models, pictures): (Vec<PathBuf>, Vec<PathBuf>) =
+                rest.into_iter().partition(|path| {
+                    path.extension()
+                        .is_some_and(|e| e.eq_ignore_ascii_case(MODEL_ENDING))
+                });
             let mut actions = Vec::new();
+            actions.extend(sessions.into_iter().map(Action::OpenSession));
             // Somebody who drops a weight file on the window means to open it.
             actions.extend(models.into_iter().map(|path| Action::OpenModel(Some(path))));
             if !pictures.is_empty() {
@@ -127,6 +139,8 @@ pub fn actions_of_paths(purpose: PathPurpose, paths: Vec<PathBuf>) -> Vec<Action
             .map(Action::OpenAttributes)
             .into_iter()
             .collect(),
+        PathPurpose::OpenSession => paths.next().map(Action::OpenSession).into_iter().collect(),
+        PathPurpose::SaveSession => paths.next().map(Action::SaveSession).into_iter().collect(),
         PathPurpose::Export => Vec::new(),
     }
 }
@@ -146,6 +160,17 @@ pub fn path_of_text(text: &str) -> Option<PathBuf> {
         (Some(rest), Some(dirs)) => Some(dirs.home_dir().join(rest)),
         _ => Some(PathBuf::from(text)),
     }
+}
+
+/// The letters typed in this frame.
+pub fn typed(ctx: &egui::Context) -> String {
+    ctx.input(|input| {
+        let letters = input.events.iter().filter_map(|event| match event {
+            egui::Event::Text(text) => Some(text.as_str()),
+            _ => None,
+        });
+        letters.collect()
+    })
 }
 
 /// What was dropped on the window or pasted into it in this frame.
@@ -204,11 +229,11 @@ mod tests {
             paths: None,
             at_once,
         };
-        let actions = actions_of_answer(answer(true), None);
+        let actions = actions_of_answer(answer(true), None, Path::new(""));
         assert!(
             matches!(&actions[..], [Action::Show(Dialog::TypePath { note, .. })] if !note.is_empty())
         );
-        assert!(actions_of_answer(answer(false), None).is_empty());
+        assert!(actions_of_answer(answer(false), None, Path::new("")).is_empty());
     }
 
     #[test]

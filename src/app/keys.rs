@@ -47,6 +47,13 @@ pub const ENTRIES: &[Entry] = entries! {
         "Type a path…", ctrl_shift(Key::O), |_| Some(type_path(PathPurpose::Pictures));
         "Open pictures…", ctrl(Key::O), |_| Some(Action::Browse(PathPurpose::Pictures));
         "Paste picture", None, |_| Some(Action::Paste);
+        "Save session as…", ctrl_shift(Key::S), |_| Some(Action::Browse(PathPurpose::SaveSession));
+        "Save session…", ctrl(Key::S), |s| Some(match &s.session.path {
+            Some(path) => Action::SaveSession(path.clone()),
+            None => Action::Browse(PathPurpose::SaveSession),
+        });
+        "Open session…", None, |_| Some(Action::Browse(PathPurpose::OpenSession));
+        "New session", None, |_| Some(Action::NewSession);
         "Export…", ctrl(Key::E), |s| Some(Action::OpenExport(export_source(s)));
         "Open model…", None, |_| Some(Action::Browse(PathPurpose::Model));
         "Type the path of a model…", None, |_| Some(type_path(PathPurpose::Model));

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use image::RgbImage;
 
+use super::session::Framing;
 use crate::engine::message::{
     AttributeInfo, CropSquare, Inspection, ModelInfo, Recipe, Ticket, View,
 };
@@ -69,6 +70,25 @@ pub struct Item {
     pub inspection: Option<Inspection>,
     /// The source picture, for photos.
     pub photo: Option<Photo>,
+    /// How it was framed at first, for a photo from a session.
+    pub framing: Option<Framing>,
+    /// Whether the worker has a latent for it, whatever it is busy with now.
+    pub has_latent: bool,
+}
+
+impl Item {
+    /// An item that the worker was told of just now.
+    pub fn new(origin: Origin) -> Self {
+        Self {
+            origin,
+            status: ItemStatus::Busy,
+            thumbnail: None,
+            inspection: None,
+            photo: None,
+            framing: None,
+            has_latent: false,
+        }
+    }
 }
 
 /// A picture in a cell, and what it shows.
@@ -109,9 +129,14 @@ pub enum LogLevel {
     Info,
     /// Something was done.
     Done,
+    /// Something that should be read.
+    Notice,
     /// Something failed.
     Error,
 }
+
+/// Messages that stand on the screen at once.
+const TOASTS: usize = 3;
 
 /// A line of the message log.
 #[derive(Clone, Debug)]
@@ -160,6 +185,21 @@ pub struct Live {
     pub progress: Option<Progress>,
     /// Exports under way.
     pub exporting: Vec<(Ticket, PathBuf)>,
+    /// The export that was given up last; the worker confirms it as a failure.
+    pub cancelled: Option<Ticket>,
     /// Messages, newest last.
     pub log: VecDeque<LogLine>,
+    /// Those that stand on the screen until they are closed.
+    pub toasts: VecDeque<LogLine>,
+}
+
+impl Live {
+    /// Puts a message on the screen. What stands there already is not said twice, and old ones give way.
+    pub(super) fn toast(&mut self, line: LogLine) {
+        self.toasts.retain(|l| l.text != line.text);
+        self.toasts.push_back(line);
+        while self.toasts.len() > TOASTS {
+            self.toasts.pop_front();
+        }
+    }
 }

@@ -7,6 +7,7 @@
 
 pub mod action;
 mod apply;
+pub mod autosave;
 pub mod dialog;
 pub mod document;
 pub mod export;
@@ -16,9 +17,13 @@ pub mod intake;
 pub mod keys;
 pub mod live;
 mod receive;
+mod remade;
+pub mod replay;
 pub mod requests;
+pub mod session;
 pub mod state;
 pub mod theme;
+pub mod trace;
 pub mod views;
 pub mod widgets;
 
@@ -29,7 +34,7 @@ mod tests;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crossbeam_channel::{Receiver, Sender, TryRecvError};
 use eframe::{APP_KEY, CreationContext, Frame, Storage};
@@ -38,7 +43,8 @@ use egui::{Context, Ui, ViewportBuilder, ViewportCommand};
 use crate::engine::EngineLink;
 use crate::engine::message::{Command, Recipe, View};
 use action::Action;
-use dialog::{Dialog, ExportFormat, PathsChosen};
+use autosave::{Before, Slot};
+use dialog::{Dialog, ExportFormat, PathPurpose, PathsChosen};
 use state::{LogLevel, State};
 use theme::Tokens;
 use widgets::Cx;
@@ -58,6 +64,8 @@ pub struct AppOptions {
     pub files: Vec<PathBuf>,
     /// The model to open; `None` is the shipped one.
     pub model: Option<PathBuf>,
+    /// Folder for the session that is saved by itself; `None` saves none.
+    pub autosave: Option<PathBuf>,
 }
 
 /// The window could not be opened.
@@ -100,6 +108,35 @@ pub fn run(options: AppOptions) -> Result<(), AppError> {
     .map_err(app_error)
 }
 
+/// A place for the session that is saved by itself; what the last run left there is brought back.
+fn take_slot(folder: Option<&Path>, state: &mut State) -> Option<Slot> {
+    let slot = match Slot::take(folder?) {
+        Ok(slot) => slot?,
+        Err(error) => {
+            let folder = folder.unwrap_or(Path::new("")).display();
+            let text = format!("sessions cannot be saved by themselves ({error}): {folder}");
+            state.log(LogLevel::Info, text);
+            return None;
+        }
+    };
+    state.session.autosave = Some(slot.session.clone());
+    state.session.restore = match slot.before {
+        Before::Nothing => None,
+        Before::Ended => Some(false),
+        Before::Crashed => Some(true),
+        Before::SetAside => {
+            let folder = slot.session.with_file_name("");
+            let text = format!(
+                "the last session could not be brought back twice in a row; it was set aside: {}",
+                folder.display()
+            );
+            state.log(LogLevel::Notice, text);
+            None
+        }
+    };
+    Some(slot)
+}
+
 fn check_display(needs_variable: bool, set: impl Fn(&str) -> bool) -> Result<(), AppError> {
     let names = ["WAYLAND_DISPLAY", "WAYLAND_SOCKET", "DISPLAY"];
     if needs_variable && !names.into_iter().any(set) {
@@ -129,7 +166,16 @@ pub struct ExplorerApp {
     paths_in: Receiver<PathsChosen>,
     /// Whether the worker has gone; said once.
     worker_gone: bool,
+    /// Where the session is saved by itself.
+    slot: Option<Slot>,
+    /// Whether the last run's session is still being brought back.
+    restoring: bool,
+    /// The clock of the trace and of saving.
+    started: Instant,
 }
+
+/// How long a window that closes waits for its session to be on the disk.
+const LAST_SAVE: Duration = Duration::from_secs(3);
 
 impl ExplorerApp {
     /// Sets the window up, starts the worker and sends it the first commands.
@@ -151,6 +197,7 @@ impl ExplorerApp {
                 .map(Path::to_path_buf)
                 .or_else(|| std::env::current_dir().ok());
         }
+        let slot = take_slot(options.autosave.as_deref(), &mut state);
         let link = (options.link)(Arc::clone(&wake));
         let (paths_out, paths_in) = crossbeam_channel::unbounded();
         let commands = state.start(options.model, options.files);
@@ -162,6 +209,9 @@ impl ExplorerApp {
             paths_out,
             paths_in,
             worker_gone: false,
+            restoring: slot.is_some(),
+            slot,
+            started: Instant::now(),
         };
         app.send(commands);
         app
@@ -204,10 +254,7 @@ impl ExplorerApp {
     fn perform(&mut self, ctx: &Context, action: Action) {
         match action {
             Action::Browse(purpose) => {
-                let suggestion = match &self.state.dialog {
-                    Some(Dialog::Export(form)) => PathBuf::from(&form.path),
-                    _ => PathBuf::new(),
-                };
+                let suggestion = self.suggestion(purpose);
                 let (out, wake) = (self.paths_out.clone(), Arc::clone(&self.wake));
                 if let Err(error) = intake::browse(purpose, suggestion, out, wake) {
                     let text = format!("the file dialog could not be started: {error}");
@@ -230,6 +277,15 @@ impl ExplorerApp {
                 let commands = self.state.apply(action);
                 self.send(commands);
             }
+        }
+    }
+
+    /// The path that a dialog for saving begins with.
+    fn suggestion(&self, purpose: PathPurpose) -> PathBuf {
+        match (purpose, &self.state.dialog) {
+            (PathPurpose::SaveSession, _) => session::suggestion(&self.state),
+            (_, Some(Dialog::Export(form))) => PathBuf::from(&form.path),
+            _ => PathBuf::new(),
         }
     }
 
@@ -271,7 +327,9 @@ impl eframe::App for ExplorerApp {
     fn logic(&mut self, ctx: &Context, _frame: &mut Frame) {
         self.take_events();
         while let Ok(answer) = self.paths_in.try_recv() {
-            for action in intake::actions_of_answer(answer, self.state.dialog.as_ref()) {
+            let suggestion = self.suggestion(answer.purpose);
+            for action in intake::actions_of_answer(answer, self.state.dialog.as_ref(), &suggestion)
+            {
                 self.perform(ctx, action);
             }
         }
@@ -280,6 +338,7 @@ impl eframe::App for ExplorerApp {
 
     fn ui(&mut self, ui: &mut Ui, _frame: &mut Frame) {
         let ctx = ui.ctx().clone();
+        let now = self.started.elapsed().as_secs_f64();
         let mut actions = intake::actions_of_input(&ctx);
         actions.extend(keys::actions_of_keys(&ctx, &self.state));
         self.textures.begin_frame(self.state.settings.smooth);
@@ -300,10 +359,15 @@ impl eframe::App for ExplorerApp {
         }
         // What changes only where the pointer is needs no second frame, and playing has its own
         // pace; everything else does, since this frame was drawn before it happened.
+        let had_dialog = self.state.dialog.is_some();
         let quiet = |a: &Action| matches!(a, Action::FocusCell(_) | Action::Advance(_));
         let worth_a_frame = !actions.iter().all(quiet);
         for action in actions {
             self.perform(&ctx, action);
+        }
+        if !had_dialog && let Some(dialog) = &mut self.state.dialog {
+            // Somebody who types fast is ahead of the field.
+            dialog.type_ahead(&intake::typed(&ctx));
         }
         let settled = !ctx.input(|i| i.pointer.any_down());
         if settled && !self.state.playback.playing {
@@ -311,6 +375,24 @@ impl eframe::App for ExplorerApp {
         }
         let commands = self.state.sync(settled);
         self.send(commands);
+        // What this frame painted was on the screen before the actions above; what they ask for begins
+        // with this frame's input.
+        self.state.trace_shown(self.started.elapsed().as_secs_f64());
+        self.state.trace_wanted(now);
+        if settled && !self.state.playback.playing {
+            let (commands, again) = self.state.autosave(now);
+            self.send(commands);
+            if let Some(secs) = again {
+                ctx.request_repaint_after(Duration::from_secs_f64(secs));
+            }
+        }
+        if self.restoring
+            && !self.state.session.is_opening()
+            && let Some(slot) = &mut self.slot
+        {
+            self.restoring = false;
+            slot.is_running();
+        }
         if worth_a_frame {
             ctx.request_repaint();
         }
@@ -318,6 +400,22 @@ impl eframe::App for ExplorerApp {
 
     fn save(&mut self, storage: &mut dyn Storage) {
         eframe::set_value(storage, APP_KEY, &self.state);
+    }
+
+    fn on_exit(&mut self) {
+        let commands = self.state.last_save();
+        self.send(commands);
+        // The window is gone already; this only keeps the worker alive until the file is whole.
+        let deadline = Instant::now() + LAST_SAVE;
+        while self.state.is_saving() {
+            match self.link.events.recv_deadline(deadline) {
+                Ok(event) => drop(self.state.receive(event)),
+                Err(_) => break,
+            }
+        }
+        if let Some(slot) = &mut self.slot {
+            slot.end();
+        }
     }
 
     fn persist_egui_memory(&self) -> bool {

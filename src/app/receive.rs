@@ -1,10 +1,11 @@
 //! What the worker's answers do to the [`State`].
 
+use super::session::Framing;
 use super::state::{
     Flight, Item, ItemStatus, Live, LogLevel, Named, Origin, Photo, Progress, Shown, State,
     ViewState,
 };
-use crate::engine::message::{Command, CropSquare, Event, ItemId, ModelInfo, Recipe, Ticket, View};
+use crate::engine::message::{Command, Event, ItemId, ModelInfo, Recipe, Ticket, View};
 
 /// Decode times kept for the status bar.
 const TIMES_KEPT: usize = 48;
@@ -18,6 +19,19 @@ impl State {
     pub fn receive(&mut self, event: Event) -> Vec<Command> {
         match event {
             Event::ModelOpened(info) => return self.model_opened(*info),
+            Event::SessionSaved { ticket, path } => self.session_saved(ticket, &path),
+            Event::SessionRead {
+                ticket,
+                path,
+                session,
+                latents,
+            } => return self.session_read(ticket, path, *session, latents),
+            Event::Forgotten(items) => self.drop_items(&items),
+            Event::Inquired {
+                item,
+                path,
+                settings,
+            } => return self.inquired(item, path, settings.as_deref()),
             Event::AttributesOpened(attributes) => {
                 let known = |name: &String| attributes.iter().any(|a| a.name == *name);
                 self.doc.edit.amounts.retain(|name, _| known(name));
@@ -34,13 +48,16 @@ impl State {
             } => {
                 let preview = self.picture(preview, 0);
                 if let Some(it) = self.items.get_mut(&item) {
-                    let proposal: CropSquare = it.photo.as_ref().map_or(crop, |p| p.proposal);
+                    let framing = it.framing.unwrap_or(Framing {
+                        proposal: it.photo.as_ref().map_or(crop, |p| p.proposal),
+                        face_found,
+                    });
                     it.photo = Some(Photo {
                         preview,
                         size,
                         crop,
-                        proposal,
-                        face_found,
+                        proposal: framing.proposal,
+                        face_found: framing.face_found,
                     });
                 }
             }
@@ -54,7 +71,9 @@ impl State {
                     it.thumbnail = Some(picture);
                     it.inspection = Some(inspection);
                     it.status = ItemStatus::Ready;
+                    it.has_latent = true;
                 }
+                self.imports_settled();
                 self.item_changed(item);
             }
             Event::Rendered {
@@ -116,13 +135,14 @@ impl State {
                 ticket,
                 item,
                 message,
-            } => self.failed(ticket, item, message),
+            } => return self.failed(ticket, item, message),
         }
         Vec::new()
     }
 
     fn model_opened(&mut self, info: ModelInfo) -> Vec<Command> {
-        if self.live.model.is_some() {
+        let keep_amounts = std::mem::take(&mut self.session.keep_amounts);
+        if self.live.model.is_some() && !keep_amounts {
             // Directions belong to the model they were found with.
             self.doc.edit.amounts.clear();
         }
@@ -133,6 +153,7 @@ impl State {
         // Every earlier answer is void: what is on its way will not come, what is shown is old.
         self.live = Live {
             log: std::mem::take(&mut self.live.log),
+            toasts: std::mem::take(&mut self.live.toasts),
             exporting: std::mem::take(&mut self.live.exporting),
             ..Live::default()
         };
@@ -141,6 +162,21 @@ impl State {
             format!("opened {} on {}", info.name, info.device),
         );
         self.live.model = Some(info);
+        for item in self.items.values_mut() {
+            // The worker makes every latent anew, or says that it cannot.
+            item.status = ItemStatus::Busy;
+            item.has_latent = false;
+        }
+        let mut commands = Vec::new();
+        if !self.session.is_opening() {
+            commands = self.first_pins();
+        }
+        self.history.amend(&self.doc);
+        commands
+    }
+
+    /// Samples on a shelf that has none, so that there is something to begin with.
+    pub(super) fn first_pins(&mut self) -> Vec<Command> {
         let has_samples = self.items.values().any(|i| i.origin == Origin::Sample);
         let mut commands = Vec::new();
         if !has_samples {
@@ -209,8 +245,24 @@ impl State {
         }
     }
 
-    fn failed(&mut self, ticket: Option<Ticket>, item: Option<ItemId>, message: String) {
+    fn failed(
+        &mut self,
+        ticket: Option<Ticket>,
+        item: Option<ItemId>,
+        message: String,
+    ) -> Vec<Command> {
+        let mut commands = Vec::new();
+        let mut level = LogLevel::Error;
         if let Some(ticket) = ticket {
+            let was_cancelled = self.live.cancelled.take_if(|t| *t == ticket).is_some();
+            if was_cancelled {
+                // The person's own wish is no failure.
+                level = LogLevel::Info;
+            }
+            let was_opening = self.session.is_opening();
+            if self.session_failed(ticket) && was_opening && self.live.model.is_some() {
+                commands = self.first_pins();
+            }
             self.live.exporting.retain(|(t, _)| *t != ticket);
             self.clear_progress(ticket);
             for view in self.live.views.values_mut() {
@@ -224,10 +276,18 @@ impl State {
         } else if item.is_none() {
             self.live.opening = false;
         }
-        if let Some(it) = item.and_then(|id| self.items.get_mut(&id)) {
-            it.status = ItemStatus::Failed(message.clone());
+        if let Some(id) = item
+            && let Some(it) = self.items.get_mut(&id)
+        {
+            if it.has_latent {
+                // Another crop that could not be had: the picture stays what it was.
+                it.status = ItemStatus::Ready;
+            } else {
+                self.drop_items(&[id]);
+            }
         }
-        self.log(LogLevel::Error, message);
+        self.log(level, message);
+        commands
     }
 
     /// Whether an item has a latent.

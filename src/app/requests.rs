@@ -24,7 +24,7 @@ impl State {
         }
         let mut commands = Vec::new();
         for (view, wanted) in self.wanted() {
-            commands.extend(self.sync_view(view, wanted));
+            commands.extend(self.sync_view(view, wanted, settled));
         }
         if settled && !self.playback.playing {
             commands.extend(self.sync_inspection());
@@ -86,11 +86,66 @@ impl State {
         views
     }
 
-    fn sync_view(&mut self, view: View, wanted: BTreeMap<u32, Recipe>) -> Option<Command> {
+    /// The cell of the grid that is drawn first: under the pointer, or selected.
+    fn focus(&self) -> u32 {
         let focus = self.focus_cell.unwrap_or(match self.selection {
             Selection::Cell(cell) => cell,
             _ => 0,
         });
+        if focus < self.doc.sample.n_cells() {
+            focus
+        } else {
+            0
+        }
+    }
+
+    /// What the trace follows on the open tab: the view, its cell and the recipe there.
+    fn lead(&self) -> (View, u32, Option<Recipe>) {
+        match self.tab {
+            Tab::Sample => {
+                let cell = self.focus();
+                let recipe = self.doc.sample.cell(cell).recipe;
+                (View::Sample, cell, Some(recipe))
+            }
+            Tab::Morph => (
+                View::Morph,
+                0,
+                self.doc.morph.at(self.playback.t).map(|n| n.recipe),
+            ),
+            Tab::Edit => (View::Edit, 0, self.doc.edit.result().map(|n| n.recipe)),
+        }
+    }
+
+    /// Tells the trace what is wanted from `now` on. Run after the actions of a frame.
+    pub fn trace_wanted(&mut self, now: f64) {
+        let (view, cell, recipe) = self.lead();
+        let there = recipe
+            .as_ref()
+            .is_some_and(|r| !self.cell_is_stale(view, cell, r));
+        for other in [View::Sample, View::Morph, View::Edit] {
+            if other != view {
+                self.trace.left(other);
+            }
+        }
+        self.trace.wanted(view, recipe.as_ref(), there, now);
+    }
+
+    /// Tells the trace what is on the screen `now`; the milliseconds that a change took to get there.
+    pub fn trace_shown(&mut self, now: f64) -> Option<f32> {
+        let (view, cell, _) = self.lead();
+        let shown = self.live.views.get(&view)?.shown.get(&cell)?;
+        self.trace.shown(view, Some(&shown.recipe), now)
+    }
+
+    fn sync_view(
+        &mut self,
+        view: View,
+        wanted: BTreeMap<u32, Recipe>,
+        settled: bool,
+    ) -> Option<Command> {
+        let focus = self.focus();
+        // Where nothing moves any more this is the value to stay: the worker drops the older one.
+        let last = settled && !self.playback.playing;
         let columns = self.doc.sample.columns;
         let next = Ticket(self.next + 1);
         let state = self.live.views.entry(view).or_default();
@@ -105,7 +160,7 @@ impl State {
             let on_its_way =
                 |(cell, recipe): (&u32, &Recipe)| flight.cells.get(cell) == Some(recipe);
             if missing.iter().all(on_its_way)
-                || flight.answered < MIN_ANSWERED.min(flight.cells.len())
+                || (!last && flight.answered < MIN_ANSWERED.min(flight.cells.len()))
             {
                 return None;
             }

@@ -14,6 +14,8 @@ use super::dialog::Dialog;
 pub use super::document::*;
 use super::history::History;
 pub use super::live::*;
+use super::session::Session;
+use super::trace::Trace;
 use crate::engine::message::{Inspection, ItemId, Recipe, View};
 
 /// Attributes beyond which a search box helps.
@@ -129,6 +131,17 @@ pub struct State {
     pub playback: Playback,
     /// Folder of the last export.
     pub export_folder: Option<PathBuf>,
+    /// Sessions opened or saved last, newest first.
+    pub recent: Vec<PathBuf>,
+    /// The session that is open.
+    #[serde(skip)]
+    pub session: Session,
+    /// How long changes take to reach the screen.
+    #[serde(skip)]
+    pub trace: Trace,
+    /// What was selected before pictures were imported, in case they cannot be.
+    #[serde(skip)]
+    pub(super) before_import: Option<Selection>,
     /// What the inspector shows.
     #[serde(skip)]
     pub selection: Selection,
@@ -172,6 +185,10 @@ impl Default for State {
             doc: Document::default(),
             playback: Playback::default(),
             export_folder: None,
+            recent: Vec::new(),
+            session: Session::default(),
+            trace: Trace::default(),
+            before_import: None,
             selection: Selection::Cell(0),
             focus_cell: None,
             enlarged: false,
@@ -295,10 +312,14 @@ impl State {
 
     /// Writes a line to the message log.
     pub fn log(&mut self, level: LogLevel, text: impl Into<String>) {
-        self.live.log.push_back(LogLine {
+        let line = LogLine {
             level,
             text: text.into(),
-        });
+        };
+        if matches!(level, LogLevel::Error | LogLevel::Notice) {
+            self.live.toast(line.clone());
+        }
+        self.live.log.push_back(line);
         while self.live.log.len() > 200 {
             self.live.log.pop_front();
         }

@@ -29,12 +29,19 @@ pub(super) struct Args {
     /// Measure the training step with every activation kept as well, for comparison
     #[arg(long)]
     keep: bool,
+    /// Measure from a move of a slider to its picture, through the window's own logic and the worker, in
+    /// place of the model alone; without --model, of the shipped one
+    #[arg(long = "loop", conflicts_with_all = ["config", "train", "batch"])]
+    through_window: bool,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
 }
 
 pub(super) fn run(args: Args) -> anyhow::Result<()> {
+    if args.through_window {
+        return through_window(args);
+    }
     let params = match (&args.model, &args.config) {
         (Some(path), _) => weights::read(path)?.params,
         (None, Some(path)) => Params::perturbed(super::read_config(path)?, 0),
@@ -86,4 +93,47 @@ fn text(r: &Report) -> String {
     lines.push(format!("round trip     {:.1e}", r.round_trip));
     lines.push(format!("peak memory    {:.0} MB", r.peak_rss_mb));
     lines.join("\n") + "\n"
+}
+
+#[cfg(feature = "gui")]
+fn through_window(args: Args) -> anyhow::Result<()> {
+    use crate::app::replay::{Drag, Script, run as replay};
+    use crate::engine::{Engine, EngineOptions, Files, Loader, Pictures, Shipped};
+
+    let loader = Loader {
+        device: crate::model::DeviceChoice::default(),
+        threads: args.threads.map_or_else(super::cores, usize::from),
+        shipped: Some(Shipped {
+            name: shipped::LABEL,
+            weights: shipped::WEIGHTS,
+            attributes: Some(shipped::ATTRIBUTES),
+        }),
+    };
+    let options = EngineOptions::new(loader.into_open(), Box::new(Pictures), Box::new(Files));
+    let engine = Engine::spawn(options, || {});
+    let report = replay(&engine, args.model, Script::default())
+        .map_err(|message| anyhow::anyhow!(message))?;
+    if args.json {
+        println!("{}", serde_json::to_string(&report)?);
+        return Ok(());
+    }
+    let line = |name: &str, drag: &Drag| {
+        println!(
+            "{name:<14}{:.1} ms (p95 {:.1}), {} pictures in {} moves, all there {:.0} ms after the last",
+            drag.median_ms, drag.p95_ms, drag.pictures, drag.moves, drag.settled_ms
+        );
+    };
+    println!("{} on {}", report.model, report.device);
+    line("one picture", &report.hero);
+    line("grid", &report.grid);
+    println!(
+        "window held   {:.2} ms at the longest",
+        report.longest_block_ms
+    );
+    Ok(())
+}
+
+#[cfg(not(feature = "gui"))]
+fn through_window(_: Args) -> anyhow::Result<()> {
+    anyhow::bail!("this program was built without its window; leave out --loop")
 }

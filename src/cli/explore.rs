@@ -67,6 +67,8 @@ fn open_window(args: Args) -> anyhow::Result<()> {
         link: Box::new(link),
         files: args.files,
         model,
+        autosave: directories::ProjectDirs::from("", "", "glow-explorer")
+            .map(|dirs| dirs.data_dir().to_owned()),
     };
     let closed = crate::app::run(options);
     drop(engine);

@@ -17,11 +17,14 @@ pub enum EngineError {
     /// An item that was read while no model could encode it.
     #[error("{0} is not encoded yet: open a model that can")]
     NotEncoded(String),
-    /// A pinned latent that the open model cannot decode.
-    #[error("{name} belongs to a model of another shape and was taken off the shelf")]
+    /// Pinned latents that the open model cannot decode.
+    #[error(
+        "taken off the shelf, as latents of a model of another shape: {}",
+        names.join(", ")
+    )]
     Foreign {
-        /// The item's name.
-        name: String,
+        /// The items' names.
+        names: Vec<String>,
     },
     /// A recipe within a recipe within a recipe ...
     #[error(

@@ -41,6 +41,9 @@ struct Settings<'a> {
     recipes: &'a [Recipe],
     /// Names of the shelf's items in the recipes.
     items: BTreeMap<u64, &'a str>,
+    /// Columns of a grid.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    columns: Option<u32>,
 }
 
 impl ExportJob {
@@ -209,6 +212,10 @@ impl ExportJob {
             model: session.model_name()?,
             recipes,
             items: names,
+            columns: match self.request.kind {
+                ExportKind::Grid { columns, .. } => Some(columns),
+                _ => None,
+            },
         };
         serde_json::to_string(&settings).map_err(|e| EngineError::Request(e.to_string()))
     }

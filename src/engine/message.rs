@@ -123,6 +123,55 @@ pub struct ExportRequest {
     pub path: PathBuf,
 }
 
+/// The `format` of a session file.
+pub const SESSION_FORMAT: &str = "glow-explorer-session/1";
+
+/// A photo as a session file names it: it is read again from its place.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StoredPhoto {
+    /// Its file.
+    pub path: PathBuf,
+    /// Its crop.
+    pub crop: CropSquare,
+}
+
+/// A shelf item in a session file.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StoredItem {
+    /// Its id when it was written; recipes in the same file name it by that.
+    pub id: ItemId,
+    /// For people.
+    pub name: String,
+    /// Its row in the latents file, where it had a latent.
+    pub latent: Option<usize>,
+    /// The photo that it comes from, where that is a file.
+    pub photo: Option<StoredPhoto>,
+}
+
+/// The model that a session was made with.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct StoredModel {
+    /// For people.
+    pub name: String,
+    /// Its file; `None` is the shipped one.
+    pub path: Option<PathBuf>,
+}
+
+/// A session file.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SessionFile {
+    /// [`SESSION_FORMAT`].
+    pub format: String,
+    /// The model that was open.
+    pub model: Option<StoredModel>,
+    /// Name of the latents file, in the same folder; `None` where there are no latents.
+    pub latents: Option<String>,
+    /// The items.
+    pub items: Vec<StoredItem>,
+    /// What the window wants to find again; the worker does not look into it.
+    pub window: serde_json::Value,
+}
+
 /// What the window asks of the worker.
 #[derive(Clone, Debug)]
 pub enum Command {
@@ -177,6 +226,38 @@ pub enum Command {
         ticket: Ticket,
         /// What and where.
         request: ExportRequest,
+    },
+    /// Write a session file and its latents beside it, each replacing an older one atomically.
+    SaveSession {
+        /// The request.
+        ticket: Ticket,
+        /// The session file.
+        path: PathBuf,
+        /// The items that go in.
+        items: Vec<ItemId>,
+        /// What the window wants to find again.
+        window: serde_json::Value,
+    },
+    /// Read a session file; nothing changes yet.
+    OpenSession {
+        /// The request.
+        ticket: Ticket,
+        /// The session file.
+        path: PathBuf,
+    },
+    /// Put the items of a session on the shelf: photos from their files, others from their latents.
+    ImportLatents {
+        /// The latents file, where there is one.
+        path: Option<PathBuf>,
+        /// The items, each under its id from now on.
+        items: Vec<(ItemId, StoredItem)>,
+    },
+    /// Look for the settings that a picture of this program's own carries.
+    Inquire {
+        /// The id that the picture would have.
+        item: ItemId,
+        /// The picture.
+        path: PathBuf,
     },
     /// Give up a request (export, import by `Ticket`-less items is cancelled by `Forget`).
     Cancel(Ticket),
@@ -301,6 +382,35 @@ pub enum Event {
         done: usize,
         /// Of.
         total: usize,
+    },
+    /// A session file was written.
+    SessionSaved {
+        /// The request.
+        ticket: Ticket,
+        /// The session file.
+        path: PathBuf,
+    },
+    /// A session file was read and is sound, as far as the worker can tell.
+    SessionRead {
+        /// The request.
+        ticket: Ticket,
+        /// The session file.
+        path: PathBuf,
+        /// What it holds.
+        session: Box<SessionFile>,
+        /// Its latents file.
+        latents: Option<PathBuf>,
+    },
+    /// Items that the worker has dropped by itself: the open model cannot decode them.
+    Forgotten(Vec<ItemId>),
+    /// The settings in a picture, or that there are none.
+    Inquired {
+        /// The id that the picture would have.
+        item: ItemId,
+        /// The picture.
+        path: PathBuf,
+        /// The settings, JSON.
+        settings: Option<String>,
     },
     /// A file was written.
     Exported {

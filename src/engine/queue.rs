@@ -5,8 +5,12 @@ use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
 
 use super::export::ExportJob;
-use super::message::{Command, CropSquare, ItemId, PictureSource, Recipe, Ticket, View};
+use super::message::{
+    Command, CropSquare, ItemId, PictureSource, Recipe, StoredItem, Ticket, View,
+};
 use super::recipe::{items_of, needs};
+use crate::latent::Latent;
+use std::sync::Arc;
 
 /// Interactive steps in a row while a batch job waits, so that an endless animation does not hold up an
 /// export for ever.
@@ -30,6 +34,28 @@ pub(super) enum Job {
     Refresh(ItemId),
     /// Keep a latent.
     Pin { item: ItemId, recipe: Recipe },
+    /// Write a session.
+    SaveSession {
+        ticket: Ticket,
+        path: PathBuf,
+        items: Vec<ItemId>,
+        window: serde_json::Value,
+    },
+    /// Read a session.
+    OpenSession { ticket: Ticket, path: PathBuf },
+    /// Read the latents of a session and put its items in the line.
+    ImportLatents {
+        path: Option<PathBuf>,
+        items: Vec<(ItemId, StoredItem)>,
+    },
+    /// Put an item of a session on the shelf.
+    Restore {
+        item: ItemId,
+        stored: StoredItem,
+        latent: Option<Arc<Latent>>,
+    },
+    /// Look for settings in a picture.
+    Inquire { item: ItemId, path: PathBuf },
     /// Write a file; done in steps, and at the head of the line until it is finished.
     Export(Box<ExportJob>),
 }
@@ -41,14 +67,23 @@ impl Job {
             Self::Import { item, .. } | Self::Recrop { item, .. } | Self::Pin { item, .. } => {
                 Some(*item)
             }
-            Self::Refresh(item) => Some(*item),
-            Self::Open(..) | Self::Attributes(..) | Self::Export(_) => None,
+            Self::Refresh(item) | Self::Restore { item, .. } => Some(*item),
+            Self::Open(..)
+            | Self::Attributes(..)
+            | Self::SaveSession { .. }
+            | Self::OpenSession { .. }
+            | Self::ImportLatents { .. }
+            | Self::Inquire { .. }
+            | Self::Export(_) => None,
         }
     }
 
     /// Counted in the progress of imports.
     pub(super) fn is_import(&self) -> bool {
-        matches!(self, Self::Import { .. } | Self::Refresh(_))
+        matches!(
+            self,
+            Self::Import { .. } | Self::Refresh(_) | Self::Restore { .. }
+        )
     }
 }
 
@@ -89,6 +124,8 @@ pub(super) struct Slot {
     barrier: u64,
     /// What the first cell that could not be drawn failed with; said once, after the others.
     pub(super) complaint: Option<String>,
+    /// Whether a cell was sent already. The first is decoded alone: it is the one that is waited for.
+    pub(super) begun: bool,
 }
 
 /// What comes next.
@@ -170,6 +207,30 @@ impl Queue {
                 let job = Box::new(ExportJob::new(ticket, request));
                 self.jobs.push_back(Job::Export(job));
             }
+            Command::SaveSession {
+                ticket,
+                path,
+                items,
+                window,
+            } => {
+                // A film under way may take minutes, and a session is written in an instant.
+                let film = |job: &Job| matches!(job, Job::Export(_));
+                let at = self.jobs.iter().position(film).unwrap_or(self.jobs.len());
+                let job = Job::SaveSession {
+                    ticket,
+                    path,
+                    items,
+                    window,
+                };
+                self.jobs.insert(at, job);
+            }
+            Command::OpenSession { ticket, path } => {
+                self.jobs.push_back(Job::OpenSession { ticket, path });
+            }
+            Command::ImportLatents { path, items } => {
+                self.jobs.push_back(Job::ImportLatents { path, items });
+            }
+            Command::Inquire { item, path } => self.jobs.push_back(Job::Inquire { item, path }),
             Command::Cancel(ticket) => {
                 self.slots.retain(|slot| slot.ticket != ticket);
                 let is_it = |job: &Job| matches!(job, Job::Export(e) if e.ticket == ticket);
@@ -189,6 +250,7 @@ impl Queue {
             work,
             barrier: self.barriers,
             complaint: None,
+            begun: false,
         });
     }
 

@@ -1,6 +1,7 @@
 //! What the worker owns: the model, the pictures and latents on the shelf, directions, caches.
 
 mod items;
+pub(super) mod store;
 
 use std::cell::Cell;
 use std::path::{Path, PathBuf};
@@ -121,13 +122,12 @@ impl Session {
         self.pictures.clear();
         self.samples.clear();
 
-        let (mut anew, mut foreign) = (Vec::new(), Vec::new());
+        let (mut anew, mut foreign, mut names) = (Vec::new(), Vec::new(), Vec::new());
         let mut version = self.last_version;
         for (&id, item) in &mut self.items {
             version += 1;
             let Some(adopted) = item.for_model(&config, version) else {
-                let name = item.name.clone();
-                events.push(failed(Some(id), EngineError::Foreign { name }.to_string()));
+                names.push(item.name.clone());
                 foreign.push(id);
                 continue;
             };
@@ -136,6 +136,11 @@ impl Session {
         }
         self.last_version = version;
         self.forget(&foreign);
+        if !foreign.is_empty() {
+            // One message, however many there are.
+            events.push(failed(None, EngineError::Foreign { names }.to_string()));
+            events.push(Event::Forgotten(foreign));
+        }
         (events, anew)
     }
 

@@ -3,15 +3,18 @@
 use std::any::Any;
 use std::collections::{HashSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::error::EngineError;
 use super::export::{ExportJob, Step};
 use super::mail::{Inbox, Outbox};
-use super::message::{Command, Event, ItemId, Recipe, Ticket, View};
+use super::message::{Command, Event, ItemId, PictureSource, Recipe, StoredItem, Ticket, View};
 use super::queue::{Accepted, Job, Next, Queue, Slot, Work};
 use super::seams::Exporter;
-use super::session::{Picture, Session, failed};
+use super::session::{Picture, Session, failed, store};
+use crate::formats::latents;
 use crate::latent::Latent;
 use crate::model::Decoded;
 
@@ -130,7 +133,7 @@ impl Worker {
         let Work::Render { cells, .. } = &mut slot.work else {
             return Ok(true);
         };
-        let batch = self.gather(cells);
+        let batch = self.gather(cells, slot.begun);
         let latents: Vec<Latent> = batch.iter().filter_map(Ready::latent).cloned().collect();
         let started = Instant::now();
         let decoded = if latents.is_empty() {
@@ -145,6 +148,7 @@ impl Worker {
         let elapsed = started.elapsed() / latents.len().max(1) as u32;
 
         let n_done = batch.len();
+        slot.begun |= !latents.is_empty();
         self.answer(slot, view, batch, decoded, elapsed);
         let Work::Render { cells, .. } = &mut slot.work else {
             return Ok(true);
@@ -162,8 +166,12 @@ impl Worker {
     }
 
     /// The next cells that can be answered now: those that are known already, or else a few to decode.
-    fn gather(&mut self, cells: &VecDeque<(u32, Recipe)>) -> Vec<Ready> {
-        let at_once = self.session.cells_at_once();
+    fn gather(&mut self, cells: &VecDeque<(u32, Recipe)>, begun: bool) -> Vec<Ready> {
+        let at_once = if begun {
+            self.session.cells_at_once()
+        } else {
+            1
+        };
         let mut batch = Vec::new();
         let mut n_decodes = 0;
         for (_, recipe) in cells {
@@ -276,6 +284,45 @@ impl Worker {
                     Ok(())
                 });
             }
+            Job::SaveSession {
+                ticket,
+                path,
+                items,
+                window,
+            } => self.guarded(Some(ticket), None, |worker| {
+                worker.session.save_session(&path, &items, window)?;
+                worker.outbox.send(Event::SessionSaved { ticket, path });
+                Ok(())
+            }),
+            Job::OpenSession { ticket, path } => self.guarded(Some(ticket), None, |worker| {
+                let (session, latents) = store::read_session(&path)?;
+                worker.outbox.send(Event::SessionRead {
+                    ticket,
+                    path,
+                    session: Box::new(session),
+                    latents,
+                });
+                Ok(())
+            }),
+            Job::ImportLatents { path, items } => self.guarded(None, None, |worker| {
+                worker.import_latents(path, items);
+                Ok(())
+            }),
+            Job::Restore {
+                item,
+                stored,
+                latent,
+            } => self.guarded(None, Some(item), |worker| {
+                worker.restore(item, stored, latent)
+            }),
+            Job::Inquire { item, path } => {
+                let settings = crate::export::read_settings(&path);
+                self.outbox.send(Event::Inquired {
+                    item,
+                    path,
+                    settings,
+                });
+            }
             Job::Import { item, source, crop } => self.guarded(None, Some(item), |worker| {
                 let event = worker.session.import(item, source, crop)?;
                 worker.outbox.send(event);
@@ -324,6 +371,76 @@ impl Worker {
             Err(error) => return Err(error),
         }
         Ok(())
+    }
+
+    /// Reads the latents of a session. What can be put on the shelf is put in the line; what cannot is
+    /// said once.
+    fn import_latents(&mut self, path: Option<PathBuf>, items: Vec<(ItemId, StoredItem)>) {
+        let latents = match path.as_deref().map(latents::read).transpose() {
+            Ok(file) => file.map_or_else(Vec::new, |f| f.latents),
+            Err(error) => {
+                self.fail(None, None, error.to_string());
+                Vec::new()
+            }
+        };
+        let latents: Vec<Arc<Latent>> = latents.into_iter().map(Arc::new).collect();
+        let config = self.session.config().ok().cloned();
+        let fits = |latent: &Arc<Latent>| config.as_ref().is_some_and(|c| latent.fits(c));
+        let (mut lost, mut foreign) = (Vec::new(), false);
+        for (item, stored) in items {
+            let latent = stored.latent.and_then(|row| latents.get(row)).cloned();
+            foreign |= latent.as_ref().is_some_and(|l| !fits(l));
+            let latent = latent.filter(fits);
+            if latent.is_none() && stored.photo.is_none() {
+                lost.push(item);
+                continue;
+            }
+            self.queue.push(Job::Restore {
+                item,
+                stored,
+                latent,
+            });
+        }
+        if foreign {
+            let path = path.unwrap_or_default();
+            let message = format!(
+                "latents of this session belong to a model of another shape; open its model, then the session again: {}",
+                path.display()
+            );
+            self.fail(None, None, message);
+        }
+        if !lost.is_empty() {
+            self.outbox.send(Event::Forgotten(lost));
+        }
+    }
+
+    fn restore(
+        &mut self,
+        item: ItemId,
+        stored: StoredItem,
+        latent: Option<Arc<Latent>>,
+    ) -> Result<(), EngineError> {
+        if let Some(photo) = stored.photo {
+            let source = PictureSource::Path(photo.path);
+            match (self.session.import(item, source, Some(photo.crop)), &latent) {
+                (Ok(event), _) => {
+                    self.outbox.send(event);
+                    return self.encode(item, |session, cancelled| {
+                        session.encode(item, None, cancelled)
+                    });
+                }
+                (Err(error), Some(_)) => {
+                    let message =
+                        format!("its latent is kept, but it cannot be framed anew: {error}");
+                    self.fail(None, None, message);
+                }
+                (Err(error), None) => return Err(error),
+            }
+        }
+        let latent = latent.ok_or_else(|| EngineError::NotEncoded(stored.name.clone()))?;
+        self.encode(item, |session, cancelled| {
+            session.put_back(item, stored.name, latent, cancelled)
+        })
     }
 
     fn opened(&mut self, (events, anew): (Vec<Event>, Vec<ItemId>)) {

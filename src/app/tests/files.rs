@@ -37,7 +37,16 @@ fn two_pictures_come_in_the_way_the_dialog_brings_them() {
 #[test]
 fn a_failed_import_says_why_and_leaves_the_rest_alone() {
     let bench = Bench::new(vec!["/tmp/missing.png".into(), "/tmp/anna.png".into()]);
-    bench.harness.get_by_label("missing.png, failed");
+    let gone = bench.harness.query_all_by_label_contains("missing.png, ");
+    assert_eq!(
+        gone.count(),
+        0,
+        "what cannot be read does not stay on the shelf"
+    );
+    assert!(
+        !bench.state().live.toasts.is_empty(),
+        "it is said where it is seen"
+    );
     bench.harness.get_by_label("anna.png, photo");
     let log = &bench.state().live.log;
     assert!(

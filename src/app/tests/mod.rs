@@ -4,6 +4,7 @@
 mod apply;
 mod files;
 mod screens;
+mod sessions;
 mod window;
 mod worker;
 
@@ -36,6 +37,7 @@ impl Bench {
             link: Box::new(move |_wake| link),
             files,
             model: None,
+            autosave: None,
         };
         let harness = Harness::builder()
             .with_size(size)

@@ -10,6 +10,63 @@ use crate::app::action::Action;
 use crate::app::dialog::{CropForm, Dialog};
 use crate::app::keys;
 use crate::app::state::{Selection, Tab, ThemeChoice};
+use crate::app::{AppOptions, ExplorerApp};
+use crate::engine::message::View;
+use crate::engine::{Engine, EngineOptions, Files, Loader, Pictures, Shipped};
+use crate::formats::shipped;
+
+/// Draws the window with the shipped model's samples for the README:
+/// `GLOW_SCREENSHOT=assets/screenshot.png cargo test --release --lib draw_the_readme -- --ignored`.
+#[test]
+#[ignore = "needs a graphics adapter; writes a file"]
+fn draw_the_readme_screenshot() {
+    let Some(path) = std::env::var_os("GLOW_SCREENSHOT").map(PathBuf::from) else {
+        eprintln!("skipped: GLOW_SCREENSHOT is not set");
+        return;
+    };
+    let loader = Loader {
+        device: crate::model::DeviceChoice::Cpu,
+        threads: 2,
+        shipped: Some(Shipped {
+            name: shipped::LABEL,
+            weights: shipped::WEIGHTS,
+            attributes: Some(shipped::ATTRIBUTES),
+        }),
+    };
+    let options = EngineOptions::new(loader.into_open(), Box::new(Pictures), Box::new(Files));
+    let engine = Engine::spawn(options, || {});
+    let link = engine.link();
+    let options = AppOptions {
+        link: Box::new(move |_wake| link),
+        files: Vec::new(),
+        model: None,
+        autosave: None,
+    };
+    let mut harness = egui_kittest::Harness::builder()
+        .with_size([1280.0, 800.0])
+        .with_theme(egui::Theme::Dark)
+        .build_eframe(move |cc| ExplorerApp::new(cc, options));
+    let ctx = harness.ctx.clone();
+    let app = harness.state_mut();
+    app.perform(&ctx, Action::SetTheme(ThemeChoice::Dark));
+    app.perform(&ctx, Action::SetTemperature(0.6));
+    app.perform(&ctx, Action::Select(Selection::Cell(8)));
+    super::worker::run_until(&mut harness, |app| {
+        let state = app.state();
+        let sample = state.live.views.get(&View::Sample);
+        let fresh = (0..24).all(|cell| {
+            let recipe = state.doc.sample.cell(cell).recipe;
+            !state.cell_is_stale(View::Sample, cell, &recipe)
+        });
+        let selected = state.selected().map(|n| n.recipe);
+        let idle = state.live.waiting == 0 && state.doc.shelf.iter().all(|e| state.is_ready(e.id));
+        idle && sample.is_some()
+            && fresh
+            && selected.is_some_and(|r| state.inspection_of(&r).is_some())
+    });
+    harness.run();
+    harness.render().unwrap().save(path).unwrap();
+}
 
 /// Writes pictures of the screens to the folder named by `GLOW_SCREENS`, for people to look at.
 #[test]

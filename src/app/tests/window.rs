@@ -150,12 +150,17 @@ fn a_fast_drag_waits_for_pictures_and_ends_on_the_last_value() {
     let mut bench = Bench::new(Vec::new());
     let from = bench.engine.heard.len();
     // Ten values with no answer in between: the worker may not be asked ten times.
+    let aside = egui::pos2(640.0, 60.0);
+    bench.harness.drag_at(aside);
+    bench.harness.step();
     for i in 0..10 {
         let action = Action::SetTemperature(0.3 + 0.05 * i as f32);
         let ctx = bench.harness.ctx.clone();
         bench.harness.state_mut().perform(&ctx, action);
         bench.harness.run();
     }
+    bench.settle();
+    bench.harness.drop_at(aside);
     bench.settle();
     let renders = bench.renders(View::Sample, from);
     assert!(renders.len() <= 2, "{} renders", renders.len());

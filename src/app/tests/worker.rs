@@ -16,7 +16,10 @@ use crate::engine::toy::{ToyExporter, ToyReader, open_toy};
 use crate::engine::{Engine, EngineOptions};
 
 /// Lets the window run until `done` holds; the limit is for a worker that never answers.
-fn run_until(harness: &mut Harness<'_, ExplorerApp>, done: impl Fn(&ExplorerApp) -> bool) {
+pub(super) fn run_until(
+    harness: &mut Harness<'_, ExplorerApp>,
+    done: impl Fn(&ExplorerApp) -> bool,
+) {
     for _ in 0..3000 {
         harness.step();
         if done(harness.state()) {
@@ -43,6 +46,7 @@ fn the_first_screens_fill_with_the_real_worker() {
         link: Box::new(move |_wake| link),
         files: Vec::new(),
         model: None,
+        autosave: None,
     };
     let mut harness = Harness::builder()
         .with_size([1280.0, 800.0])

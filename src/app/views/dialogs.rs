@@ -73,14 +73,27 @@ fn field_ui(ui: &mut Ui, name: &str, hint: &str, text: &mut String) -> (bool, bo
     let entered = response.lost_focus() && ui.input(|i| i.key_pressed(Key::Enter));
     if !response.has_focus() && !response.lost_focus() && ui.memory(|m| m.focused().is_none()) {
         response.request_focus();
+        // The focus comes with the next frame; what is typed in this one must not be lost.
+        let letters = intake::typed(ui.ctx());
+        text.push_str(&letters);
+        return (!letters.is_empty(), entered);
     }
     (response.changed(), entered)
 }
 
+/// Asked before a file is replaced.
+const REPLACE: &str = "the file exists; Replace writes over it";
+
 fn type_path_ui(ui: &mut Ui, cx: &mut Cx<'_>, purpose: PathPurpose, text: &str, note: &str) {
     title_ui(ui, purpose.title());
     let mut text = text.to_owned();
-    let (changed, entered) = field_ui(ui, "Path", "/home/me/face.jpg", &mut text);
+    let hint = match purpose {
+        PathPurpose::Pictures => "/home/me/face.jpg",
+        PathPurpose::Model | PathPurpose::Attributes => "/home/me/model.safetensors",
+        PathPurpose::OpenSession | PathPurpose::SaveSession => "/home/me/faces.glow.json",
+        PathPurpose::Export => "",
+    };
+    let (changed, entered) = field_ui(ui, "Path", hint, &mut text);
     if !note.is_empty() {
         note_ui(ui, Icon::Warning, cx.tokens.warning, note);
     }
@@ -94,10 +107,26 @@ fn type_path_ui(ui: &mut Ui, cx: &mut Cx<'_>, purpose: PathPurpose, text: &str, 
     }
     ui.add_space(8.0);
     buttons_ui(ui, cx, |ui, cx| {
-        let open = ui.add(theme::primary_button(ui, "Open")).clicked();
+        let saves = purpose == PathPurpose::SaveSession;
+        let verb = match (saves, note == REPLACE) {
+            (false, _) => "Open",
+            (true, false) => "Save",
+            (true, true) => "Replace",
+        };
+        let open = ui.add(theme::primary_button(ui, verb)).clicked();
         if (open || entered)
             && let Some(path) = intake::path_of_text(&text)
         {
+            let known = cx.state.session.path.as_ref() == Some(&path);
+            if saves && !known && verb == "Save" && path.exists() {
+                let note = REPLACE.to_owned();
+                cx.push(Action::Show(Dialog::TypePath {
+                    purpose,
+                    text: text.clone(),
+                    note,
+                }));
+                return;
+            }
             cx.push(Action::Close);
             cx.actions
                 .extend(intake::actions_of_paths(purpose, vec![path]));

@@ -7,7 +7,7 @@ use crate::app::action::Action;
 use crate::app::dialog::ExportSource;
 use crate::app::state::{Named, SEARCH_FROM, Selection};
 use crate::app::theme;
-use crate::app::widgets::controls::{button_ui, row_with_end_ui, slider_ui, wide_slider_ui};
+use crate::app::widgets::controls::{button_ui, full_slider_ui, row_with_end_ui, slider_ui};
 use crate::app::widgets::icons::{Icon, icon_button_ui};
 use crate::app::widgets::picture::{paint_ring, picture_button, picture_menu_ui, square_in};
 use crate::app::widgets::{Cx, zoom};
@@ -162,6 +162,7 @@ fn attributes_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
         .and_then(|b| cx.state.inspection_of(&b.recipe))
         .map(|i| i.projections.clone());
     let needle = cx.state.search.to_lowercase();
+    let label_width = label_width(ui, attributes);
     egui::ScrollArea::vertical()
         .auto_shrink(false)
         .show(ui, |ui| {
@@ -169,14 +170,33 @@ fn attributes_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
                 for (i, attribute) in attributes.iter().enumerate() {
                     if attribute.name.to_lowercase().contains(&needle) {
                         let projection = projections.as_ref().and_then(|p| p.get(i)).copied();
-                        attribute_ui(ui, cx, attribute, projection);
+                        attribute_ui(ui, cx, attribute, projection, label_width);
                     }
                 }
             });
         });
 }
 
-fn attribute_ui(ui: &mut Ui, cx: &mut Cx<'_>, attribute: &AttributeInfo, projection: Option<f32>) {
+/// Room for the longest name, so that the rails get what is left.
+fn label_width(ui: &Ui, attributes: &[AttributeInfo]) -> f32 {
+    let font = egui::TextStyle::Body.resolve(ui.style());
+    let width = |a: &AttributeInfo| {
+        let name = pretty(&a.name);
+        let color = egui::Color32::PLACEHOLDER;
+        let galley = ui.painter().layout_no_wrap(name, font.clone(), color);
+        galley.size().x.ceil() + 4.0
+    };
+    let widest = attributes.iter().map(width).fold(60.0, f32::max);
+    widest.min(theme::ATTRIBUTE_LABEL_WIDTH)
+}
+
+fn attribute_ui(
+    ui: &mut Ui,
+    cx: &mut Cx<'_>,
+    attribute: &AttributeInfo,
+    projection: Option<f32>,
+    label_width: f32,
+) {
     let mut amount = cx
         .state
         .doc
@@ -192,8 +212,8 @@ fn attribute_ui(ui: &mut Ui, cx: &mut Cx<'_>, attribute: &AttributeInfo, project
         let response = ui
             .allocate_ui(row, |ui| {
                 let name = pretty(&attribute.name);
-                let label = (name.as_str(), theme::ATTRIBUTE_LABEL_WIDTH);
-                wide_slider_ui(
+                let label = (name.as_str(), label_width);
+                full_slider_ui(
                     ui,
                     label,
                     &mut amount,

@@ -248,6 +248,7 @@ fn figures_ui(ui: &mut Ui, cx: &Cx<'_>, inspection: &Inspection) {
     );
     ui.add_space(8.0);
     section_ui(ui, "BITS PER LEVEL, FINEST FIRST");
+    sum_ui(ui, cx, inspection);
     let bits = &inspection.level_bits;
     let low = bits.iter().copied().fold(0.0, f64::min);
     let high = bits.iter().copied().fold(0.0, f64::max);
@@ -258,7 +259,7 @@ fn figures_ui(ui: &mut Ui, cx: &Cx<'_>, inspection: &Inspection) {
             *value,
             [low, high],
             &format!("{value:+.3}"),
-            "Share of this level in the bits per dimension",
+            SUM_TIP,
         );
     }
     ui.add_space(8.0);
@@ -273,6 +274,27 @@ fn figures_ui(ui: &mut Ui, cx: &Cx<'_>, inspection: &Inspection) {
             "|eps| / sqrt(D) of this level: 1 is typical",
         );
     }
+}
+
+const SUM_TIP: &str = "What this level adds to the bits per dimension. Without a model a subpixel costs the bits of the pixel grid; each level takes off what it explains (below zero) or adds what it must spend";
+
+/// How the levels add up: grid + levels = bits per dimension.
+fn sum_ui(ui: &mut Ui, cx: &Cx<'_>, inspection: &Inspection) {
+    let levels: f64 = inspection.level_bits.iter().sum();
+    if !levels.is_finite() {
+        return;
+    }
+    let grid = inspection.bits_per_dim - levels;
+    let sign = if levels < 0.0 { '−' } else { '+' };
+    let text = format!(
+        "{grid:.0} of the pixel grid {sign} {:.3} = {:.3}",
+        levels.abs(),
+        inspection.bits_per_dim
+    );
+    let text = egui::RichText::new(text).small().color(cx.tokens.text_weak);
+    ui.add(egui::Label::new(text).truncate()).on_hover_text(
+        "The pixel grid's bits, plus the sum of the levels below, are the bits per dimension",
+    );
 }
 
 fn figure_ui(ui: &mut Ui, cx: &Cx<'_>, name: &str, value: &str, tip: &str) {

@@ -20,11 +20,14 @@ pub fn menu_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
                     "Type a path…",
                     "Paste picture",
                     "",
-                    "Export…",
-                    "",
-                    "Quit",
+                    "New session",
+                    "Open session…",
+                    "Save session…",
+                    "Save session as…",
                 ],
             );
+            recent_ui(ui, cx);
+            items_ui(ui, cx, &["", "Export…", "", "Quit"]);
         });
         ui.menu_button("Edit", |ui| {
             items_ui(
@@ -64,6 +67,23 @@ pub fn menu_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
         });
         ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
             right_side_ui(ui, cx);
+        });
+    });
+}
+
+/// The sessions opened or saved last.
+fn recent_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
+    let recent = &cx.state.recent;
+    ui.add_enabled_ui(!recent.is_empty(), |ui| {
+        ui.menu_button("Recent sessions", |ui| {
+            for path in recent {
+                let name = path.file_name().unwrap_or_default().to_string_lossy();
+                let button = ui.button(name).on_hover_text(path.display().to_string());
+                if button.clicked() {
+                    cx.actions.push(Action::OpenSession(path.clone()));
+                    ui.close();
+                }
+            }
         });
     });
 }

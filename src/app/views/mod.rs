@@ -10,6 +10,7 @@ pub mod morph;
 pub mod sample;
 pub mod shelf;
 pub mod status;
+pub mod toasts;
 
 use egui::{Margin, Panel, Ui};
 
@@ -64,6 +65,7 @@ pub fn window_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
         }
     });
     dialogs::dialogs_ui(ui, cx);
+    toasts::toasts_ui(ui.ctx(), cx);
     super::widgets::picture::drag_ghost_ui(ui.ctx(), cx);
     drop_hint_ui(ui.ctx(), cx);
 }
@@ -112,7 +114,7 @@ fn drop_hint_ui(ctx: &egui::Context, cx: &Cx<'_>) {
         egui::StrokeKind::Inside,
     );
     let font = egui::FontId::proportional(20.0);
-    let text = "Drop pictures to put them on the shelf";
+    let text = "Drop pictures, a session or a model";
     painter.text(
         rect.center(),
         egui::Align2::CENTER_CENTER,

@@ -184,17 +184,25 @@ pub fn temperature_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
     });
     if sample.per_level {
         section_ui(ui, "LEVELS, FINEST FIRST");
-        ui.horizontal_wrapped(|ui| {
-            for (level, value) in sample.level_temperatures.iter().enumerate() {
-                let mut value = *value;
-                let label = level_label(cx.state, level);
-                let tip = "Factor on the noise of this level";
-                ui.allocate_ui(egui::vec2(250.0, theme::CONTROL_HEIGHT), |ui| {
-                    if slider_ui(ui, &label, &mut value, 0.0..=1.2, 2, tip).changed() {
-                        cx.push(Action::SetLevelTemperature(level, value));
-                    }
-                });
-            }
+        // Rows of equal length: two and two rather than three and one.
+        let n = sample.level_temperatures.len().max(1);
+        let fit = ((ui.available_width() / 260.0) as usize).clamp(1, n);
+        let in_row = n.div_ceil(n.div_ceil(fit));
+        let room = ui.available_width();
+        ui.scope(|ui| {
+            ui.set_max_width(room.min(in_row as f32 * 258.0 + theme::GAP));
+            ui.horizontal_wrapped(|ui| {
+                for (level, value) in sample.level_temperatures.iter().enumerate() {
+                    let mut value = *value;
+                    let label = level_label(cx.state, level);
+                    let tip = "Factor on the noise of this level";
+                    ui.allocate_ui(egui::vec2(250.0, theme::CONTROL_HEIGHT), |ui| {
+                        if slider_ui(ui, &label, &mut value, 0.0..=1.2, 2, tip).changed() {
+                            cx.push(Action::SetLevelTemperature(level, value));
+                        }
+                    });
+                }
+            });
         });
     }
 }

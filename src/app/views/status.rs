@@ -72,15 +72,24 @@ fn decode_time_ui(ui: &mut Ui, cx: &Cx<'_>) {
         None => "decode …".to_owned(),
     };
     // As wide as it ever gets, so that nothing to the right of it moves while a slider is dragged.
-    let (rect, _) = ui.allocate_exact_size(vec2(124.0, 18.0), egui::Sense::hover());
+    let (rect, response) = ui.allocate_exact_size(vec2(124.0, 18.0), egui::Sense::hover());
     let builder = egui::UiBuilder::new()
         .max_rect(rect)
         .layout(egui::Layout::left_to_right(egui::Align::Center));
     let label = egui::Label::new(egui::RichText::new(text).color(cx.tokens.text_weak)).truncate();
     ui.new_child(builder).add(label);
     let values: Vec<f32> = times.iter().copied().collect();
-    sparkline_ui(ui, &values, "Decode times")
-        .on_hover_text("Time of one decode: median and 95th percentile of the last ones");
+    let mut tip = "Time of one decode: median and 95th percentile of the last ones".to_owned();
+    match median_and_p95(cx.state.trace.times_ms()) {
+        Some((median, p95)) => {
+            tip += &format!(
+                "\nFrom a change to its picture on the screen: {median:.0} ms (p95 {p95:.0})"
+            );
+        }
+        None => tip += "\nFrom a change to its picture on the screen: no change so far",
+    }
+    sparkline_ui(ui, &values, "Decode times").on_hover_text(&tip);
+    response.on_hover_text(tip);
 }
 
 /// The last message; a click opens the log.
@@ -119,6 +128,7 @@ fn message_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
 pub fn sign(level: LogLevel, cx: &Cx<'_>) -> (Icon, egui::Color32) {
     match level {
         LogLevel::Info => (Icon::Info, cx.tokens.text_weak),
+        LogLevel::Notice => (Icon::Info, cx.tokens.text),
         LogLevel::Done => (Icon::Done, cx.tokens.done),
         LogLevel::Error => (Icon::Warning, cx.tokens.error),
     }

@@ -17,10 +17,34 @@ pub fn slider_ui(
     wide_slider_ui(ui, (label, theme::LABEL_WIDTH), value, range, decimals, tip)
 }
 
+/// The same as long as the room allows, with a label of another width: for a column of sliders.
+pub fn full_slider_ui(
+    ui: &mut Ui,
+    (label, label_width): (&str, f32),
+    value: &mut f32,
+    range: std::ops::RangeInclusive<f32>,
+    decimals: usize,
+    tip: &str,
+) -> Response {
+    labelled_slider_ui(ui, (label, label_width, 1.0), value, range, decimals, tip)
+}
+
 /// The same with a label of another width.
 pub fn wide_slider_ui(
     ui: &mut Ui,
     (label, label_width): (&str, f32),
+    value: &mut f32,
+    range: std::ops::RangeInclusive<f32>,
+    decimals: usize,
+    tip: &str,
+) -> Response {
+    labelled_slider_ui(ui, (label, label_width, 0.45), value, range, decimals, tip)
+}
+
+/// `share`: the most of the room that the rail takes.
+fn labelled_slider_ui(
+    ui: &mut Ui,
+    (label, label_width, share): (&str, f32, f32),
     value: &mut f32,
     range: std::ops::RangeInclusive<f32>,
     decimals: usize,
@@ -31,7 +55,7 @@ pub fn wide_slider_ui(
         let gap = ui.spacing().item_spacing.x;
         let room = ui.available_width();
         // Not longer than leaves room for what stands behind it.
-        let longest = (room * 0.45).clamp(150.0, 260.0);
+        let longest = (room * share).clamp(150.0, 260.0);
         let rail = (room - theme::VALUE_WIDTH - gap).clamp(60.0, longest);
         ui.spacing_mut().slider_width = rail;
         ui.spacing_mut().interact_size.x = theme::VALUE_WIDTH;

@@ -6,7 +6,9 @@ use image::RgbImage;
 
 use super::{Picture, Session};
 use crate::engine::error::EngineError;
-use crate::engine::message::{CropSquare, Event, Inspection, ItemId, PictureSource, Recipe};
+use crate::engine::message::{
+    CropSquare, Event, Inspection, ItemId, PictureSource, Recipe, StoredPhoto,
+};
 use crate::engine::seams::Cancelled;
 use crate::engine::{figures, recipe};
 use crate::latent::Latent;
@@ -192,7 +194,7 @@ impl Session {
         self.shelve(id, name, latent, cancelled)
     }
 
-    fn shelve(
+    pub(super) fn shelve(
         &mut self,
         id: ItemId,
         name: String,
@@ -231,6 +233,18 @@ impl Session {
             thumbnail: picture.pixels,
             inspection: self.with_projections(inspection, &latent),
         }
+    }
+}
+
+/// The photo of an item as a session stores it: only files can be read again.
+pub(super) fn stored_photo(item: &Item) -> Option<StoredPhoto> {
+    let photo = item.photo.as_ref()?;
+    match &photo.source {
+        PictureSource::Path(path) => Some(StoredPhoto {
+            path: std::path::absolute(path).unwrap_or_else(|_| path.clone()),
+            crop: photo.crop,
+        }),
+        PictureSource::Bytes { .. } | PictureSource::Rgba { .. } => None,
     }
 }
 
