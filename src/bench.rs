@@ -66,10 +66,7 @@ pub struct Options {
 pub fn run(params: &Params, options: Options) -> Result<Report, ModelError> {
     let config = &params.config;
     let fast = FastGlow::new(params, options.threads)?;
-    let mut noise = Noise::new(1);
-    let pictures: Vec<Vec<f32>> = (0..options.batch)
-        .map(|_| (0..config.dims()).map(|_| noise.uniform() - 0.5).collect())
-        .collect();
+    let pictures = pictures(&fast, config, options.batch)?;
     let x: Vec<&[f32]> = pictures.iter().map(Vec::as_slice).collect();
     let never = || false;
     let encoded = fast.encode(&x, &never)?;
@@ -123,6 +120,25 @@ pub fn run(params: &Params, options: Options) -> Result<Report, ModelError> {
         round_trip,
         peak_rss_mb,
     })
+}
+
+/// Samples of the model itself: pictures that it finds likely, so that the round trip is that of real use. (On
+/// uniform noise the inverse of a trained model overflows.)
+fn pictures(fast: &FastGlow, config: &GlowConfig, n: usize) -> Result<Vec<Vec<f32>>, ModelError> {
+    const TEMPERATURE: f32 = 0.7;
+    let latents: Vec<Latent> = (0..n)
+        .map(|i| {
+            let mut latent = Latent::zeros(config);
+            let mut noise = Noise::with_stream(1, i as u64);
+            for level in &mut latent.levels {
+                noise.fill_normal(&mut level.data);
+                level.data.iter_mut().for_each(|v| *v *= TEMPERATURE);
+            }
+            latent
+        })
+        .collect();
+    let refs: Vec<&Latent> = latents.iter().collect();
+    fast.decode(&refs, &|| false)
 }
 
 fn train_step(
