@@ -128,15 +128,7 @@ pub fn run(params: &Params, options: Options) -> Result<Report, ModelError> {
 fn pictures(fast: &FastGlow, config: &GlowConfig, n: usize) -> Result<Vec<Vec<f32>>, ModelError> {
     const TEMPERATURE: f32 = 0.7;
     let latents: Vec<Latent> = (0..n)
-        .map(|i| {
-            let mut latent = Latent::zeros(config);
-            let mut noise = Noise::with_stream(1, i as u64);
-            for level in &mut latent.levels {
-                noise.fill_normal(&mut level.data);
-                level.data.iter_mut().for_each(|v| *v *= TEMPERATURE);
-            }
-            latent
-        })
+        .map(|i| Latent::drawn(config, &mut Noise::with_stream(1, i as u64), TEMPERATURE))
         .collect();
     let refs: Vec<&Latent> = latents.iter().collect();
     let samples = fast.decode(&refs, &|| false)?;

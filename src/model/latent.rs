@@ -1,6 +1,7 @@
 //! The latent of one picture: one eps a level, in host memory.
 
 use super::config::GlowConfig;
+use crate::noise::Noise;
 
 /// The eps of one level, `(z - mean) * exp(-log_std)`; row-major `[channels, side, side]`.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,6 +35,16 @@ impl Latent {
             })
             .collect();
         Self { levels }
+    }
+
+    /// `eps ~ N(0, temperature^2)`, drawn level by level, finest first.
+    pub fn drawn(config: &GlowConfig, noise: &mut Noise, temperature: f32) -> Self {
+        let mut latent = Self::zeros(config);
+        for level in &mut latent.levels {
+            noise.fill_normal(&mut level.data);
+            level.data.iter_mut().for_each(|v| *v *= temperature);
+        }
+        latent
     }
 
     /// Whether this latent has the shapes that `config` implies.

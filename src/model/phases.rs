@@ -231,6 +231,29 @@ pub fn net_output(
     stride
 }
 
+/// Couples the rows `x` of a tile in place, from what [`net`] left for all rows; `scratch.per_row` gets each row's
+/// log-determinant.
+pub fn couple_forward(
+    level: &FoldedLevel,
+    step: &FoldedStep,
+    affine: bool,
+    between: &[f32],
+    tile: Range<usize>,
+    x: &mut [f32],
+    scratch: &mut Scratch,
+) {
+    let n = tile.len();
+    let o_stride = net_output(level, step, between, tile, scratch);
+    let (out, per_row) = (&scratch.out[..n * o_stride], &mut scratch.per_row[..n]);
+    let (m, stride) = (level.half(), level.state_stride());
+    if affine {
+        affine_forward(out, o_stride, m, x, stride, per_row);
+    } else {
+        additive(out, o_stride, m, x, stride, 1.0);
+        per_row.fill(0.0);
+    }
+}
+
 /// `to = from * matrix + bias` on pixel rows: the mixing of a step, forward or inverse.
 pub fn mix_rows(
     from: &[f32],

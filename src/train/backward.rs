@@ -357,7 +357,11 @@ fn forward(folded: &Folded, n: usize, ws: &mut Workspace) -> f64 {
                 };
                 for tile in tiles(local, tile_rows(folded.width)) {
                     let rows = &mut x[tile.start * stride..tile.end * stride];
-                    log_prob += couple(folded, level, step, taps, tile, rows, &mut ws.scratch);
+                    let n = tile.len();
+                    let affine = folded.affine;
+                    phases::couple_forward(level, step, affine, taps, tile, rows, &mut ws.scratch);
+                    let log_dets = ws.scratch.per_row[..n].iter();
+                    log_prob += log_dets.map(|&v| f64::from(v)).sum::<f64>();
                 }
             }
             log_prob += step.log_det * rows as f64;
@@ -397,28 +401,6 @@ fn prior_row<'a>(level: &'a FoldedLevel, row: usize, split: &'a [f32]) -> (usize
     match level.prior {
         FoldedPrior::Top { .. } => (0, phases::top_prior_row(level, row)),
         FoldedPrior::Split { .. } => (level.half(), split),
-    }
-}
-
-fn couple(
-    folded: &Folded,
-    level: &FoldedLevel,
-    step: &FoldedStep,
-    taps: &[f32],
-    tile: Range<usize>,
-    x: &mut [f32],
-    scratch: &mut Scratch,
-) -> f64 {
-    let (m, stride, n) = (level.half(), padded(level.coupling_out), tile.len());
-    phases::net_output(level, step, taps, tile, scratch);
-    let out = &scratch.out[..n * stride];
-    if folded.affine {
-        let per_row = &mut scratch.per_row[..n];
-        phases::affine_forward(out, stride, m, x, level.state_stride(), per_row);
-        per_row.iter().map(|&v| f64::from(v)).sum()
-    } else {
-        phases::additive(out, stride, m, x, level.state_stride(), 1.0);
-        0.0
     }
 }
 

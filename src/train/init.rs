@@ -185,25 +185,12 @@ fn couple(
     width: usize,
     scratch: &mut Scratch,
 ) {
-    let (stride, o_stride) = (level.state_stride(), padded(level.coupling_out));
+    let stride = level.state_stride();
     let mut taps = Aligned::zeros(rows * level.taps_out_stride());
     phases::net(level, step, state, 0..rows, &mut taps, scratch);
     for tile in tiles(0..rows, tile_rows(width)) {
-        phases::net_output(level, step, &taps, tile.clone(), scratch);
-        let out = &scratch.out[..tile.len() * o_stride];
         let x = &mut state[tile.start * stride..tile.end * stride];
-        if affine {
-            phases::affine_forward(
-                out,
-                o_stride,
-                level.half(),
-                x,
-                stride,
-                &mut scratch.per_row[..tile.len()],
-            );
-        } else {
-            phases::additive(out, o_stride, level.half(), x, stride, 1.0);
-        }
+        phases::couple_forward(level, step, affine, &taps, tile, x, scratch);
     }
 }
 

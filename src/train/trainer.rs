@@ -477,16 +477,9 @@ fn samples(
     n: usize,
     temperature: f32,
 ) -> Result<Vec<RgbImage>, ModelError> {
-    let mut latents = Vec::with_capacity(n);
-    for i in 0..n {
-        let mut latent = Latent::zeros(config);
-        let mut noise = Noise::with_stream(1, i as u64);
-        for level in &mut latent.levels {
-            noise.fill_normal(&mut level.data);
-            level.data.iter_mut().for_each(|v| *v *= temperature);
-        }
-        latents.push(latent);
-    }
+    let latents: Vec<Latent> = (0..n)
+        .map(|i| Latent::drawn(config, &mut Noise::with_stream(1, i as u64), temperature))
+        .collect();
     let refs: Vec<&Latent> = latents.iter().collect();
     Ok(fast
         .decode(&refs, &|| false)?

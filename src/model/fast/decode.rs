@@ -249,21 +249,7 @@ impl FastGlow {
         let stride = level.state_stride();
         let mine = member.share(level, shared.pictures);
         let states = &shared.states;
-        // SAFETY: the net phase of `Shared`.
-        let (x, y) = unsafe {
-            (
-                states[now].all(),
-                shared
-                    .between
-                    .rows_mut(mine.clone(), level.between_stride(self.folded.width)),
-            )
-        };
-        phases::net(level, step, x, mine.clone(), y, scratch);
-        shared.ask(member);
-        member.barrier.wait();
-        if shared.stopped() {
-            return None;
-        }
+        self.net_phase(member, shared, level, step, now, scratch)?;
         // SAFETY: the couple phase of `Shared`.
         let (y, from, to) = unsafe {
             (

@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, PoisonError};
 
 use super::super::ModelError;
-use super::super::folded::{FoldedLevel, FoldedPrior, FoldedStep};
+use super::super::folded::{FoldedLevel, FoldedPrior};
 use super::super::phases::{self, Scratch, tile_rows, tiles};
 use super::rows::{latent_from_rows, load_picture_rows};
 use super::{Cancelled, FastGlow, Member, RawEncoding, Shared};
@@ -151,21 +151,7 @@ impl FastGlow {
         now = 1 - now;
         member.barrier.wait();
         for (k, step) in level.steps.iter().enumerate() {
-            // SAFETY: the net phase of `Shared`.
-            let (x, y) = unsafe {
-                (
-                    states[now].all(),
-                    shared
-                        .between
-                        .rows_mut(mine.clone(), level.between_stride(self.folded.width)),
-                )
-            };
-            phases::net(level, step, x, mine.clone(), y, scratch);
-            shared.ask(member);
-            member.barrier.wait();
-            if shared.stopped() {
-                return None;
-            }
+            self.net_phase(member, shared, level, step, now, scratch)?;
             // SAFETY: the couple phase of `Shared`.
             let (y, from, to) = unsafe {
                 (
@@ -176,7 +162,16 @@ impl FastGlow {
             };
             for tile in tiles(mine.clone(), level.couple_rows(self.folded.width)) {
                 let at = (tile.start - mine.start) * stride..(tile.end - mine.start) * stride;
-                self.couple_forward(level, step, y, tile.clone(), &mut from[at.clone()], scratch);
+                let x = &mut from[at.clone()];
+                phases::couple_forward(
+                    level,
+                    step,
+                    self.folded.affine,
+                    y,
+                    tile.clone(),
+                    x,
+                    scratch,
+                );
                 for (row, v) in tile.clone().zip(&scratch.per_row) {
                     log_probs[row / pixels] += f64::from(*v);
                 }
@@ -197,28 +192,6 @@ impl FastGlow {
             member.barrier.wait();
         }
         Some(now)
-    }
-
-    /// Couples the rows of a tile in place; `scratch.per_row` gets each row's log-determinant.
-    fn couple_forward(
-        &self,
-        level: &FoldedLevel,
-        step: &FoldedStep,
-        y: &[f32],
-        tile: Range<usize>,
-        x: &mut [f32],
-        scratch: &mut Scratch,
-    ) {
-        let n = tile.len();
-        let o_stride = phases::net_output(level, step, y, tile, scratch);
-        let (out, per_row) = (&scratch.out[..n * o_stride], &mut scratch.per_row[..n]);
-        let (m, stride) = (level.half(), level.state_stride());
-        if self.folded.affine {
-            phases::affine_forward(out, o_stride, m, x, stride, per_row);
-        } else {
-            phases::additive(out, o_stride, m, x, stride, 1.0);
-            per_row.fill(0.0);
-        }
     }
 
     /// Factors eps out of rows `mine` of the state; adds their log-probabilities.

@@ -14,10 +14,10 @@ use std::sync::{Mutex, PoisonError};
 
 use super::ModelError;
 use super::config::GlowConfig;
-use super::folded::{Folded, FoldedLevel, Purpose};
+use super::folded::{Folded, FoldedLevel, FoldedStep, Purpose};
 use super::latent::Latent;
 use super::params::Params;
-use super::phases::Scratch;
+use super::phases::{self, Scratch};
 use crate::kernels::team::{self, Barrier, SharedBuffer};
 use crate::kernels::{Aligned, padded};
 pub use rows::load_picture_rows;
@@ -275,6 +275,32 @@ impl FastGlow {
             }
         }
         ws
+    }
+
+    /// A step's network on this thread's rows of the state `now`, up to the barrier after which everybody's are
+    /// there; `None` when the work was cancelled.
+    fn net_phase(
+        &self,
+        member: &Member,
+        shared: &Shared,
+        level: &FoldedLevel,
+        step: &FoldedStep,
+        now: usize,
+        scratch: &mut Scratch,
+    ) -> Option<()> {
+        let mine = member.share(level, shared.pictures);
+        let stride = level.between_stride(self.folded.width);
+        // SAFETY: the net phase of `Shared`.
+        let (x, between) = unsafe {
+            (
+                shared.states[now].all(),
+                shared.between.rows_mut(mine.clone(), stride),
+            )
+        };
+        phases::net(level, step, x, mine, between, scratch);
+        shared.ask(member);
+        member.barrier.wait();
+        (!shared.stopped()).then_some(())
     }
 
     fn give_back(&self, ws: Workspace) {
