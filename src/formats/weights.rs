@@ -3,6 +3,7 @@
 //! Everything a file claims is checked against the layout that its config implies before a tensor is built.
 
 use std::collections::HashMap;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use half::{bf16, f16};
@@ -10,6 +11,7 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde_json::Value;
 
 use super::tensors::with_sorted_header;
+use crate::export::{self, ExportError};
 use crate::model::config::GlowConfig;
 use crate::model::params::{Layout, Params};
 
@@ -34,6 +36,9 @@ pub enum WeightsError {
         /// The file.
         path: PathBuf,
     },
+    /// The file cannot be written.
+    #[error(transparent)]
+    Write(#[from] ExportError),
     /// The file is not what it should be.
     #[error("not a usable weight file: {problem}; {advice}: {path}")]
     Invalid {
@@ -283,14 +288,9 @@ pub fn write(
     };
     let bytes = to_bytes(params, provenance, preview, precision)
         .map_err(|e| io(std::io::Error::other(e)))?;
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let partial = path.with_file_name(format!(".{name}.{}.partial", std::process::id()));
-    let written = std::fs::write(&partial, bytes).and_then(|()| std::fs::rename(&partial, path));
-    if written.is_err() {
-        // Nothing more can be done about a temporary file that cannot be removed either.
-        let _ = std::fs::remove_file(&partial);
-    }
-    written.map_err(io)
+    Ok(export::write_atomically(path, |file| {
+        file.write_all(&bytes)
+    })?)
 }
 
 /// The bytes of a weight file.
