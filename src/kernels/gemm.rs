@@ -257,6 +257,22 @@ fn gemm_k(
     }
 }
 
+impl PackedMatrix {
+    /// The entries in plain rows, `[k, n]`, without padding: for a device that packs in its own way.
+    pub fn to_rows(&self) -> Vec<f32> {
+        let (k, n) = (self.k, self.n);
+        let mut rows = vec![0.0; k * n];
+        for (start, width) in panels(padded(n)) {
+            let valid = width.min(n - start);
+            for row in 0..k {
+                let from = start * k + row * width;
+                rows[row * n + start..][..valid].copy_from_slice(&self.data[from..from + valid]);
+            }
+        }
+        rows
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,7 +1,7 @@
 //! Glow as a whole: configuration, parameters, encode, decode, likelihood.
 
 pub mod config;
-mod device;
+pub mod device;
 pub mod fast;
 pub mod folded;
 pub mod glow;
@@ -15,11 +15,10 @@ mod resume;
 pub use config::{ConfigError, Coupling, GlowConfig, LevelShape, Padding, Permutation};
 pub use latent::{Latent, LevelEps};
 
-use candle_core::Device;
 use image::RgbImage;
 
+use device::DeviceModel;
 use fast::FastGlow;
-use glow::Glow;
 use params::Params;
 use resume::Resume;
 
@@ -128,16 +127,9 @@ pub struct GlowModel {
 enum Backend {
     /// The folded form.
     Cpu(FastGlow, Resume),
-    /// The plain form on candle's device.
-    Device {
-        glow: Glow,
-        device: Device,
-        label: String,
-    },
+    /// A candle device, and its name for people.
+    Device(DeviceModel, String),
 }
-
-/// Pictures that a device takes at once.
-const DEVICE_BATCH: usize = 64;
 
 impl GlowModel {
     /// A model of `params` on the device that `choice` names, with `threads` threads on the CPU.
@@ -146,16 +138,20 @@ impl GlowModel {
     pub fn new(params: &Params, choice: &DeviceChoice, threads: usize) -> Result<Self, ModelError> {
         let backend = match device::open(choice)? {
             None => Backend::Cpu(FastGlow::new(params, threads)?, Resume::new()),
-            Some((device, label)) => Backend::Device {
-                glow: Glow::new(params, &device)?,
-                device,
-                label,
-            },
+            Some((device, label)) => Backend::Device(DeviceModel::new(params, &device)?, label),
         };
         Ok(Self {
             config: params.config.clone(),
             backend,
         })
+    }
+
+    /// Lets a CUDA device round to TF32 in the coupling networks ([`DeviceModel::set_tf32`]); of no effect on others.
+    pub fn with_tf32(mut self, allowed: bool) -> Self {
+        if let Backend::Device(model, _) = &mut self.backend {
+            model.set_tf32(allowed);
+        }
+        self
     }
 
     /// The configuration.
@@ -168,7 +164,7 @@ impl GlowModel {
         match &self.backend {
             Backend::Cpu(fast, _) if fast.threads() == 1 => "cpu, 1 thread".into(),
             Backend::Cpu(fast, _) => format!("cpu, {} threads", fast.threads()),
-            Backend::Device { label, .. } => label.clone(),
+            Backend::Device(_, label) => label.clone(),
         }
     }
 
@@ -205,9 +201,7 @@ impl GlowModel {
         let refs: Vec<&[f32]> = x.iter().map(Vec::as_slice).collect();
         let raw = match &self.backend {
             Backend::Cpu(fast, _) => fast.encode(&refs, cancelled)?,
-            Backend::Device { glow, device, .. } => {
-                device::encode(glow, &self.config, device, &refs, DEVICE_BATCH, cancelled)?
-            }
+            Backend::Device(model, _) => model.encode(&refs, cancelled)?,
         };
         let per_nat = -1.0 / (self.config.dims() as f64 * std::f64::consts::LN_2);
         let encoded = raw.into_iter().zip(x).map(|(raw, x)| {
@@ -234,9 +228,7 @@ impl GlowModel {
         let refs: Vec<&Latent> = latents.iter().collect();
         let x = match &self.backend {
             Backend::Cpu(fast, resume) => resume.decode(fast, &self.config, &refs, cancelled)?,
-            Backend::Device { glow, device, .. } => {
-                device::decode(glow, &self.config, device, &refs, DEVICE_BATCH, cancelled)?
-            }
+            Backend::Device(model, _) => model.decode(&refs, cancelled)?,
         };
         let decoded = x.into_iter().map(|x| {
             let (pixels, non_finite) = pixels::picture_from_x(&x, &self.config);

@@ -2,6 +2,7 @@
 
 mod agreement;
 mod cli;
+mod device;
 mod flows;
 mod lab;
 mod oracle;

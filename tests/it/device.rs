@@ -1,0 +1,97 @@
+//! The form that a CUDA device runs, on the CPU, where its kernels are their definitions: against the plain model and
+//! the CPU's own form.
+
+use candle_core::{Device, Tensor};
+use glow_explorer::model::device::DeviceModel;
+use glow_explorer::model::fast::FastGlow;
+use glow_explorer::model::glow::Glow;
+use glow_explorer::model::{Latent, ModelError};
+
+use crate::support::{configs, lively, max_difference, pictures};
+
+#[test]
+fn the_device_form_agrees_with_the_plain_model_and_the_fast_form() {
+    for config in configs() {
+        let params = lively(&config, 7);
+        let n = 3;
+        let x = pictures(&config, n, 11);
+        let refs: Vec<&[f32]> = x.iter().map(Vec::as_slice).collect();
+        let model = DeviceModel::new(&params, &Device::Cpu).unwrap();
+        let encoded = model.encode(&refs, &|| false).unwrap();
+
+        let fast = FastGlow::new(&params, 2).unwrap();
+        for (given, expected) in encoded.iter().zip(fast.encode(&refs, &|| false).unwrap()) {
+            let per_dim = given
+                .level_log_prob
+                .iter()
+                .zip(&expected.level_log_prob)
+                .map(|(a, b)| (a - b).abs() / (config.dims() as f64 * 2f64.ln()));
+            for (l, bits) in per_dim.enumerate() {
+                assert!(bits < 1e-4, "{config:?} level {l}: {bits} bits/dim");
+            }
+        }
+
+        let glow = Glow::new(&params, &Device::Cpu).unwrap();
+        let (c, size) = (config.channels, config.image_size);
+        let input = Tensor::from_vec(x.concat(), (n, c, size, size), &Device::Cpu).unwrap();
+        let plain = glow.encode(&input).unwrap();
+        for (l, eps) in plain.eps.iter().enumerate() {
+            let eps = eps.permute((0, 3, 1, 2)).unwrap();
+            let eps = eps.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+            let given: Vec<f32> = encoded
+                .iter()
+                .flat_map(|e| e.latent.levels[l].data.clone())
+                .collect();
+            let largest = eps.iter().fold(0.0f32, |m, v| m.max(v.abs()));
+            let error = max_difference(&given, &eps);
+            assert!(
+                given.len() == eps.len() && error <= 1e-3 * largest,
+                "{config:?} level {l}: {error} of {largest}"
+            );
+            let log_prob = plain.level_log_prob[l].to_vec1::<f32>().unwrap();
+            for (e, lp) in encoded.iter().zip(log_prob) {
+                let bits = (e.level_log_prob[l] - f64::from(lp)).abs()
+                    / (config.dims() as f64 * 2f64.ln());
+                assert!(bits < 1e-4, "{config:?} level {l}: {bits} bits/dim");
+            }
+        }
+
+        let latents: Vec<&Latent> = encoded.iter().map(|e| &e.latent).collect();
+        let decoded = model.decode(&latents, &|| false).unwrap();
+        let back = glow.decode(&plain.eps).unwrap().flatten_all().unwrap();
+        let back = back.to_vec1::<f32>().unwrap();
+        for (what, expected) in [("plain", &back), ("round trip", &x.concat())] {
+            let given = decoded.concat();
+            let error = max_difference(&given, expected);
+            assert!(
+                given.len() == expected.len() && error < 1e-4,
+                "{config:?}, {what}: {error}"
+            );
+        }
+    }
+}
+
+#[test]
+fn cancelling_stops_the_device_form_between_steps() {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    let config = &configs()[0];
+    let model = DeviceModel::new(&lively(config, 1), &Device::Cpu).unwrap();
+    let x = pictures(config, 1, 2);
+    let zero = Latent::zeros(config);
+    for stop_at in 0..config.levels * config.depth {
+        let asked = AtomicUsize::new(0);
+        let cancelled = || asked.fetch_add(1, Ordering::Relaxed) == stop_at;
+        let encoded = model.encode(&[x[0].as_slice()], &cancelled);
+        assert!(matches!(encoded, Err(ModelError::Cancelled)));
+        asked.store(0, Ordering::Relaxed);
+        let cancelled = || asked.fetch_add(1, Ordering::Relaxed) == stop_at;
+        let decoded = model.decode(&[&zero], &cancelled);
+        assert!(matches!(decoded, Err(ModelError::Cancelled)));
+    }
+    assert!(model.decode(&[&zero], &|| false).is_ok());
+    let wrong = Latent { levels: Vec::new() };
+    assert!(model.decode(&[&wrong], &|| false).is_err());
+    assert!(model.encode(&[&x[0][1..]], &|| false).is_err());
+    assert!(model.encode(&[], &|| false).unwrap().is_empty());
+}
