@@ -103,6 +103,7 @@ fn through_window(args: Args) -> anyhow::Result<()> {
     let loader = Loader {
         device: crate::model::DeviceChoice::default(),
         threads: args.threads.map_or_else(super::cores, usize::from),
+        tf32: false,
         shipped: Some(Shipped {
             name: shipped::LABEL,
             weights: shipped::WEIGHTS,

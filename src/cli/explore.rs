@@ -43,10 +43,12 @@ fn open_window(args: Args) -> anyhow::Result<()> {
         model,
         device,
         threads,
+        tf32,
     } = args.model;
     let loader = Loader {
         device,
         threads: threads.map_or_else(super::cores, usize::from),
+        tf32,
         shipped: Some(Shipped {
             name: shipped::LABEL,
             weights: shipped::WEIGHTS,

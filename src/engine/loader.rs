@@ -27,6 +27,8 @@ pub struct Loader {
     pub device: DeviceChoice,
     /// Threads on the CPU.
     pub threads: usize,
+    /// Whether a CUDA device may round to TF32 ([`GlowModel::with_tf32`]).
+    pub tf32: bool,
     /// What is opened where no file is named.
     pub shipped: Option<Shipped>,
 }
@@ -65,7 +67,8 @@ impl Loader {
             params, provenance, ..
         } = file;
         let model = GlowModel::new(&params, &self.device, self.threads)
-            .map_err(|e| format!("{e}: {name}"))?;
+            .map_err(|e| format!("{e}: {name}"))?
+            .with_tf32(self.tf32);
         let (directions, warnings) = match attributes {
             None => (Directions::default(), Vec::new()),
             Some(Ok(AttributesFile { directions, .. })) => (directions, Vec::new()),
@@ -101,6 +104,7 @@ mod tests {
         Loader {
             device: DeviceChoice::Cpu,
             threads: 1,
+            tf32: false,
             shipped: None,
         }
     }

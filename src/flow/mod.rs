@@ -1,7 +1,7 @@
 //! The parts of Glow as differentiable layers on candle tensors, on any device.
 //!
 //! This is the plain form: each layer is tensors plus a small config, its code looks like its equation, and
-//! candle differentiates it. It is what the GPU runs, and what the CPU's folded form ([`crate::model::fast`])
+//! candle differentiates it. It is what Metal runs, and what the CPU's folded form ([`crate::model::fast`])
 //! and hand-written gradients ([`crate::train::backward`]) are tested against.
 //!
 //! Direction: forward is data to latent, `x` to `z`. Tensors are channels-last, `[n, h, w, c]`, so that every

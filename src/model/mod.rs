@@ -146,12 +146,17 @@ impl GlowModel {
         })
     }
 
-    /// Lets a CUDA device round to TF32 in the coupling networks ([`DeviceModel::set_tf32`]); of no effect on others.
+    /// Lets a CUDA device round to TF32 in the coupling networks ([`DeviceModel::set_tf32`]); changes nothing on others.
     pub fn with_tf32(mut self, allowed: bool) -> Self {
         if let Backend::Device(model, _) = &mut self.backend {
             model.set_tf32(allowed);
         }
         self
+    }
+
+    /// Whether it rounds to TF32.
+    pub fn is_tf32(&self) -> bool {
+        matches!(&self.backend, Backend::Device(model, _) if model.is_tf32())
     }
 
     /// The configuration.
@@ -164,6 +169,7 @@ impl GlowModel {
         match &self.backend {
             Backend::Cpu(fast, _) if fast.threads() == 1 => "cpu, 1 thread".into(),
             Backend::Cpu(fast, _) => format!("cpu, {} threads", fast.threads()),
+            Backend::Device(model, label) if model.is_tf32() => format!("{label}, TF32"),
             Backend::Device(_, label) => label.clone(),
         }
     }

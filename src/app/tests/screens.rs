@@ -27,6 +27,7 @@ fn draw_the_readme_screenshot() {
     let loader = Loader {
         device: crate::model::DeviceChoice::Cpu,
         threads: 2,
+        tf32: false,
         shipped: Some(Shipped {
             name: shipped::LABEL,
             weights: shipped::WEIGHTS,

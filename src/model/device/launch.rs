@@ -3,7 +3,9 @@
 //! The sizes that a kernel is given say how much of each buffer it touches ([`Kernel::lengths`]). Every tensor is
 //! checked against that before anything runs, so that no kernel can reach beyond a buffer.
 
-use candle_core::{CpuStorage, CustomOp1, Device, InplaceOp1, Layout, Result, Shape, Storage, Tensor};
+use candle_core::{
+    CpuStorage, CustomOp1, Device, InplaceOp1, Layout, Result, Shape, Storage, Tensor,
+};
 
 use super::definitions::{self, table_rows};
 
@@ -76,12 +78,8 @@ impl Kernel {
     /// each input and of what it writes (the last).
     pub(super) fn lengths(self, n: usize, sizes: &Sizes) -> (usize, usize, Vec<usize>) {
         let s = sizes.map(|v| v as usize);
-        let (side, m) = (s[0], s[1].max(1));
-        let rows = match self {
-            Self::Squeeze => n / (4 * m),
-            Self::Unsqueeze => n / s[2].max(1),
-            _ => n / m,
-        };
+        let (side, m) = (s[0], s[1]);
+        let rows = n / self.threads_a_row(sizes).max(1);
         let table = |columns: usize, by_class: usize| table_rows(by_class != 0) * columns;
         let lengths = match self {
             Self::Gather => vec![rows * s[2], m, 9 * n],
@@ -95,6 +93,16 @@ impl Kernel {
             Self::Unsqueeze => vec![rows * m, 4 * m, n],
         };
         (rows, side, lengths)
+    }
+
+    /// Threads of a pixel row.
+    fn threads_a_row(self, sizes: &Sizes) -> usize {
+        let [_, m, stride, ..] = sizes.map(|v| v as usize);
+        match self {
+            Self::Squeeze => 4 * m,
+            Self::Unsqueeze => stride,
+            _ => m,
+        }
     }
 
     /// Whether columns lie within rows and so on: what lengths alone do not say.
@@ -175,7 +183,11 @@ impl Launch {
         }
         let (rows, side, lengths) = kernel.lengths(threads, &given);
         let pixels = side * side;
-        if threads == 0 || pixels == 0 || rows % pixels != 0 || !kernel.columns_fit(&given) {
+        let is_whole = threads > 0
+            && pixels > 0
+            && rows.is_multiple_of(pixels)
+            && threads.is_multiple_of(kernel.threads_a_row(&given).max(1));
+        if !is_whole || !kernel.columns_fit(&given) {
             candle_core::bail!(
                 "{name}: {threads} threads and sizes {sizes:?} are no whole pictures"
             );
@@ -184,7 +196,13 @@ impl Launch {
         if inputs.len() != n_inputs {
             candle_core::bail!("{name}: {} inputs", inputs.len());
         }
-        for (i, (tensor, &len)) in inputs.iter().copied().chain(target).zip(&lengths).enumerate() {
+        for (i, (tensor, &len)) in inputs
+            .iter()
+            .copied()
+            .chain(target)
+            .zip(&lengths)
+            .enumerate()
+        {
             if tensor.elem_count() < len || !tensor.is_contiguous() {
                 let dims = tensor.dims();
                 candle_core::bail!("{name}: tensor {i} is {dims:?}, needed are {len} in a row");
@@ -318,11 +336,8 @@ mod cuda {
         // SAFETY: the memory is not initialised. Nothing reads it before the launch below, which writes all of it:
         // `Launch::new` took the length from the kernel's own sizes.
         let mut out = unsafe { device.alloc::<f32>(launch.len)? };
-        run(launch, &device, vec![first], out.slice_mut(..))?;
-        Ok((
-            CudaStorage::wrap_cuda_slice(out, device),
-            launch.len.into(),
-        ))
+        run(launch, &device, Some(first), out.slice_mut(..))?;
+        Ok((CudaStorage::wrap_cuda_slice(out, device), launch.len.into()))
     }
 
     pub(super) fn change(
@@ -332,22 +347,18 @@ mod cuda {
     ) -> Result<()> {
         let device = storage.device.clone();
         let out = storage.as_cuda_slice_mut::<f32>()?;
-        run(
-            launch,
-            &device,
-            Vec::new(),
-            out.slice_mut(extent(layout)?),
-        )
+        run(launch, &device, None, out.slice_mut(extent(layout)?))
     }
 
     fn run(
         launch: &Launch,
         device: &CudaDevice,
-        mut inputs: Vec<CudaView<f32>>,
+        first: Option<CudaView<f32>>,
         mut out: CudaViewMut<f32>,
     ) -> Result<()> {
         let name = launch.kernel.name();
         let guards: Vec<_> = launch.with.iter().map(Tensor::storage_and_layout).collect();
+        let mut inputs: Vec<CudaView<f32>> = first.into_iter().collect();
         for (storage, layout) in &guards {
             match &**storage {
                 Storage::Cuda(storage) => {

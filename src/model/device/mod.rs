@@ -134,12 +134,21 @@ impl DeviceModel {
         })
     }
 
-    /// Whether products of the coupling networks may round their factors to TF32 (11 significant bits): several times
-    /// faster on GPUs that have it, of no effect elsewhere.
+    /// Lets products of the coupling networks round their factors to TF32 (11 significant bits), where a GPU has that;
+    /// changes nothing on other devices than CUDA.
+    ///
+    /// Mixings and priors stay in single precision, so a picture still survives encoding and decoding with the same
+    /// setting. Latents and likelihoods agree with those of single precision to about three digits only, which is outside
+    /// the tolerances of the weight file's format; hence it is off unless asked for.
     pub fn set_tf32(&mut self, allowed: bool) {
         if let Form::Folded(glow) = &mut self.form {
-            glow.tf32 = allowed;
+            glow.tf32 = allowed && self.device.is_cuda();
         }
+    }
+
+    /// Whether they round.
+    pub fn is_tf32(&self) -> bool {
+        matches!(&self.form, Form::Folded(glow) if glow.tf32)
     }
 
     /// Pictures that are computed at once: as many as keep activations within about a gigabyte.
@@ -147,10 +156,7 @@ impl DeviceModel {
         const MOST: usize = 64;
         const FLOATS: usize = 1 << 28;
         let finest = self.config.level_shapes()[0].clone();
-        let (c, o) = (
-            finest.channels,
-            self.config.coupling_out(finest.channels),
-        );
+        let (c, o) = (finest.channels, self.config.coupling_out(finest.channels));
         let row = 2 * self.config.width + 9 * (c / 2 + o) + 4 * c;
         (FLOATS / (row * finest.side * finest.side)).clamp(1, MOST)
     }

@@ -8,9 +8,9 @@ use candle_core::{DType, Device, Result, Tensor};
 
 use super::launch::{Kernel, Launch};
 use super::weights::{self, Bias, Level, Prior, Step};
+use crate::model::ModelError;
 use crate::model::config::Coupling;
 use crate::model::params::Params;
-use crate::model::ModelError;
 
 /// A model, folded, on a device.
 pub(super) struct FoldedGlow {
@@ -163,12 +163,7 @@ impl FoldedGlow {
         let taps = self.taps(level, step, state)?;
         let threads = state.rows.elem_count() / 2;
         let inputs = [&state.rows, &taps, &state.bias, &step.b3.table];
-        let sizes = [
-            level.side,
-            level.half(),
-            usize::from(step.b3.by_class),
-            1,
-        ];
+        let sizes = [level.side, level.half(), usize::from(step.b3.by_class), 1];
         let rows = if self.affine {
             Launch::make(Kernel::UncoupleAffine, threads, &inputs, &sizes[..3])?
         } else {

@@ -122,7 +122,10 @@ fn kernels_agree_with_their_definitions() {
             .iter()
             .map(|&len| (0..len).map(|_| 2.0 * noise.normal()).collect())
             .collect();
-        let (mut expected, inputs) = (buffers.last().unwrap().clone(), &buffers[..lengths.len() - 1]);
+        let (mut expected, inputs) = (
+            buffers.last().unwrap().clone(),
+            &buffers[..lengths.len() - 1],
+        );
         let inputs: Vec<&[f32]> = inputs.iter().map(Vec::as_slice).collect();
         definitions::run(kernel, n, &inputs, &mut expected, &sizes_of(&sizes));
         let given = run_in_c(&program, kernel, n, &buffers, &sizes);
@@ -170,7 +173,11 @@ fn cksum(text: &str) -> u32 {
     for byte in bytes.into_iter().chain(tail) {
         crc ^= u32::from(byte) << 24;
         for _ in 0..8 {
-            crc = if crc >> 31 == 1 { (crc << 1) ^ 0x04c1_1db7 } else { crc << 1 };
+            crc = if crc >> 31 == 1 {
+                (crc << 1) ^ 0x04c1_1db7
+            } else {
+                crc << 1
+            };
         }
     }
     !crc
@@ -196,6 +203,9 @@ fn a_launch_beyond_its_tensors_is_refused() {
     for (threads, sizes) in [
         (64, vec![4, 2, 5]), // wider rows than there are
         (60, vec![4, 2, 4]), // part of a picture
+        (63, vec![4, 2, 4]), // part of a row
+        (65, vec![4, 2, 4]),
+        (64, vec![4, 0, 4]),
         (64, vec![4, 4, 4]), // more bias than there is
         (64, vec![4, 2, 1]), // columns beyond the row
         (64, vec![4, 2]),

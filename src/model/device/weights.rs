@@ -74,7 +74,10 @@ impl Level {
 /// All levels, finest first.
 ///
 /// Errors: a 1x1 convolution without an inverse, or what the device says.
-pub(super) fn levels(params: &Params, device: &Device) -> std::result::Result<Vec<Level>, ModelError> {
+pub(super) fn levels(
+    params: &Params,
+    device: &Device,
+) -> std::result::Result<Vec<Level>, ModelError> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let folded = Folded::new_parallel(params, Purpose::Forward, threads)?;
     let levels = folded.levels.iter().map(|l| level(l, device));
