@@ -1,5 +1,5 @@
-//! The form that a CUDA device runs, on the CPU, where its kernels are their definitions: against the plain model and
-//! the CPU's own form.
+//! The form that a CUDA device runs against the plain model and the CPU's own form: on the CPU, where its kernels are
+//! their definitions, and on a CUDA device where there is one and the tests are built for it.
 
 use candle_core::{Device, Tensor};
 use glow_explorer::model::device::DeviceModel;
@@ -9,14 +9,34 @@ use glow_explorer::model::{Latent, ModelError};
 
 use crate::support::{configs, lively, max_difference, pictures};
 
+/// The first CUDA device, where there is one.
+fn cuda() -> Option<Device> {
+    if !cfg!(feature = "cuda") {
+        return None;
+    }
+    // Missing libraries are a panic inside.
+    let found = std::panic::catch_unwind(|| Device::new_cuda_with_stream(0).ok());
+    let device = found.ok().flatten();
+    if device.is_none() {
+        println!("skipped: no CUDA device");
+    }
+    device
+}
+
 #[test]
 fn the_device_form_agrees_with_the_plain_model_and_the_fast_form() {
+    for device in std::iter::once(Device::Cpu).chain(cuda()) {
+        check_all(&device);
+    }
+}
+
+fn check_all(device: &Device) {
     for config in configs() {
         let params = lively(&config, 7);
         let n = 3;
         let x = pictures(&config, n, 11);
         let refs: Vec<&[f32]> = x.iter().map(Vec::as_slice).collect();
-        let model = DeviceModel::new(&params, &Device::Cpu).unwrap();
+        let model = DeviceModel::new(&params, device).unwrap();
         let encoded = model.encode(&refs, &|| false).unwrap();
 
         let fast = FastGlow::new(&params, 2).unwrap();

@@ -155,7 +155,7 @@ impl DeviceModel {
     fn batch(&self) -> usize {
         const MOST: usize = 64;
         const FLOATS: usize = 1 << 28;
-        let finest = self.config.level_shapes()[0].clone();
+        let finest = self.config.level_shapes()[0];
         let (c, o) = (finest.channels, self.config.coupling_out(finest.channels));
         let row = 2 * self.config.width + 9 * (c / 2 + o) + 4 * c;
         (FLOATS / (row * finest.side * finest.side)).clamp(1, MOST)

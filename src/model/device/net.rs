@@ -268,7 +268,7 @@ fn unsqueeze(coarse: &State, m: usize, side: usize, stride: usize) -> Result<Ten
 
 /// Sums over the entries of each of `n` pictures: short ones on the device, their total in double precision.
 fn sum_per_picture(values: &Tensor, n: usize) -> Result<Vec<f64>> {
-    const SHORT: usize = 64;
+    const SHORT: usize = 256;
     let each = values.elem_count() / n;
     let short = (1..=SHORT.min(each))
         .rev()
