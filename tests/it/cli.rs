@@ -692,6 +692,18 @@ fn targets_are_checked_before_the_work() {
 }
 
 #[test]
+fn a_flag_for_cuda_is_taken_elsewhere_with_a_note() {
+    let scratch = Scratch::new();
+    let output = scratch.model("sample --count 1 --out x.png --tf32");
+    assert!(output.status.success());
+    let notes = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        notes.contains("--tf32 changes nothing on this device: cpu, 1 thread"),
+        "{notes}"
+    );
+}
+
+#[test]
 fn wrong_usage_is_code_two() {
     let scratch = Scratch::new();
     for words in [

@@ -1,6 +1,6 @@
 //! A model on a candle device: opening one, and host numbers in and out.
 //!
-//! On CUDA the folded form runs ([`net`]): the same numbers as the CPU's ([`crate::model::fast`]), as products by cuBLAS
+//! On CUDA the folded form runs: the same numbers as the CPU's ([`crate::model::fast`]), as products by cuBLAS
 //! and a few kernels of our own. Metal runs the plain model, for which candle has all that it takes.
 //!
 //! One thread at a time owns a device: tensors live in one stream of their own, and candle's switch for the precision of
