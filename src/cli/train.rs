@@ -247,7 +247,7 @@ mod tests {
             no_flip: false,
             init_batch: 16,
             pictures: Some(pictures),
-            minutes: None,
+            ..TrainConfig::default()
         };
         let run = |out: PathBuf| Run {
             out,

@@ -1,6 +1,9 @@
 //! Matrix products `C = init + A B`, with what follows applied while the tile is in registers.
 
+use std::cell::RefCell;
+
 use super::aligned::Aligned;
+use super::cells::{Arithmetic, cell, cell_stride, pair_columns, pair_rows};
 use super::micro::{self, Tile};
 use super::{Isa, LANES, padded};
 
@@ -8,41 +11,55 @@ use super::{Isa, LANES, padded};
 pub(super) const PANEL: usize = 2 * LANES;
 
 /// A right-hand side `[k, n]` stored as panels of 32 columns (the last one of 16 where that is enough),
-/// each `k` rows of consecutive floats: the order in which the kernel reads it, so that it is packed
-/// once and streamed ever after.
+/// each of consecutive rows of [cells](super::cells): the order in which the kernel reads it, so that it is
+/// packed once and streamed ever after.
 #[derive(Clone, Default)]
 pub struct PackedMatrix {
     k: usize,
     n: usize,
+    arithmetic: Arithmetic,
     data: Aligned,
 }
 
 impl PackedMatrix {
     /// Packs the matrix whose entry at `(row, column)` is `entry(row, column)`.
     pub fn from_fn(k: usize, n: usize, entry: impl Fn(usize, usize) -> f32) -> Self {
-        let mut packed = Self {
-            k,
-            n,
-            data: Aligned::zeros(k * padded(n)),
-        };
-        packed.fill(entry);
-        packed
+        Self::with_arithmetic(k, n, Arithmetic::F32, entry)
     }
 
-    /// Packs anew, in place.
-    pub fn fill(&mut self, entry: impl Fn(usize, usize) -> f32) {
-        let (k, n) = (self.k, self.n);
+    /// As [`PackedMatrix::from_fn`], for products of a given arithmetic.
+    pub fn with_arithmetic(
+        k: usize,
+        n: usize,
+        arithmetic: Arithmetic,
+        entry: impl Fn(usize, usize) -> f32,
+    ) -> Self {
+        let arithmetic = arithmetic.or_f32();
+        let rows = arithmetic.cells(k);
+        let mut data = Aligned::zeros(rows * padded(n));
         for (start, width) in panels(padded(n)) {
-            let panel = &mut self.data[start * k..(start + width) * k];
+            let panel = &mut data[start * rows..(start + width) * rows];
             for (row, line) in panel.chunks_exact_mut(width).enumerate() {
-                for (j, value) in line.iter_mut().enumerate() {
-                    *value = if start + j < n {
-                        entry(row, start + j)
-                    } else {
-                        0.0
+                for (j, value) in line.iter_mut().take(n - start.min(n)).enumerate() {
+                    *value = match arithmetic {
+                        Arithmetic::F32 => entry(row, start + j),
+                        Arithmetic::Bf16 => {
+                            let second = if 2 * row + 1 < k {
+                                entry(2 * row + 1, start + j)
+                            } else {
+                                0.0
+                            };
+                            cell(entry(2 * row, start + j), second)
+                        }
                     };
                 }
             }
+        }
+        Self {
+            k,
+            n,
+            arithmetic,
+            data,
         }
     }
 
@@ -54,6 +71,11 @@ impl PackedMatrix {
     /// Columns.
     pub fn n(&self) -> usize {
         self.n
+    }
+
+    /// The numbers that its products multiply.
+    pub fn arithmetic(&self) -> Arithmetic {
+        self.arithmetic
     }
 
     /// Bytes held.
@@ -93,6 +115,8 @@ pub enum Rhs<'a> {
         stride: usize,
         /// Columns wanted.
         n: usize,
+        /// The numbers to multiply.
+        arithmetic: Arithmetic,
     },
 }
 
@@ -131,28 +155,117 @@ pub enum Finish<'a> {
 /// # Panics
 /// Where a slice is too short for the shapes: a bug of the caller, never something in a file.
 pub fn gemm(m: usize, a: Lhs, b: Rhs, c: &mut [f32], c_stride: usize, init: Init, finish: Finish) {
-    let (k, n, b_len, b_stride) = match b {
-        Rhs::Packed(packed) => (packed.k, padded(packed.n), packed.data.len(), 0),
-        Rhs::Rows { data, stride, n } => {
+    let shape = match b {
+        Rhs::Packed(packed) => Shape {
+            k: packed.arithmetic.cells(packed.k),
+            n: padded(packed.n),
+            row: None,
+            arithmetic: packed.arithmetic,
+        },
+        Rhs::Rows {
+            data,
+            stride,
+            n,
+            arithmetic,
+        } => {
             assert!(stride.is_multiple_of(LANES) && padded(n) <= stride);
-            (data.len() / stride, padded(n), data.len(), stride)
+            Shape {
+                k: data.len() / stride,
+                n: padded(n),
+                row: Some(stride),
+                arithmetic: arithmetic.or_f32(),
+            }
         }
     };
-    gemm_k(m, k, n, b_len, b_stride, a, b, c, c_stride, init, finish);
+    match (b, shape.arithmetic) {
+        (Rhs::Packed(packed), Arithmetic::F32) => {
+            gemm_cells(m, shape, a, &packed.data, c, c_stride, init, finish);
+        }
+        (Rhs::Rows { data, .. }, Arithmetic::F32) => {
+            gemm_cells(m, shape, a, data, c, c_stride, init, finish);
+        }
+        (Rhs::Packed(packed), Arithmetic::Bf16) => {
+            assert!(
+                a.column == 1,
+                "bf16 reads the left-hand side along its rows"
+            );
+            let row = cell_stride(packed.k);
+            with_cells(m * row, |cells, _| {
+                pair_columns(a.data, a.row, m, packed.k, cells);
+                let a = Lhs {
+                    data: cells,
+                    row,
+                    column: 1,
+                };
+                gemm_cells(m, shape, a, &packed.data, c, c_stride, init, finish);
+            });
+        }
+        (
+            Rhs::Rows {
+                data, stride, n, ..
+            },
+            Arithmetic::Bf16,
+        ) => {
+            assert!(a.row == 1, "bf16 pairs the rows that are summed");
+            let k = shape.k.div_ceil(2);
+            with_cells(k * padded(m), |left, right| {
+                right.reserve_len(k * padded(n));
+                pair_rows(a.data, a.column, shape.k, m, left);
+                pair_rows(data, stride, shape.k, n, right);
+                let a = Lhs {
+                    data: left,
+                    row: 1,
+                    column: padded(m),
+                };
+                let shape = Shape {
+                    k,
+                    row: Some(padded(n)),
+                    ..shape
+                };
+                gemm_cells(m, shape, a, right, c, c_stride, init, finish);
+            });
+        }
+    }
+}
+
+/// Runs `work` with two buffers of this thread, the first of at least `len` cells.
+fn with_cells(len: usize, work: impl FnOnce(&mut Aligned, &mut Aligned)) {
+    thread_local! {
+        static CELLS: RefCell<(Aligned, Aligned)> = RefCell::default();
+    }
+    CELLS.with_borrow_mut(|(left, right)| {
+        left.reserve_len(len);
+        work(left, right);
+    });
+}
+
+/// The right-hand side of a product of cells.
+#[derive(Clone, Copy)]
+struct Shape {
+    /// Rows of cells.
+    k: usize,
+    /// Columns, padded.
+    n: usize,
+    /// Distance between rows; `None`: panels.
+    row: Option<usize>,
+    /// What a cell holds.
+    arithmetic: Arithmetic,
 }
 
 #[expect(
     clippy::too_many_arguments,
     reason = "the checked shapes of one product"
 )]
-fn gemm_k(
+fn gemm_cells(
     m: usize,
-    k: usize,
-    n: usize,
-    b_len: usize,
-    b_stride: usize,
+    Shape {
+        k,
+        n,
+        row: b_row,
+        arithmetic,
+    }: Shape,
     a: Lhs,
-    b: Rhs,
+    b: &[f32],
     c: &mut [f32],
     c_stride: usize,
     init: Init,
@@ -170,7 +283,7 @@ fn gemm_k(
         "result too short"
     );
     assert!(
-        b_len >= if b_stride == 0 { k * n } else { k * b_stride },
+        b.len() >= b_row.map_or(k * n, |row| k * row),
         "right-hand side too short"
     );
     let (bias, bias_stride, class) = match init {
@@ -215,16 +328,17 @@ fn gemm_k(
     let accumulate = matches!(init, Init::Accumulate);
     let from_table = matches!(init, Init::Bias { .. });
     for (start, width) in panels(n) {
-        let (panel, panel_stride) = match b {
-            Rhs::Packed(packed) => (packed.data[start * k..].as_ptr(), width),
-            Rhs::Rows { data, .. } => (data[start.min(data.len())..].as_ptr(), b_stride),
+        let (panel, panel_stride) = match b_row {
+            None => (b[start * k..].as_ptr(), width),
+            Some(row) => (b[start.min(b.len())..].as_ptr(), row),
         };
         let mut i = 0;
         while i < m {
             let rows = micro::rows_at_most(isa, width).min(m - i);
             // SAFETY: the assertions above cover every address: `A` up to row m - 1 and column k - 1, the
             // panel up to row k - 1 and `width` columns, `C`, mask and bias up to `n` padded columns.
-            // `class` was checked to name rows of the table. `isa` was detected on this machine.
+            // `class` was checked to name rows of the table. `isa` was detected on this machine, and
+            // `Arithmetic::or_f32` let bf16 through only where the processor has it.
             unsafe {
                 let tile = Tile {
                     k,
@@ -250,7 +364,7 @@ fn gemm_k(
                         mask.add(i * c_stride + start)
                     },
                 };
-                micro::run(isa, rows, width, &tile);
+                micro::run(isa, arithmetic, rows, width, &tile);
             }
             i += rows;
         }
@@ -282,16 +396,21 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(m: usize, k: usize, n: usize, transposed: bool, packed: bool) {
+    fn check(m: usize, k: usize, n: usize, transposed: bool, packed: bool, arithmetic: Arithmetic) {
         let stride = padded(n);
-        let (row, column) = if transposed { (1, m) } else { (k, 1) };
-        let mut a = vec![0.0; m * k];
+        // Room for whole vectors behind every row, as all matrices here have.
+        let (row, column) = if transposed {
+            (1, padded(m))
+        } else {
+            (padded(k), 1)
+        };
+        let mut a = vec![0.0; padded(m) * padded(k)];
         for i in 0..m {
             for p in 0..k {
                 a[i * row + p * column] = value(i, p, 1);
             }
         }
-        let b = PackedMatrix::from_fn(k, n, |p, j| value(p, j, 2));
+        let b = PackedMatrix::with_arithmetic(k, n, arithmetic, |p, j| value(p, j, 2));
         let mut rows = vec![0.0; k * stride];
         for p in 0..k {
             for j in 0..n {
@@ -308,6 +427,7 @@ mod tests {
                 data: &rows,
                 stride,
                 n,
+                arithmetic,
             }
         };
         let lhs = Lhs {
@@ -369,9 +489,12 @@ mod tests {
         ] {
             for transposed in [false, true] {
                 for packed in [false, true] {
-                    check(m, k, n, transposed, packed);
+                    check(m, k, n, transposed, packed, Arithmetic::F32);
                 }
             }
+            // The values have few enough bits to be exact in bf16.
+            check(m, k, n, true, false, Arithmetic::Bf16);
+            check(m, k, n, false, true, Arithmetic::Bf16);
         }
     }
 }

@@ -5,9 +5,10 @@
 //! Measured against the `gemm` crate in `benches/`; what is gained is that weights are packed once and
 //! that bias, relu and mask cost nothing.
 
+use super::cells::Arithmetic;
 use super::{Isa, LANES};
 
-/// Pointers and strides of one tile. `c` and `mask` have the stride `c_row`.
+/// Pointers and strides of one tile, `a` and `b` in [cells](super::cells). `c` and `mask` have the stride `c_row`.
 pub(super) struct Tile {
     pub k: usize,
     pub a: *const f32,
@@ -58,10 +59,10 @@ pub(super) fn rows_at_most(isa: Isa, _width: usize) -> usize {
 /// Computes `rows` x `width` entries.
 ///
 /// # Safety
-/// Every pointer of the tile is valid for `rows` rows, `width` (16 or 32) columns and `k` summands, and
-/// the processor has the instructions of `isa`.
+/// Every pointer of the tile is valid for `rows` rows, `width` (16 or 32) columns and `k` cells, and
+/// the processor has the instructions of `isa`, for bf16 those of [`super::cells::has_bf16`].
 #[inline]
-pub(super) unsafe fn run(isa: Isa, rows: usize, width: usize, t: &Tile) {
+pub(super) unsafe fn run(isa: Isa, arithmetic: Arithmetic, rows: usize, width: usize, t: &Tile) {
     macro_rules! by_rows {
         ($kernel:ident, $($n:literal)*) => {
             // SAFETY: passed on from the caller.
@@ -76,7 +77,10 @@ pub(super) unsafe fn run(isa: Isa, rows: usize, width: usize, t: &Tile) {
     }
     match isa {
         #[cfg(target_arch = "x86_64")]
-        Isa::Avx512 => by_rows!(avx512, 1 2 3 4 5 6 7 8),
+        Isa::Avx512 => match arithmetic {
+            Arithmetic::F32 => by_rows!(avx512, 1 2 3 4 5 6 7 8),
+            Arithmetic::Bf16 => by_rows!(avx512_bf16, 1 2 3 4 5 6 7 8),
+        },
         #[cfg(target_arch = "x86_64")]
         Isa::Avx2 => by_rows!(avx2, 1 2 3 4 5 6),
         _ => by_rows!(portable, 1 2 3 4),
@@ -105,6 +109,52 @@ unsafe fn avx512<const ROWS: usize, const VECTORS: usize>(t: &Tile) {
             a = a.add(t.a_column);
             b = b.add(t.b_row);
         }
+        finish_avx512(t, &acc);
+    }
+}
+
+/// The same on cells of two bf16.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512bf16")]
+unsafe fn avx512_bf16<const ROWS: usize, const VECTORS: usize>(t: &Tile) {
+    use std::arch::x86_64::*;
+    // SAFETY: the caller vouches for every address; the transmutes are between types of the same 64 bytes.
+    unsafe {
+        let mut acc = [[_mm512_setzero_ps(); VECTORS]; ROWS];
+        let (mut a, mut b) = (t.a, t.b);
+        for _ in 0..t.k {
+            let mut right = [_mm512_setzero_ps(); VECTORS];
+            for (v, r) in right.iter_mut().enumerate() {
+                *r = _mm512_loadu_ps(b.add(v * LANES));
+            }
+            for (i, row) in acc.iter_mut().enumerate() {
+                let left = _mm512_set1_epi32(a.add(i * t.a_row).cast::<i32>().read());
+                let left: __m512bh = std::mem::transmute(left);
+                for (sum, r) in row.iter_mut().zip(right) {
+                    *sum = _mm512_dpbf16_ps(*sum, left, std::mem::transmute::<__m512, __m512bh>(r));
+                }
+            }
+            a = a.add(t.a_column);
+            b = b.add(t.b_row);
+        }
+        finish_avx512(t, &acc);
+    }
+}
+
+/// Start value, relu and mask of a tile's sums, and their way into `c`.
+///
+/// # Safety
+/// As [`run`].
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f")]
+#[inline]
+unsafe fn finish_avx512<const ROWS: usize, const VECTORS: usize>(
+    t: &Tile,
+    acc: &[[std::arch::x86_64::__m512; VECTORS]; ROWS],
+) {
+    use std::arch::x86_64::*;
+    // SAFETY: the caller vouches for every address.
+    unsafe {
         for (i, row) in acc.iter().enumerate() {
             let start = t.start(i);
             for (v, &sum) in row.iter().enumerate() {

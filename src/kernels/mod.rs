@@ -8,6 +8,7 @@
 //! detection, bounds checked by the safe functions round them) and in [`team`].
 
 pub mod aligned;
+pub mod cells;
 pub mod gemm;
 mod lanes;
 pub mod math;
@@ -17,6 +18,7 @@ pub mod team;
 pub mod winograd;
 
 pub use aligned::Aligned;
+pub use cells::Arithmetic;
 pub use gemm::{Finish, Init, Lhs, PackedMatrix, Rhs, gemm};
 
 /// Floats a vector; row strides are multiples of it.

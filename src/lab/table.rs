@@ -245,7 +245,7 @@ pub const CONFIG_KEYS: [&str; 9] = [
 ];
 
 /// The fields of a training that a table may set.
-pub const TRAIN_KEYS: [&str; 11] = [
+pub const TRAIN_KEYS: [&str; 13] = [
     "batch",
     "lr",
     "warmup",
@@ -256,6 +256,8 @@ pub const TRAIN_KEYS: [&str; 11] = [
     "average",
     "no_flip",
     "init_batch",
+    "arithmetic",
+    "activations",
     "pictures",
 ];
 

@@ -9,7 +9,7 @@ use super::linalg::Matrix;
 use super::params::Params;
 use super::{Coupling, ModelError};
 use crate::kernels::neighbours::{BORDER_CLASSES, Grid, tap_is_outside, taps_stride};
-use crate::kernels::{Aligned, PackedMatrix, padded, winograd};
+use crate::kernels::{Aligned, Arithmetic, PackedMatrix, padded, winograd};
 
 /// Factor between a stored `log_scale` and the logarithm of the scale (the paper's code).
 pub const LOG_SCALE_FACTOR: f32 = 3.0;
@@ -86,6 +86,25 @@ pub enum Purpose {
     Forward,
     /// Gradients: with the transposes.
     Training,
+}
+
+/// In what form a model is folded: for what, and with which arithmetic in its coupling networks. Mixings and
+/// priors are `f32` always: what is exact about the flow hangs on them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Form {
+    /// For what.
+    pub purpose: Purpose,
+    /// The arithmetic of the coupling networks.
+    pub arithmetic: Arithmetic,
+}
+
+impl From<Purpose> for Form {
+    fn from(purpose: Purpose) -> Self {
+        Self {
+            purpose,
+            arithmetic: Arithmetic::F32,
+        }
+    }
 }
 
 /// The last convolution of a coupling network, from `width` to `o` channels.
@@ -232,13 +251,14 @@ pub struct Folded {
 }
 
 impl Folded {
-    /// Folds `params`; `purpose` decides the forms of its convolutions.
+    /// Folds `params`; `form` decides how its convolutions are kept.
     ///
     /// Errors: a 1x1 convolution that has no inverse, or an actnorm scale that is not finite.
-    pub fn new(params: &Params, purpose: Purpose) -> Result<Self, ModelError> {
+    pub fn new(params: &Params, form: impl Into<Form>) -> Result<Self, ModelError> {
+        let form = form.into();
         let config = &params.config;
         let levels = (0..config.levels)
-            .map(|l| Self::level(params, l, 0..config.depth, purpose))
+            .map(|l| Self::level(params, l, 0..config.depth, form))
             .collect::<Result<_, _>>()?;
         Ok(Self {
             affine: config.coupling == Coupling::Affine,
@@ -252,12 +272,13 @@ impl Folded {
     /// Errors: as [`Folded::new`].
     pub fn new_parallel(
         params: &Params,
-        purpose: Purpose,
+        form: impl Into<Form>,
         threads: usize,
     ) -> Result<Self, ModelError> {
+        let form = form.into();
         let config = &params.config;
         let mut levels = (0..config.levels)
-            .map(|l| Self::level(params, l, 0..0, purpose))
+            .map(|l| Self::level(params, l, 0..0, form))
             .collect::<Result<Vec<_>, _>>()?;
         let depth = config.depth;
         let total = config.levels * depth;
@@ -269,7 +290,7 @@ impl Folded {
                 at / depth,
                 at % depth,
                 shapes[at / depth].channels,
-                purpose,
+                form,
             )
         };
         let fold = &fold;
@@ -308,12 +329,13 @@ impl Folded {
         params: &Params,
         l: usize,
         steps: std::ops::Range<usize>,
-        purpose: Purpose,
+        form: impl Into<Form>,
     ) -> Result<FoldedLevel, ModelError> {
+        let form = form.into();
         let shapes = params.config.level_shapes();
         let shape = shapes[l];
         let steps = steps
-            .map(|k| FoldedStep::new(params, l, k, shape.channels, purpose))
+            .map(|k| FoldedStep::new(params, l, k, shape.channels, form))
             .collect::<Result<_, _>>()?;
         let grid = Grid { side: shape.side };
         Ok(FoldedLevel {
@@ -322,7 +344,13 @@ impl Folded {
             classes: grid.border_classes(),
             grid,
             steps,
-            prior: fold_prior(params, l, shape.channels, l + 1 == shapes.len(), purpose),
+            prior: fold_prior(
+                params,
+                l,
+                shape.channels,
+                l + 1 == shapes.len(),
+                form.purpose,
+            ),
         })
     }
 
@@ -345,7 +373,10 @@ impl FoldedStep {
         level: usize,
         step: usize,
         c: usize,
-        purpose: Purpose,
+        Form {
+            purpose,
+            arithmetic,
+        }: Form,
     ) -> Result<Self, ModelError> {
         let p = format!("levels.{level}.steps.{step}.");
         let get = |name: &str| params.slice(&format!("{p}{name}"));
@@ -422,20 +453,24 @@ impl FoldedStep {
             PackedMatrix::from_fn(c, c, |i, j| (inverse[(j, i)] * (-log_s[j]).exp()) as f32);
 
         let transposed = (purpose == Purpose::Training).then(|| Transposed {
-            w1: PackedMatrix::from_fn(width, 9 * m, |i, j| w1(j, i)),
-            w2: PackedMatrix::from_fn(width, width, |i, j| w2(j, i)),
-            w3: PackedMatrix::from_fn(9 * o, width, |i, j| w3(j, i)),
+            w1: PackedMatrix::with_arithmetic(width, 9 * m, arithmetic, |i, j| w1(j, i)),
+            w2: PackedMatrix::with_arithmetic(width, width, arithmetic, |i, j| w2(j, i)),
+            w3: PackedMatrix::with_arithmetic(9 * o, width, arithmetic, |i, j| w3(j, i)),
             mix: PackedMatrix::from_fn(c, c, |i, j| forward[(i, j)] as f32),
         });
         Ok(Self {
-            w1: PackedMatrix::from_fn(9 * m, width, w1),
+            w1: PackedMatrix::with_arithmetic(9 * m, width, arithmetic, w1),
             b1,
-            w2: PackedMatrix::from_fn(width, width, w2),
+            w2: PackedMatrix::with_arithmetic(width, width, arithmetic, w2),
             b2,
-            w3: if purpose == Purpose::Inference && winograd::takes(grid, width) {
+            // Winograd's differences of neighbours are more than bf16 has digits for.
+            w3: if purpose == Purpose::Inference
+                && arithmetic.or_f32() == Arithmetic::F32
+                && winograd::takes(grid, width)
+            {
                 LastConv::Winograd(winograd::Weights::new(width, o, |t, i, j| w3(i, t * o + j)))
             } else {
-                LastConv::Taps(PackedMatrix::from_fn(width, 9 * o, w3))
+                LastConv::Taps(PackedMatrix::with_arithmetic(width, 9 * o, arithmetic, w3))
             },
             b3: final_bias(params, &format!("{p}coupling.conv3"), o, width),
             mix,

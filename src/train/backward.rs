@@ -12,7 +12,9 @@ use std::ops::Range;
 
 use crate::kernels::math::{exp, sigmoid};
 use crate::kernels::neighbours::{BORDER_CLASSES, gather, sum_taps, taps_stride};
-use crate::kernels::{Aligned, Finish, Init, Lhs, PackedMatrix, Rhs, gemm, multiversion, padded};
+use crate::kernels::{
+    Aligned, Arithmetic, Finish, Init, Lhs, PackedMatrix, Rhs, gemm, multiversion, padded,
+};
 use crate::model::folded::{Folded, FoldedLevel, FoldedPrior, FoldedStep, Transposed};
 use crate::model::phases::{self, Scratch, tile_rows, tiles};
 
@@ -166,12 +168,23 @@ pub struct Workspace {
 }
 
 /// What happens to the activations of the coupling networks between the two passes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    serde::Serialize,
+    serde::Deserialize,
+    clap::ValueEnum,
+)]
+#[serde(rename_all = "snake_case")]
 pub enum Activations {
     /// Forgotten, and computed once more on the way back: memory does not grow with the depth.
     #[default]
     Recompute,
-    /// Kept: a quarter less arithmetic, and memory for every step. For comparison.
+    /// Kept: a quarter less arithmetic, and memory for every step.
     Keep,
 }
 
@@ -563,6 +576,7 @@ fn prior_backward(
                     data: d_prior,
                     stride: e_stride,
                     n: c,
+                    arithmetic: Arithmetic::F32,
                 };
                 gemm(
                     w.k(),
@@ -676,6 +690,7 @@ fn step_backward(
         d_h2,
         sum,
     } = buffers;
+    let arithmetic = step.w2.arithmetic();
     let taps = &net.taps[first_row * t_stride..];
     // The coupling: its inverse and its gradients.
     for tile in tiles(0..rows, tile_size) {
@@ -729,7 +744,16 @@ fn step_backward(
             gd,
             t_stride,
         );
-        product_of_rows(width, h2, h_stride, gd, t_stride, 9 * o, &mut to.w3);
+        product_of_rows(
+            arithmetic,
+            width,
+            h2,
+            h_stride,
+            gd,
+            t_stride,
+            9 * o,
+            &mut to.w3,
+        );
 
         let d_h2 = &mut d_h2[..n * h_stride];
         let lhs = Lhs {
@@ -747,7 +771,9 @@ fn step_backward(
             Finish::WherePositive(h2),
         );
         add_column_sums(d_h2, h_stride, width, None, &mut to.b2);
-        product_of_rows(width, h1, h_stride, d_h2, h_stride, width, &mut to.w2);
+        product_of_rows(
+            arithmetic, width, h1, h_stride, d_h2, h_stride, width, &mut to.w2,
+        );
 
         let d_h1 = &mut d_h1[..n * h_stride];
         let lhs = Lhs {
@@ -772,7 +798,16 @@ fn step_backward(
             &mut to.b1,
         );
         let g = &net.gathered[row * g_stride..(row + n) * g_stride];
-        product_of_rows(9 * m, g, g_stride, d_h1, h_stride, width, &mut to.w1);
+        product_of_rows(
+            arithmetic,
+            9 * m,
+            g,
+            g_stride,
+            d_h1,
+            h_stride,
+            width,
+            &mut to.w1,
+        );
 
         let lhs = Lhs {
             data: d_h1,
@@ -805,7 +840,16 @@ fn step_backward(
         );
         x[at.clone()].copy_from_slice(before);
         let d = &d[at.clone()];
-        product_of_rows(c, d, stride, before, stride, c, &mut to.mix);
+        product_of_rows(
+            Arithmetic::F32,
+            c,
+            d,
+            stride,
+            before,
+            stride,
+            c,
+            &mut to.mix,
+        );
         add_column_sums(d, stride, c, None, &mut to.mix_bias);
         mix_transposed(d, &mut d_before[at], stride, n, &transposed.mix);
     }
@@ -829,7 +873,9 @@ fn mix_transposed(d: &[f32], d_before: &mut [f32], stride: usize, n: usize, matr
 }
 
 /// `to[i, j] += sum over rows of a[row, i] * b[row, j]`.
+#[expect(clippy::too_many_arguments, reason = "two matrices with their strides")]
 fn product_of_rows(
+    arithmetic: Arithmetic,
     n_a: usize,
     a: &[f32],
     a_stride: usize,
@@ -850,6 +896,7 @@ fn product_of_rows(
             data: b,
             stride: b_stride,
             n: n_b,
+            arithmetic,
         },
         to,
         b_stride,

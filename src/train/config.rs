@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::backward::Activations;
 use super::optimizer::{Rates, Rule};
+use crate::kernels::Arithmetic;
 
 /// Settings of a training run; one struct for the command line, the checkpoint and tables of runs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, clap::Args)]
@@ -41,6 +43,12 @@ pub struct TrainConfig {
     /// Pictures of the batch that initialises the actnorms
     #[arg(long, default_value_t = DEFAULTS.init_batch)]
     pub init_batch: usize,
+    /// Numbers that the coupling networks' products multiply
+    #[arg(long, value_enum, default_value_t = DEFAULTS.arithmetic)]
+    pub arithmetic: Arithmetic,
+    /// What happens to the coupling networks' activations between the two passes
+    #[arg(long, value_enum, default_value_t = DEFAULTS.activations)]
+    pub activations: Activations,
     /// Stop after this many pictures in all
     #[arg(long)]
     pub pictures: Option<u64>,
@@ -62,6 +70,8 @@ const DEFAULTS: TrainConfig = TrainConfig {
     seed: 0,
     no_flip: false,
     init_batch: 64,
+    arithmetic: Arithmetic::F32,
+    activations: Activations::Recompute,
     pictures: None,
     minutes: None,
 };

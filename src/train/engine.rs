@@ -2,14 +2,16 @@
 
 use super::backward::{Activations, Gradients, Workspace, accumulate};
 use super::unfold::parameter_gradients;
+use crate::kernels::Arithmetic;
 use crate::model::ModelError;
-use crate::model::folded::{Folded, Purpose};
+use crate::model::folded::{Folded, Form, Purpose};
 use crate::model::params::Params;
 
 /// The buffers of a training on the CPU.
 pub struct CpuGradients {
     threads: usize,
     activations: Activations,
+    arithmetic: Arithmetic,
     parts: Vec<(Workspace, Gradients)>,
 }
 
@@ -26,6 +28,7 @@ impl CpuGradients {
         Ok(Self {
             threads,
             activations: Activations::default(),
+            arithmetic: Arithmetic::default(),
             parts,
         })
     }
@@ -33,6 +36,12 @@ impl CpuGradients {
     /// With activations kept or computed anew.
     pub fn with_activations(mut self, activations: Activations) -> Self {
         self.activations = activations;
+        self
+    }
+
+    /// With this arithmetic in the products of the coupling networks; everything else, and every sum, is f32.
+    pub fn with_arithmetic(mut self, arithmetic: Arithmetic) -> Self {
+        self.arithmetic = arithmetic;
         self
     }
 
@@ -45,7 +54,11 @@ impl CpuGradients {
         params: &Params,
         x: &[&[f32]],
     ) -> Result<(f64, Vec<f32>), ModelError> {
-        let folded = Folded::new_parallel(params, Purpose::Training, self.threads)?;
+        let form = Form {
+            purpose: Purpose::Training,
+            arithmetic: self.arithmetic,
+        };
+        let folded = Folded::new_parallel(params, form, self.threads)?;
         let weight_sum = -1.0 / (params.config.dims() as f64 * std::f64::consts::LN_2);
         let weight = (weight_sum / x.len().max(1) as f64) as f32;
         let activations = self.activations;

@@ -175,7 +175,9 @@ impl Trainer {
             seconds: 0.0,
             curve: Vec::new(),
         };
-        let gradients = CpuGradients::new(&params, run.threads)?;
+        let gradients = CpuGradients::new(&params, run.threads)?
+            .with_activations(train.activations)
+            .with_arithmetic(train.arithmetic);
         Ok(Self {
             run,
             train,
@@ -204,7 +206,9 @@ impl Trainer {
             )));
         }
         (optimizer.rule, optimizer.rates) = (train.optimizer, train.rates());
-        let gradients = CpuGradients::new(&params, run.threads)?;
+        let gradients = CpuGradients::new(&params, run.threads)?
+            .with_activations(train.activations)
+            .with_arithmetic(train.arithmetic);
         Ok(Self {
             run,
             train,

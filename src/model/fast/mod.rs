@@ -14,12 +14,12 @@ use std::sync::{Mutex, PoisonError};
 
 use super::ModelError;
 use super::config::GlowConfig;
-use super::folded::{Folded, FoldedLevel, FoldedStep, Purpose};
+use super::folded::{Folded, FoldedLevel, FoldedStep, Form, Purpose};
 use super::latent::Latent;
 use super::params::Params;
 use super::phases::{self, Scratch};
 use crate::kernels::team::{self, Barrier, SharedBuffer};
-use crate::kernels::{Aligned, padded};
+use crate::kernels::{Aligned, Arithmetic, padded};
 pub use rows::load_picture_rows;
 
 /// Pictures of one pass; more are taken in turns so that the buffers stay bounded.
@@ -135,8 +135,24 @@ impl FastGlow {
     ///
     /// Errors: a 1x1 convolution without an inverse.
     pub fn new(params: &Params, threads: usize) -> Result<Self, ModelError> {
+        Self::with_arithmetic(params, threads, Arithmetic::F32)
+    }
+
+    /// As [`FastGlow::new`], with this arithmetic in the coupling networks. In bf16 a decode is a picture to look
+    /// at, not the inverse of an encode in f32.
+    ///
+    /// Errors: as [`FastGlow::new`].
+    pub fn with_arithmetic(
+        params: &Params,
+        threads: usize,
+        arithmetic: Arithmetic,
+    ) -> Result<Self, ModelError> {
         let threads = threads.max(1);
-        let folded = Folded::new_parallel(params, Purpose::Inference, threads)?;
+        let form = Form {
+            purpose: Purpose::Inference,
+            arithmetic,
+        };
+        let folded = Folded::new_parallel(params, form, threads)?;
         Ok(Self {
             config: params.config.clone(),
             folded,
