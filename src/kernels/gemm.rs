@@ -372,15 +372,29 @@ fn gemm_cells(
 }
 
 impl PackedMatrix {
-    /// The entries in plain rows, `[k, n]`, without padding: for a device that packs in its own way.
+    /// The entries in plain rows, `[k, n]`, without padding: for a device that packs in its own way. What was rounded
+    /// in packing stays so.
     pub fn to_rows(&self) -> Vec<f32> {
-        let (k, n) = (self.k, self.n);
+        let (k, n, cells) = (self.k, self.n, self.arithmetic.cells(self.k));
         let mut rows = vec![0.0; k * n];
         for (start, width) in panels(padded(n)) {
-            let valid = width.min(n - start);
+            let panel = &self.data[start * cells..];
             for row in 0..k {
-                let from = start * k + row * width;
-                rows[row * n + start..][..valid].copy_from_slice(&self.data[from..from + valid]);
+                let line = &mut rows[row * n + start..][..width.min(n - start)];
+                for (j, value) in line.iter_mut().enumerate() {
+                    *value = match self.arithmetic {
+                        Arithmetic::F32 => panel[row * width + j],
+                        Arithmetic::Bf16 => {
+                            let cell = panel[row / 2 * width + j].to_bits();
+                            // The upper half of an f32 is a bf16.
+                            f32::from_bits(if row % 2 == 0 {
+                                cell << 16
+                            } else {
+                                cell >> 16 << 16
+                            })
+                        }
+                    };
+                }
             }
         }
         rows

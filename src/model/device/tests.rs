@@ -218,6 +218,22 @@ fn a_launch_beyond_its_tensors_is_refused() {
 }
 
 #[test]
+fn weights_unpack_to_what_was_packed() {
+    use crate::kernels::PackedMatrix;
+    use crate::kernels::cells::Arithmetic;
+
+    // Small whole numbers, which bf16 holds exactly.
+    let entry = |i: usize, j: usize| (i * 7 + j * 3) as f32 % 100.0 - 50.0;
+    for (k, n) in [(1, 1), (5, 37), (8, 48), (54, 64)] {
+        let expected: Vec<f32> = (0..k * n).map(|at| entry(at / n, at % n)).collect();
+        for arithmetic in [Arithmetic::F32, Arithmetic::Bf16] {
+            let packed = PackedMatrix::with_arithmetic(k, n, arithmetic, entry);
+            assert_eq!(packed.to_rows(), expected, "{k}x{n} {arithmetic:?}");
+        }
+    }
+}
+
+#[test]
 fn the_probe_passes_on_the_cpu() {
     super::launch::probe(&Device::Cpu).unwrap();
 }
