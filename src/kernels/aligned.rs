@@ -27,6 +27,11 @@ impl Aligned {
             self.lines.resize(lines, Line([0.0; LANES]));
         }
     }
+
+    /// Bytes held.
+    pub fn bytes(&self) -> usize {
+        self.lines.capacity() * size_of::<Line>()
+    }
 }
 
 impl std::ops::Deref for Aligned {

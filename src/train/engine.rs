@@ -84,6 +84,18 @@ impl CpuGradients {
     }
 }
 
+impl CpuGradients {
+    /// Bytes of activations and of everything else that is worked in.
+    pub fn workspace_bytes(&self) -> usize {
+        self.parts.iter().map(|(ws, _)| ws.bytes()).sum()
+    }
+
+    /// Bytes of the gradients of folded weights, a set for each thread.
+    pub fn gradient_bytes(&self) -> usize {
+        self.parts.iter().map(|(_, part)| part.bytes()).sum()
+    }
+}
+
 fn run(
     folded: &Folded,
     channels: usize,
