@@ -80,7 +80,7 @@ impl Panels {
     fn paint(&self, area: &DrawingArea<BitMapBackend, Shift>) -> Result<(), Box<dyn Error>> {
         let y = self.range().ok_or("nothing was measured")?;
         area.fill(&WHITE)?;
-        let area = area.titled(&self.title, (FONT, 24))?;
+        let area = area.margin(10, 0, 0, 0).titled(&self.title, (FONT, 24))?;
         // A place more than there are panels: the legend's.
         let rows = (self.panels.len() + 1).div_ceil(COLUMNS);
         let places = area.split_evenly((rows, COLUMNS));
