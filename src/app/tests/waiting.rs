@@ -79,7 +79,7 @@ fn a_worker_that_says_nothing_holds_up_no_frame() {
         let mut bench = Bench::new(Vec::new());
         let asked = bench.engine.heard.len();
         let frames = use_everything(&mut bench.harness);
-        assert!(frames >= 150, "{frames}");
+        assert!(frames > 100, "{frames}");
         // All of it was sent, and nobody has taken it.
         assert!(bench.engine.waiting() > 20, "{}", bench.engine.waiting());
         assert_eq!(bench.engine.heard.len(), asked);
@@ -135,7 +135,7 @@ fn a_worker_that_blocks_for_ever_holds_up_no_frame() {
             .build_eframe(move |cc| ExplorerApp::new(cc, options));
         run_until(&mut harness, |app| app.state().live.model.is_some());
         let frames = use_everything(&mut harness);
-        assert!(frames >= 150, "{frames}");
+        assert!(frames > 100, "{frames}");
         assert!(!worker.is_finished());
         drop(hold);
         worker.join().unwrap();
