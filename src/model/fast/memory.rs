@@ -34,3 +34,48 @@ impl Workspace {
             + self.scratch.iter().map(Scratch::bytes).sum::<usize>()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::params::Params;
+    use crate::model::{Coupling, GlowConfig, Latent, Padding, Permutation};
+
+    /// Bytes of the workspace after a decode, and of a block.
+    fn after_a_decode(depth: usize, threads: usize, pictures: usize) -> (usize, usize) {
+        let config = GlowConfig {
+            image_size: 64,
+            channels: 3,
+            levels: 3,
+            depth,
+            width: 128,
+            permutation: Permutation::Reverse,
+            coupling: Coupling::Affine,
+            bits: 5,
+            padding: Padding::Zeros,
+        };
+        let fast = FastGlow::new(&Params::perturbed(config.clone(), 1), threads).unwrap();
+        let latents = vec![Latent::zeros(&config); pictures];
+        let latents: Vec<&Latent> = latents.iter().collect();
+        fast.decode(&latents, &|| false).unwrap();
+        (fast.workspace_bytes(), fast.block_bytes(pictures))
+    }
+
+    #[test]
+    fn a_decode_works_in_three_blocks_of_activations_whatever_the_depth() {
+        // Both threads share a single picture, and so one workspace.
+        assert_eq!(after_a_decode(1, 2, 1), after_a_decode(3, 2, 1));
+        // Each thread has scratch of its own, which a picture of this size a thread outweighs.
+        for (threads, pictures) in [(1, 1), (2, 2), (2, 8)] {
+            let (workspace, block) = after_a_decode(1, threads, pictures);
+            assert!(workspace > block / 2, "{workspace} {block}");
+            assert!(
+                workspace <= 3 * block,
+                "{threads} threads: {workspace} {block}"
+            );
+        }
+        // Half a picture a thread: its scratch is most of it.
+        let (workspace, block) = after_a_decode(1, 2, 1);
+        assert!(workspace <= 9 * block / 2, "{workspace} {block}");
+    }
+}
