@@ -25,7 +25,7 @@ fn main() {
             keep: train,
         };
         let report =
-            run(&Params::perturbed(config, 0), options).expect("perturbed models have inverses");
+            run(Params::perturbed(config, 0), options).expect("perturbed models have inverses");
         println!(
             "{}",
             serde_json::to_string(&report).expect("a report is plain data")

@@ -1,4 +1,8 @@
-//! Measurements: seconds of an encode, a decode and a training step, and the rate of the products alone.
+//! Measurements: seconds of an encode, a decode and a training step, the rate of the products alone, and
+//! what the memory is for.
+
+pub mod memory;
+pub mod sweep;
 
 use std::time::Instant;
 
@@ -7,10 +11,12 @@ use serde::Serialize;
 use crate::kernels::{Finish, Init, Lhs, PackedMatrix, Rhs, gemm, padded, team};
 use crate::model::fast::FastGlow;
 use crate::model::params::Params;
+use crate::model::pixels::largest_difference;
 use crate::model::{GlowConfig, Latent, ModelError};
 use crate::noise::Noise;
 use crate::train::backward::Activations;
 use crate::train::engine::CpuGradients;
+use memory::{DecodeMemory, TrainMemory};
 
 /// What one run of the bench measured; the keys are those of other programs' benches of the same kind.
 #[derive(Clone, Debug, Serialize)]
@@ -40,8 +46,16 @@ pub struct Report {
     /// `decode_gflops / matmul_gflops`.
     pub decode_of_matmul: f64,
     /// Largest `|x - decode(encode(x))|` of the batch.
-    pub round_trip: f32,
-    /// Largest resident size of the process so far, where the system tells.
+    pub round_trip: f64,
+    /// What encodes and decodes of the batch hold.
+    pub decode_memory: DecodeMemory,
+    /// What a training step of the batch holds, where asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub train_memory: Option<TrainMemory>,
+    /// The same with every activation kept, where asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub train_keeping_memory: Option<TrainMemory>,
+    /// Largest resident size of the process before any activations were kept, where the system tells.
     pub peak_rss_mb: f64,
 }
 
@@ -60,31 +74,23 @@ pub struct Options {
     pub keep: bool,
 }
 
-/// Runs the bench.
+/// Runs the bench. It takes the parameters, since training changes them.
 ///
 /// Errors: a 1x1 convolution without an inverse.
-pub fn run(params: &Params, options: Options) -> Result<Report, ModelError> {
-    let config = &params.config;
-    let fast = FastGlow::new(params, options.threads)?;
-    let pictures = pictures(&fast, config, options.batch)?;
+pub fn run(mut params: Params, options: Options) -> Result<Report, ModelError> {
+    let config = params.config.clone();
+    let fast = FastGlow::new(&params, options.threads)?;
+    let pictures = pictures(&fast, &config, options.batch)?;
     let x: Vec<&[f32]> = pictures.iter().map(Vec::as_slice).collect();
     let never = || false;
     let encoded = fast.encode(&x, &never)?;
     let latents: Vec<&Latent> = encoded.iter().map(|e| &e.latent).collect();
     let decoded = fast.decode(&latents, &never)?;
-    let errors = decoded
-        .iter()
-        .flatten()
-        .zip(pictures.iter().flatten())
-        .map(|(a, b)| (a - b).abs());
-    let round_trip = errors.fold(
-        0.0,
-        |worst: f32, e| if e > worst || e.is_nan() { e } else { worst },
-    );
+    let round_trip = largest_difference(&decoded.concat(), &pictures.concat());
 
     // One after the other in each round, so that a change of the machine's speed meets all alike.
     let (mut encode, mut decode, mut product) = (Vec::new(), Vec::new(), Vec::new());
-    let mut products = Products::new(config, options.batch);
+    let mut products = Products::new(&config, options.batch);
     for _ in 0..options.runs + 2 {
         encode.push(seconds(|| fast.encode(&x, &never))?);
         decode.push(seconds(|| fast.decode(&latents, &never))?);
@@ -93,23 +99,29 @@ pub fn run(params: &Params, options: Options) -> Result<Report, ModelError> {
             Ok::<(), ModelError>(())
         })?);
     }
-    // Read before anything that keeps activations has run.
-    let train_step_s = (options.train || options.keep)
-        .then(|| train_step(params, &x, options, Activations::Recompute))
+    let product_flops = products.flops;
+    let decode_memory = DecodeMemory::of(&fast, options.batch);
+    // A training holds none of these.
+    drop((fast, products));
+
+    let train = (options.train || options.keep)
+        .then(|| train_step(&mut params, &x, options, Activations::Recompute))
         .transpose()?;
-    let peak_rss_mb = peak_rss_mb();
-    let train_step_keeping_s = options
+    let peak_rss_mb = train.as_ref().map_or_else(peak_rss_mb, |t| t.1.peak_rss_mb);
+    let keeping = options
         .keep
-        .then(|| train_step(params, &x, options, Activations::Keep))
+        .then(|| train_step(&mut params, &x, options, Activations::Keep))
         .transpose()?;
     let (encode_s, decode_s) = (median(&encode[2..]), median(&decode[2..]));
-    let matmul_gflops = products.flops / median(&product[2..]) / 1e9;
+    let matmul_gflops = product_flops / median(&product[2..]) / 1e9;
     let decode_gflops = config.flops() * options.batch as f64 / decode_s / 1e9;
+    let (train_step_s, train_memory) = train.unzip();
+    let (train_step_keeping_s, train_keeping_memory) = keeping.unzip();
     Ok(Report {
         device: "cpu".into(),
         threads: options.threads,
         batch: options.batch,
-        config: config.clone(),
+        config,
         encode_s,
         decode_s,
         train_step_s,
@@ -118,6 +130,9 @@ pub fn run(params: &Params, options: Options) -> Result<Report, ModelError> {
         decode_gflops,
         decode_of_matmul: decode_gflops / matmul_gflops,
         round_trip,
+        decode_memory,
+        train_memory,
+        train_keeping_memory,
         peak_rss_mb,
     })
 }
@@ -140,28 +155,29 @@ fn pictures(fast: &FastGlow, config: &GlowConfig, n: usize) -> Result<Vec<Vec<f3
     Ok((0..n).map(picture).collect())
 }
 
+/// Median seconds of a training step, and what it holds.
 fn train_step(
-    params: &Params,
+    params: &mut Params,
     x: &[&[f32]],
     options: Options,
     activations: Activations,
-) -> Result<f64, ModelError> {
+) -> Result<(f64, TrainMemory), ModelError> {
     let mut gradients = CpuGradients::new(params, options.threads)?.with_activations(activations);
-    let mut weights = params.clone();
     let mut optimizer = crate::train::optimizer::Optimizer::new(
         Default::default(),
         Default::default(),
-        &weights.data,
+        &params.data,
     );
     let mut times = Vec::new();
     for _ in 0..(options.runs / 3).max(3) + 1 {
         times.push(seconds(|| {
-            let (_, gradient) = gradients.loss_and_gradients(&weights, x)?;
-            optimizer.step(&mut weights.data, &gradient, 1.0, 1e-6, 0.99);
+            let (_, gradient) = gradients.loss_and_gradients(params, x)?;
+            optimizer.step(&mut params.data, &gradient, 1.0, 1e-6, 0.99);
             Ok::<(), ModelError>(())
         })?);
     }
-    Ok(median(&times[1..]))
+    let memory = TrainMemory::of(params, &gradients, &optimizer, peak_rss_mb())?;
+    Ok((median(&times[1..]), memory))
 }
 
 /// The three products of every step's coupling network on buffers that are already there: what a decode

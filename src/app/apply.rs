@@ -7,13 +7,12 @@ use super::dialog::{CropForm, Dialog, ExportForm, PathPurpose};
 use super::export;
 use super::session::Opening;
 use super::state::{
-    Document, Item, ItemStatus, LogLevel, MAX_KEYS, Named, Origin, PlayMode, Selection, ShelfEntry,
-    State, Tab, Variation,
+    Document, ItemStatus, LogLevel, MAX_KEYS, Named, Selection, State, Tab, Variation,
 };
-use crate::engine::message::{Command, ItemId, PictureSource, Recipe, Ticket};
+use crate::engine::message::{Command, ItemId, Recipe, Ticket};
 
-/// Removed items whose latents are kept for undo.
-pub(super) const REMOVED_KEPT: usize = 32;
+/// Photos of the command line that a morph is made of.
+const GIVEN_SLOTS: usize = 2;
 
 impl State {
     /// The first commands of a run.
@@ -25,9 +24,16 @@ impl State {
             commands.extend(self.open_session(path, Opening::Restored { crashed }));
         }
         if !files.is_empty() {
+            let own = self.doc.shelf.len();
             let paths = super::intake::actions_of_paths(PathPurpose::Pictures, files);
             for action in paths {
                 commands.extend(self.apply(action));
+            }
+            let given = self.doc.shelf.iter().skip(own).map(|e| Some(e.id));
+            self.given = given.take(GIVEN_SLOTS).collect();
+            if self.given.len() < GIVEN_SLOTS {
+                // One photo is to be looked at; there is nothing yet to morph it into.
+                self.given.clear();
             }
         }
         self.history.reset(&self.doc);
@@ -249,138 +255,7 @@ impl State {
         }
     }
 
-    fn add(&mut self, origin: Origin, name: String) -> ItemId {
-        let id = ItemId(self.fresh());
-        self.items.insert(id, Item::new(origin));
-        self.doc.shelf.push(ShelfEntry { id, name });
-        id
-    }
-
-    /// Keeps a recipe on the shelf.
-    pub(super) fn pin(&mut self, named: Named) -> Command {
-        let id = self.add(Origin::Sample, named.label);
-        Command::Pin {
-            item: id,
-            recipe: named.recipe,
-        }
-    }
-
-    fn import(&mut self, sources: Vec<PictureSource>) -> Vec<Command> {
-        let mut commands = Vec::with_capacity(sources.len());
-        if self.before_import.is_none() {
-            self.before_import = Some(self.selection);
-        }
-        for source in sources {
-            let item = self.add(Origin::Photo, name_of_source(&source));
-            self.selection = Selection::Item(item);
-            commands.push(match source {
-                // It may be one of our own, which says what it was made of.
-                PictureSource::Path(path) if may_carry_settings(&path) => {
-                    Command::Inquire { item, path }
-                }
-                source => Command::Import {
-                    item,
-                    source,
-                    crop: None,
-                },
-            });
-        }
-        if !commands.is_empty() {
-            self.settings.shelf_open = true;
-        }
-        commands
-    }
-
-    /// Takes an item off the shelf, and out of everything that stands on it.
-    fn detach(&mut self, id: ItemId) {
-        self.doc.shelf.retain(|e| e.id != id);
-        let uses = |named: &Named| mentions(&named.recipe, id);
-        for key in &mut self.doc.morph.keys {
-            if key.as_ref().is_some_and(uses) {
-                *key = None;
-            }
-        }
-        if self.doc.edit.base.as_ref().is_some_and(uses) {
-            self.doc.edit.base = None;
-        }
-        let variation = self.doc.sample.variation.as_ref();
-        if variation.is_some_and(|v| uses(&v.base)) {
-            self.doc.sample.variation = None;
-        }
-        if self.selection == Selection::Item(id) {
-            self.selection = Selection::None;
-        }
-    }
-
-    fn remove(&mut self, id: ItemId) -> Vec<Command> {
-        self.detach(id);
-        // The latent stays in the worker for a while, so that undo can bring the item back.
-        self.removed.push_back(id);
-        let mut forgotten = Vec::new();
-        while self.removed.len() > REMOVED_KEPT {
-            if let Some(old) = self.removed.pop_front()
-                && !self.doc.shelf.iter().any(|e| e.id == old)
-            {
-                self.items.remove(&old);
-                forgotten.push(old);
-            }
-        }
-        if forgotten.is_empty() {
-            Vec::new()
-        } else {
-            vec![Command::Forget(forgotten)]
-        }
-    }
-
-    /// Items that came to nothing leave without a trace, as if they had never been asked for.
-    pub(super) fn drop_items(&mut self, gone: &[ItemId]) {
-        let selected = matches!(self.selection, Selection::Item(id) if gone.contains(&id));
-        for id in gone {
-            self.detach(*id);
-            self.items.remove(id);
-            self.removed.retain(|r| r != id);
-        }
-        self.history.forget(gone);
-        self.history.amend(&self.doc);
-        if selected {
-            self.selection = self.before_import.unwrap_or_default();
-            if self.selected().is_none() {
-                self.selection = Selection::Cell(0);
-            }
-        }
-        self.imports_settled();
-    }
-
-    /// Once nothing is on its way any more, what was selected before does not matter.
-    pub(super) fn imports_settled(&mut self) {
-        let busy = |item: &Item| item.status == ItemStatus::Busy;
-        if !self.items.values().any(busy) {
-            self.before_import = None;
-        }
-    }
-
-    /// Photos that have no latent yet leave the shelf; the worker drops them from its queue.
-    fn cancel_imports(&mut self) -> Vec<Command> {
-        let busy: Vec<ItemId> = (self.items.iter())
-            .filter(|(_, it)| it.origin == Origin::Photo && it.thumbnail.is_none())
-            .filter(|(_, it)| it.status == ItemStatus::Busy)
-            .map(|(id, _)| *id)
-            .collect();
-        self.doc.shelf.retain(|e| !busy.contains(&e.id));
-        for id in &busy {
-            self.items.remove(id);
-        }
-        if self.selected().is_none() {
-            self.selection = Selection::Cell(0);
-        }
-        self.history.forget(&busy);
-        self.history.amend(&self.doc);
-        self.live.progress = None;
-        self.log(LogLevel::Info, "cancelled");
-        vec![Command::Forget(busy)]
-    }
-
-    fn set_key(&mut self, slot: usize, named: Named) {
+    pub(super) fn set_key(&mut self, slot: usize, named: Named) {
         if slot >= MAX_KEYS {
             return;
         }
@@ -392,42 +267,6 @@ impl State {
         if self.tab == Tab::Morph && self.doc.morph.path_keys().is_some() {
             self.selection = Selection::Morph;
         }
-    }
-
-    fn play(&mut self, playing: bool) {
-        self.playback.playing = playing && self.doc.morph.path_keys().is_some();
-        if self.playback.playing {
-            self.tab = Tab::Morph;
-            self.selection = Selection::Morph;
-            if self.playback.mode != PlayMode::PingPong && self.playback.t >= 1.0 {
-                self.playback.t = 0.0;
-            }
-        }
-    }
-
-    fn advance(&mut self, elapsed_secs: f32) {
-        let playback = &mut self.playback;
-        if !playback.playing {
-            return;
-        }
-        let step = elapsed_secs / playback.seconds.max(0.1);
-        let t = playback.t + if playback.backwards { -step } else { step };
-        playback.t = match playback.mode {
-            PlayMode::Loop => t.rem_euclid(1.0),
-            PlayMode::Once => {
-                playback.playing = t < 1.0;
-                t.min(1.0)
-            }
-            PlayMode::PingPong if t > 1.0 => {
-                playback.backwards = true;
-                (2.0 - t).clamp(0.0, 1.0)
-            }
-            PlayMode::PingPong if t < 0.0 => {
-                playback.backwards = false;
-                (-t).clamp(0.0, 1.0)
-            }
-            PlayMode::PingPong => t,
-        };
     }
 
     fn export(&mut self) -> Vec<Command> {
@@ -487,26 +326,12 @@ fn stands_on(recipe: &Recipe, wanted: &impl Fn(ItemId) -> bool) -> bool {
     }
 }
 
-/// The endings of pictures that carry settings where this program wrote them.
-fn may_carry_settings(path: &Path) -> bool {
-    let ending = path.extension().map(|e| e.to_ascii_lowercase());
-    ending.is_some_and(|e| e == "png" || e == "apng")
-}
-
 /// A file as people call it.
 pub(super) fn name_of_path(path: &Path) -> String {
     path.file_name().map_or_else(
         || path.display().to_string(),
         |n| n.to_string_lossy().into_owned(),
     )
-}
-
-fn name_of_source(source: &PictureSource) -> String {
-    match source {
-        PictureSource::Path(path) => name_of_path(path),
-        PictureSource::Bytes { name, .. } => name.clone(),
-        PictureSource::Rgba { .. } => "Pasted picture".to_owned(),
-    }
 }
 
 impl CropForm {

@@ -74,6 +74,9 @@ pub enum Dialog {
     About,
 }
 
+/// Asked before a file is replaced.
+pub const REPLACE: &str = "the file exists; Replace writes over it";
+
 impl Dialog {
     /// Takes letters that were typed before its field was there.
     pub fn type_ahead(&mut self, letters: &str) {

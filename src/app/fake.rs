@@ -67,6 +67,21 @@ impl FakeEngine {
         waiting.len()
     }
 
+    /// Answers the oldest command that waits; whether there was one.
+    pub fn answer_next(&mut self) -> bool {
+        let Ok(command) = self.commands.try_recv() else {
+            return false;
+        };
+        self.answer_one(&command);
+        self.heard.push(command);
+        true
+    }
+
+    /// Commands that wait for an answer.
+    pub fn waiting(&self) -> usize {
+        self.commands.len()
+    }
+
     fn say(&self, event: Event) {
         self.events.send(event).unwrap();
     }

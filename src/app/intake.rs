@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::Sender;
 
 use super::action::Action;
-use super::dialog::{Dialog, PathPurpose, PathsChosen};
+use super::dialog::{Dialog, PathPurpose, PathsChosen, REPLACE};
+use super::session::with_ending;
 use super::state::LogLevel;
 use crate::engine::message::PictureSource;
 
@@ -97,6 +98,9 @@ pub fn actions_of_answer(
         };
     }
     match paths {
+        Some(paths) if purpose == PathPurpose::SaveSession => paths
+            .first()
+            .map_or_else(Vec::new, |path| save_session(path)),
         Some(paths) => actions_of_paths(purpose, paths),
         None if at_once && open.is_none() => vec![Action::Show(Dialog::TypePath {
             purpose,
@@ -105,6 +109,20 @@ pub fn actions_of_answer(
         })],
         None => Vec::new(),
     }
+}
+
+/// The system's dialog has asked about the name it was given; where an ending is added to that, the file may be
+/// another one, about which nobody has been asked.
+fn save_session(chosen: &Path) -> Vec<Action> {
+    let path = with_ending(chosen.to_path_buf());
+    if path != chosen && path.exists() {
+        return vec![Action::Show(Dialog::TypePath {
+            purpose: PathPurpose::SaveSession,
+            text: path.display().to_string(),
+            note: REPLACE.to_owned(),
+        })];
+    }
+    vec![Action::SaveSession(path)]
 }
 
 /// What paths lead to: pictures are imported, weight files opened.
@@ -234,6 +252,27 @@ mod tests {
             matches!(&actions[..], [Action::Show(Dialog::TypePath { note, .. })] if !note.is_empty())
         );
         assert!(actions_of_answer(answer(false), None, Path::new("")).is_empty());
+    }
+
+    #[test]
+    fn an_ending_that_is_added_to_a_chosen_name_overwrites_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let answer = |name: &str| {
+            let answer = PathsChosen {
+                purpose: PathPurpose::SaveSession,
+                paths: Some(vec![folder.path().join(name)]),
+                at_once: false,
+            };
+            actions_of_answer(answer, None, Path::new(""))
+        };
+        let full = folder.path().join("faces.glow.json");
+        assert_eq!(answer("faces"), [Action::SaveSession(full.clone())]);
+        std::fs::write(&full, "{}").unwrap();
+        assert!(
+            matches!(&answer("faces")[..], [Action::Show(Dialog::TypePath { note, .. })] if note == REPLACE)
+        );
+        // The system's dialog has asked about this very file.
+        assert_eq!(answer("faces.glow.json"), [Action::SaveSession(full)]);
     }
 
     #[test]

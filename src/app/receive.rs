@@ -75,6 +75,7 @@ impl State {
                 }
                 self.imports_settled();
                 self.item_changed(item);
+                self.given_encoded(item);
             }
             Event::Rendered {
                 view,

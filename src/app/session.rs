@@ -430,8 +430,8 @@ fn renamed_recipe(mut recipe: Recipe, ids: &HashMap<ItemId, ItemId>) -> Option<R
     Some(recipe)
 }
 
-/// A name as typed, with an ending where it has none.
-fn with_ending(path: PathBuf) -> PathBuf {
+/// A name as typed, with an ending where it has none: the file that is written.
+pub fn with_ending(path: PathBuf) -> PathBuf {
     if path.extension().is_some() {
         return path;
     }

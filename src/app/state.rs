@@ -142,6 +142,9 @@ pub struct State {
     /// What was selected before pictures were imported, in case they cannot be.
     #[serde(skip)]
     pub(super) before_import: Option<Selection>,
+    /// Photos of the command line that go into the first slots of the morph once they have latents.
+    #[serde(skip)]
+    pub(super) given: Vec<Option<ItemId>>,
     /// What the inspector shows.
     #[serde(skip)]
     pub selection: Selection,
@@ -189,6 +192,7 @@ impl Default for State {
             session: Session::default(),
             trace: Trace::default(),
             before_import: None,
+            given: Vec::new(),
             selection: Selection::Cell(0),
             focus_cell: None,
             enlarged: false,

@@ -1,10 +1,20 @@
 //! `glow-explorer bench`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use crate::bench::{Options, Report, run as measure};
+use super::common::{note, progress, say};
+use crate::bench::memory::TrainMemory;
+use crate::bench::{Options, Report, run as measure, sweep};
+use crate::export::write_png;
 use crate::formats::{shipped, weights};
+use crate::model::GlowConfig;
 use crate::model::params::Params;
+
+/// The configuration that a sweep varies where none is given.
+const SWEEP_CONFIG: &str = include_str!("../../configs/small-64.json");
+/// Runs of a measurement, and of a sweep, which is long enough for more.
+const RUNS: usize = 9;
+const SWEEP_RUNS: usize = 15;
 
 #[derive(clap::Args, Debug)]
 pub(super) struct Args {
@@ -17,9 +27,9 @@ pub(super) struct Args {
     /// Pictures at once
     #[arg(long, default_value_t = 1)]
     batch: usize,
-    /// Measured runs, of which the median is given
-    #[arg(long, default_value_t = 9)]
-    runs: usize,
+    /// Measured runs, of which the median is given [default: 9, with --sweep 15]
+    #[arg(long)]
+    runs: Option<usize>,
     /// Threads; the default is one for each core
     #[arg(long, value_parser = super::common::threads())]
     threads: Option<u16>,
@@ -33,6 +43,13 @@ pub(super) struct Args {
     /// place of the model alone; without --model, of the shipped one
     #[arg(long = "loop", conflicts_with_all = ["config", "train", "batch"])]
     through_window: bool,
+    /// Measure how the cost grows with resolution, depth, width, batch and threads, one at a time round --config
+    /// (by default the small one), --batch and --threads
+    #[arg(long, conflicts_with_all = ["model", "through_window", "train", "keep"])]
+    sweep: bool,
+    /// Folder for the points (sweep.csv) and the chart (sweep.png) of --sweep
+    #[arg(long, value_name = "FOLDER", requires = "sweep")]
+    out: Option<PathBuf>,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -42,6 +59,9 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
     if args.through_window {
         return through_window(args);
     }
+    if args.sweep {
+        return sweep(&args);
+    }
     let params = match (&args.model, &args.config) {
         (Some(path), _) => weights::read(path)?.params,
         (None, Some(path)) => Params::perturbed(super::read_config(path)?, 0),
@@ -49,10 +69,10 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
     };
     let threads = args.threads.map_or_else(super::cores, usize::from);
     let report = measure(
-        &params,
+        params,
         Options {
             batch: args.batch.max(1),
-            runs: args.runs.max(1),
+            runs: args.runs.unwrap_or(RUNS).max(1),
             threads,
             train: args.train,
             keep: args.keep,
@@ -64,6 +84,45 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
         print!("{}", text(&report));
     }
     Ok(())
+}
+
+fn sweep(args: &Args) -> anyhow::Result<()> {
+    let config = match &args.config {
+        Some(path) => super::read_config(path)?,
+        None => serde_json::from_str::<GlowConfig>(SWEEP_CONFIG)?.validated()?,
+    };
+    let threads = args.threads.map_or_else(super::cores, usize::from);
+    let runs = args.runs.unwrap_or(SWEEP_RUNS).max(1);
+    // Before minutes of measuring, not after them.
+    let paths = args.out.as_deref().map(sweep_paths).transpose()?;
+    let bar = progress(runs, "runs");
+    let report = |done: usize| bar.set_position(done as u64);
+    let swept = sweep::run(&config, args.batch.max(1), threads, runs, report)?;
+    bar.finish_and_clear();
+    if let Some((csv, png)) = &paths {
+        swept.write_csv(csv)?;
+        write_png(png, &swept.chart().draw()?, None)?;
+    }
+    if args.json {
+        return say(serde_json::to_string(&swept)?);
+    }
+    say(swept.markdown().trim_end())?;
+    if let Some((csv, png)) = &paths {
+        note(csv.display());
+        note(png.display());
+    }
+    Ok(())
+}
+
+/// The folder's files, with the folder there.
+fn sweep_paths(folder: &Path) -> anyhow::Result<(PathBuf, PathBuf)> {
+    std::fs::create_dir_all(folder).map_err(|error| {
+        anyhow::anyhow!(
+            "the folder cannot be made ({error}); choose another: {}",
+            folder.display()
+        )
+    })?;
+    Ok((folder.join("sweep.csv"), folder.join("sweep.png")))
 }
 
 /// The report for people.
@@ -91,8 +150,31 @@ fn text(r: &Report) -> String {
         lines.push(format!("  activations kept {}", ms(s)));
     }
     lines.push(format!("round trip     {:.1e}", r.round_trip));
+    let d = &r.decode_memory;
+    lines.push(format!(
+        "decode memory  weights {:.1} MB, workspace {:.1} MB: {:.1} blocks of activations of {:.2} MB",
+        d.weights_mb, d.workspace_mb, d.workspace_blocks, d.activation_block_mb
+    ));
+    if let Some(m) = &r.train_memory {
+        lines.push(train_memory("training", m));
+    }
+    if let Some(m) = &r.train_keeping_memory {
+        lines.push(train_memory("  kept", m));
+    }
     lines.push(format!("peak memory    {:.0} MB", r.peak_rss_mb));
     lines.join("\n") + "\n"
+}
+
+fn train_memory(name: &str, m: &TrainMemory) -> String {
+    format!(
+        "{name:<15}weights {:.0} MB, gradients {:.0} MB, optimiser {:.0} MB; activations and workspace {:.1} MB; peak {:.0} MB, {:.0} MB beside the model",
+        m.weights_mb,
+        m.gradients_mb,
+        m.optimizer_mb,
+        m.workspace_mb,
+        m.peak_rss_mb,
+        m.peak_beside_model_mb
+    )
 }
 
 #[cfg(feature = "gui")]

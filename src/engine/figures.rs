@@ -2,6 +2,7 @@
 
 use super::message::Inspection;
 use crate::latent::{Latent, LevelEps};
+use crate::model::pixels::largest_difference;
 use crate::model::{Decoded, Encoded};
 
 /// Figures of a latent, where `encoded` is the picture that its likelihood belongs to and `again` what
@@ -12,7 +13,7 @@ pub(super) fn of(latent: &Latent, encoded: &Encoded, again: &Decoded) -> Inspect
         level_bits: encoded.level_bits.clone(),
         relative_norm: latent.relative_norm(),
         level_norms: latent.levels.iter().map(relative_norm).collect(),
-        round_trip: largest_difference(&encoded.x, &again.x),
+        round_trip: round_trip(&encoded.x, &again.x),
         projections: Vec::new(),
         non_finite: again.non_finite,
     }
@@ -36,19 +37,10 @@ fn relative_norm(level: &LevelEps) -> f64 {
     (squares / level.data.len().max(1) as f64).sqrt()
 }
 
-/// `max |a - b|`; infinite where a value is not a number, so that it cannot be overlooked.
-fn largest_difference(a: &[f32], b: &[f32]) -> f64 {
-    if a.len() != b.len() {
-        return f64::INFINITY;
-    }
-    a.iter().zip(b).fold(0.0, |worst, (&a, &b)| {
-        let difference = (f64::from(a) - f64::from(b)).abs();
-        if difference.is_nan() {
-            f64::INFINITY
-        } else {
-            worst.max(difference)
-        }
-    })
+/// `max |a - b|`; infinite where a value is not a number, which sorts and reads as what it is: too large.
+fn round_trip(a: &[f32], b: &[f32]) -> f64 {
+    let worst = largest_difference(a, b);
+    if worst.is_nan() { f64::INFINITY } else { worst }
 }
 
 #[cfg(test)]
@@ -57,15 +49,8 @@ mod tests {
 
     #[test]
     fn a_difference_that_is_not_a_number_is_infinite() {
-        assert_eq!(largest_difference(&[0.0, 1.0], &[0.5, 1.25]), 0.5);
-        assert_eq!(
-            largest_difference(&[0.0, f32::NAN], &[9.0, 1.0]),
-            f64::INFINITY
-        );
-        assert_eq!(
-            largest_difference(&[f32::NAN, 0.0], &[0.0, 1.0]),
-            f64::INFINITY
-        );
-        assert_eq!(largest_difference(&[0.0], &[]), f64::INFINITY);
+        assert_eq!(round_trip(&[0.0, 1.0], &[0.5, 1.25]), 0.5);
+        assert_eq!(round_trip(&[f32::NAN, 0.0], &[0.0, 1.0]), f64::INFINITY);
+        assert_eq!(round_trip(&[0.0], &[]), f64::INFINITY);
     }
 }

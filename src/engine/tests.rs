@@ -265,6 +265,23 @@ fn a_slider_faster_than_decodes_shows_something_and_ends_on_the_last_value() {
 }
 
 #[test]
+fn a_busy_worker_takes_any_number_of_requests_and_draws_the_last() {
+    let mut bench = Bench::new(true);
+    assert_eq!(
+        bench.engine.link().commands.capacity(),
+        None,
+        "sending would wait for room"
+    );
+    bench.send([render(1, View::Edit, [sample(1)])]);
+    bench.held();
+    // Nobody takes these while the decode is held; each sending returns all the same.
+    bench.send((2..=10_000).map(|t| render(t, View::Edit, [sample(t as u32)])));
+    bench.open_gate();
+    let words = bench.words_until(done(10_000));
+    assert_eq!(words, "r10000.0 d10000");
+}
+
+#[test]
 fn cells_come_in_order_and_views_take_turns() {
     let bench = Bench::new(true);
     bench.send([render(1, View::Filmstrip, (0..6).map(sample))]);

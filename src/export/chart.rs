@@ -15,10 +15,10 @@ use super::ExportError;
 pub const SIZE: (u32, u32) = (1280, 800);
 
 /// The name under which plotters finds the font that the window uses.
-const FONT: &str = "ubuntu";
+pub(super) const FONT: &str = "ubuntu";
 
 /// Colours that colour-blind people tell apart (Okabe and Ito 2008); shapes tell lines apart as well.
-const COLOURS: [RGBColor; 8] = [
+pub(super) const COLOURS: [RGBColor; 8] = [
     RGBColor(0, 114, 178),
     RGBColor(213, 94, 0),
     RGBColor(0, 158, 115),
@@ -85,21 +85,7 @@ impl Chart {
     ///
     /// Errors: nothing to draw, or what the plotting library says.
     pub fn draw(&self) -> Result<RgbImage, ExportError> {
-        let fail = |reason: String| ExportError::Chart { reason };
-        static FONT_KNOWN: OnceLock<bool> = OnceLock::new();
-        let known =
-            FONT_KNOWN.get_or_init(|| register_font(FONT, FontStyle::Normal, UBUNTU_LIGHT).is_ok());
-        if !known {
-            return Err(fail("its font is damaged".into()));
-        }
-        let (width, height) = SIZE;
-        let mut pixels = vec![255; width as usize * height as usize * 3];
-        {
-            let area = BitMapBackend::with_buffer(&mut pixels, SIZE).into_drawing_area();
-            self.paint(&area).map_err(|e| fail(e.to_string()))?;
-            area.present().map_err(|e| fail(e.to_string()))?;
-        }
-        RgbImage::from_raw(width, height, pixels).ok_or_else(|| fail("its size is wrong".into()))
+        draw(|area| self.paint(area))
     }
 
     /// The ends of both axes, around all points but those of the first fall.
@@ -189,6 +175,27 @@ impl Chart {
             .draw()?;
         Ok(())
     }
+}
+
+/// A picture of [`SIZE`] that `paint` draws on.
+pub(super) fn draw(
+    paint: impl FnOnce(&DrawingArea<BitMapBackend, Shift>) -> Result<(), Box<dyn Error>>,
+) -> Result<RgbImage, ExportError> {
+    let fail = |reason: String| ExportError::Chart { reason };
+    static FONT_KNOWN: OnceLock<bool> = OnceLock::new();
+    let known =
+        FONT_KNOWN.get_or_init(|| register_font(FONT, FontStyle::Normal, UBUNTU_LIGHT).is_ok());
+    if !known {
+        return Err(fail("its font is damaged".into()));
+    }
+    let (width, height) = SIZE;
+    let mut pixels = vec![255; width as usize * height as usize * 3];
+    {
+        let area = BitMapBackend::with_buffer(&mut pixels, SIZE).into_drawing_area();
+        paint(&area).map_err(|e| fail(e.to_string()))?;
+        area.present().map_err(|e| fail(e.to_string()))?;
+    }
+    RgbImage::from_raw(width, height, pixels).ok_or_else(|| fail("its size is wrong".into()))
 }
 
 /// A count with its thousands parted: `17,604`.

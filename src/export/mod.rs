@@ -9,6 +9,7 @@ mod error;
 pub mod frames;
 pub mod gif;
 pub mod layout;
+pub mod panels;
 pub mod png_file;
 mod text;
 

@@ -24,8 +24,15 @@ impl Aligned {
     pub fn reserve_len(&mut self, len: usize) {
         let lines = len.div_ceil(LANES);
         if self.lines.len() < lines {
+            // Buffers take their final sizes in the first pass; room for more would only be held.
+            self.lines.reserve_exact(lines - self.lines.len());
             self.lines.resize(lines, Line([0.0; LANES]));
         }
+    }
+
+    /// Bytes held.
+    pub fn bytes(&self) -> usize {
+        self.lines.capacity() * size_of::<Line>()
     }
 }
 

@@ -67,6 +67,13 @@ pub struct Buffers {
     products: Aligned,
 }
 
+impl Buffers {
+    /// Bytes held.
+    pub fn bytes(&self) -> usize {
+        self.patches.bytes() + self.products.bytes()
+    }
+}
+
 /// Tiles of a block: the transformed patches of so many stay in the second-level cache.
 fn block(channels: usize) -> usize {
     if channels > 256 { 16 } else { 32 }

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 pub use crate::export::chart::count;
 use crate::latent::attributes::measure::quantile;
+pub use crate::model::pixels::worst;
 
 /// The mean; not a number of nothing.
 pub fn mean(values: &[f64]) -> f64 {
@@ -15,12 +16,6 @@ pub fn std(values: &[f64]) -> f64 {
     let mean = mean(values);
     let squares: f64 = values.iter().map(|v| (v - mean).powi(2)).sum();
     (squares / (values.len() as f64 - 1.0).max(1.0)).sqrt()
-}
-
-/// The largest value. A NaN is the worst of all and does not get lost.
-pub fn worst(values: impl IntoIterator<Item = f64>) -> f64 {
-    let larger = |a: f64, b: f64| if b > a || b.is_nan() { b } else { a };
-    values.into_iter().fold(0.0, larger)
 }
 
 /// How values are spread.

@@ -4,6 +4,8 @@
 //! step into its 1x1 convolution, whose inverse is taken once in double precision; paddings become a bias
 //! for each border class. Weights are packed in the order in which the kernels read them.
 
+mod memory;
+
 use super::config::{Padding, Permutation};
 use super::linalg::Matrix;
 use super::params::Params;

@@ -51,6 +51,16 @@ impl Scratch {
     }
 }
 
+impl Scratch {
+    /// Bytes held.
+    pub fn bytes(&self) -> usize {
+        let floats = [&self.gathered, &self.h1, &self.h2, &self.out];
+        let floats: usize = floats.into_iter().map(Aligned::bytes).sum();
+        let per_row = self.per_row.capacity() * size_of::<f32>();
+        floats + self.winograd.bytes() + self.class.capacity() + per_row
+    }
+}
+
 /// Cuts `rows` into tiles.
 pub fn tiles(rows: Range<usize>, size: usize) -> impl Iterator<Item = Range<usize>> {
     let end = rows.end;

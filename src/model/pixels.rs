@@ -72,6 +72,21 @@ pub fn picture_from_x(x: &[f32], config: &GlowConfig) -> (RgbImage, usize) {
     (picture, non_finite)
 }
 
+/// The largest of values that are at least 0; NaN wins, so that it cannot be overlooked.
+pub fn worst(values: impl IntoIterator<Item = f64>) -> f64 {
+    let larger = |a: f64, b: f64| if b > a || b.is_nan() { b } else { a };
+    values.into_iter().fold(0.0, larger)
+}
+
+/// `max |a - b|`; NaN where a value is not a number, or where there are more of one than of the other.
+pub fn largest_difference(a: &[f32], b: &[f32]) -> f64 {
+    if a.len() != b.len() {
+        return f64::NAN;
+    }
+    let pairs = a.iter().zip(b);
+    worst(pairs.map(|(&a, &b)| (f64::from(a) - f64::from(b)).abs()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -127,5 +142,15 @@ mod tests {
         assert_eq!(non_finite, 2);
         assert_eq!(picture.get_pixel(3, 0), &NOT_FINITE);
         assert_eq!(picture.get_pixel(5, 0), &Rgb([255; 3]));
+    }
+
+    #[test]
+    fn a_difference_that_is_not_a_number_wins() {
+        assert_eq!(largest_difference(&[0.0, 1.0], &[0.5, 1.25]), 0.5);
+        assert!(largest_difference(&[f32::NAN, 0.0], &[0.0, 1.0]).is_nan());
+        assert!(largest_difference(&[0.0, f32::NAN], &[9.0, 1.0]).is_nan());
+        assert!(largest_difference(&[0.0], &[]).is_nan());
+        assert!(worst([f64::NAN, 3.0]).is_nan());
+        assert_eq!(worst([]), 0.0);
     }
 }

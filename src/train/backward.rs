@@ -8,6 +8,8 @@
 //! The loss is the mean of the bits per dimension, `L = -(1 / (N D ln 2)) sum_n ln p(x_n) + bits`; gradients
 //! are taken with respect to the folded weights and carried to the parameters in [`super::unfold`].
 
+mod memory;
+
 use std::ops::Range;
 
 use crate::kernels::math::{exp, sigmoid};

@@ -21,7 +21,8 @@ impl CpuGradients {
     /// Errors: a 1x1 convolution without an inverse.
     pub fn new(params: &Params, threads: usize) -> Result<Self, ModelError> {
         let threads = threads.max(1);
-        let folded = Folded::new(params, Purpose::Training)?;
+        // Folded where every step does it: an allocator keeps for each thread what the thread has freed.
+        let folded = Folded::new_parallel(params, Purpose::Training, threads)?;
         let parts = (0..threads)
             .map(|_| (Workspace::default(), Gradients::zeros(&folded)))
             .collect();
@@ -85,6 +86,8 @@ impl CpuGradients {
                 );
             }
         });
+        // What follows needs as much again for a while, and would find it here.
+        drop(folded);
         let (head, tail) = self.parts.split_at_mut(1);
         let total = &mut head[0].1;
         tail.iter().for_each(|(_, part)| total.add(part));
@@ -94,6 +97,18 @@ impl CpuGradients {
             bits,
             parameter_gradients(params, total, weight_sum, self.threads),
         ))
+    }
+}
+
+impl CpuGradients {
+    /// Bytes of activations and of everything else that is worked in.
+    pub fn workspace_bytes(&self) -> usize {
+        self.parts.iter().map(|(ws, _)| ws.bytes()).sum()
+    }
+
+    /// Bytes of the gradients of folded weights, a set for each thread.
+    pub fn gradient_bytes(&self) -> usize {
+        self.parts.iter().map(|(_, part)| part.bytes()).sum()
     }
 }
 

@@ -1,6 +1,7 @@
 //! The fast forms against the plain model: encode, decode, likelihood, gradients.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use candle_core::{DType, Device, Tensor, Var};
 use candle_nn::VarBuilder;
@@ -163,6 +164,35 @@ fn hand_written_gradients_agree_with_plain_backward() {
                 "{config:?} {}: {error} of {norm}",
                 entry.name
             );
+        }
+    }
+}
+
+#[test]
+fn what_is_cancelled_at_a_step_does_no_other() {
+    for config in configs() {
+        let steps = config.levels * config.depth;
+        for (threads, n) in [(1, 1), (2, 1), (2, 2), (2, 3)] {
+            let fast = FastGlow::new(&lively(&config, 1), threads).unwrap();
+            let x = pictures(&config, n, 3);
+            let latents = vec![Latent::zeros(&config); n];
+            let latents: Vec<&Latent> = latents.iter().collect();
+            // Two threads with a picture each ask on their own.
+            let groups = if n == 2 { 2 } else { 1 };
+            for at in 1..=steps {
+                for decodes in [true, false] {
+                    let asked = AtomicUsize::new(0);
+                    let cancelled = || asked.fetch_add(1, Ordering::SeqCst) + 1 >= at;
+                    let failed = if decodes {
+                        fast.decode(&latents, &cancelled).is_err()
+                    } else {
+                        fast.encode(&refs(&x), &cancelled).is_err()
+                    };
+                    assert!(failed, "{config:?}");
+                    let further = asked.into_inner() - at;
+                    assert!(further < groups, "{config:?}: {further} steps after {at}");
+                }
+            }
         }
     }
 }

@@ -1,8 +1,8 @@
 //! What wishes do, without a window.
 
 use crate::app::action::Action;
-use crate::app::apply::REMOVED_KEPT;
 use crate::app::fake::FakeEngine;
+use crate::app::shelf::REMOVED_KEPT;
 use crate::app::state::{Document, MAX_KEYS, Named, PlayMode, State};
 use crate::engine::message::{Command, Event, ItemId, Recipe, View};
 

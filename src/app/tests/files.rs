@@ -56,6 +56,30 @@ fn a_failed_import_says_why_and_leaves_the_rest_alone() {
 }
 
 #[test]
+fn two_photos_of_the_command_line_are_what_is_morphed() {
+    let labels = |bench: &Bench| -> Vec<String> {
+        let keys = bench.state().doc.morph.keys.iter().flatten();
+        keys.map(|key| key.label.clone()).collect()
+    };
+    let files = |names: &[&str]| Bench::new(names.iter().map(|n| n.into()).collect());
+    let mut bench = files(&["/tmp/anna.png", "/tmp/ben.jpg", "/tmp/carl.jpg"]);
+    assert_eq!(labels(&bench), ["anna.png", "ben.jpg"]);
+    // A photo is put there once: another crop of it must not bring it back.
+    bench.perform(Action::ReverseKeys);
+    let anna = bench.state().doc.shelf[0].id;
+    let crop = bench.state().items[&anna].photo.as_ref().unwrap().crop;
+    bench.perform(Action::Recrop(anna, crop));
+    assert_eq!(labels(&bench), ["ben.jpg", "anna.png"]);
+
+    let samples = labels(&files(&[]));
+    assert_eq!(
+        labels(&files(&["/tmp/missing.png", "/tmp/anna.png"])),
+        [samples[0].as_str(), "anna.png"]
+    );
+    assert_eq!(labels(&files(&["/tmp/anna.png"])), samples);
+}
+
+#[test]
 fn a_pasted_picture_is_imported() {
     let mut bench = Bench::new(Vec::new());
     let image = egui::ColorImage::filled([3, 2], egui::Color32::from_rgb(1, 2, 3));

@@ -5,6 +5,7 @@ mod apply;
 mod files;
 mod screens;
 mod sessions;
+mod waiting;
 mod window;
 mod worker;
 

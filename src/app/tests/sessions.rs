@@ -291,6 +291,17 @@ fn a_newer_value_is_sent_at_once_where_the_pointer_is_up() {
 }
 
 #[test]
+fn the_recipes_of_the_documented_format_are_recipes() {
+    let text = include_str!("../../../docs/session-format.md");
+    let (_, rest) = text.split_once("```json").unwrap();
+    let (block, _) = rest.split_once("```").unwrap();
+    let recipes: Vec<Recipe> = (block.lines().filter(|line| !line.is_empty()))
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(recipes.len(), 6);
+}
+
+#[test]
 fn names_of_sessions() {
     assert!(session::is_session(Path::new("/a/B.GLOW.JSON")));
     assert!(!session::is_session(Path::new("/a/b.json")));

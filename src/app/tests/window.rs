@@ -143,6 +143,13 @@ fn cells_nearest_the_pointer_come_first() {
     let renders = bench.renders(View::Sample, from);
     assert_eq!(renders[0][0].0, 14);
     assert_eq!(renders[0].len(), 24);
+    let columns = bench.state().doc.sample.columns;
+    let distance = |cell: u32| {
+        let away = |of: fn(u32, u32) -> u32| of(cell, columns).abs_diff(of(14, columns)).pow(2);
+        away(|cell, columns| cell % columns) + away(|cell, columns| cell / columns)
+    };
+    let distances: Vec<u32> = renders[0].iter().map(|(cell, _)| distance(*cell)).collect();
+    assert!(distances.is_sorted(), "{distances:?}");
 }
 
 #[test]

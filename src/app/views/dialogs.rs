@@ -4,9 +4,10 @@ use egui::{Id, Key, Modal, Ui, vec2};
 
 use super::{crop, export, status};
 use crate::app::action::Action;
-use crate::app::dialog::{Dialog, PathPurpose};
+use crate::app::dialog::{Dialog, PathPurpose, REPLACE};
 use crate::app::intake;
 use crate::app::keys;
+use crate::app::session;
 use crate::app::theme::{self, section_ui};
 use crate::app::widgets::Cx;
 use crate::app::widgets::icons::{Icon, note_ui};
@@ -81,9 +82,6 @@ fn field_ui(ui: &mut Ui, name: &str, hint: &str, text: &mut String) -> (bool, bo
     (response.changed(), entered)
 }
 
-/// Asked before a file is replaced.
-const REPLACE: &str = "the file exists; Replace writes over it";
-
 fn type_path_ui(ui: &mut Ui, cx: &mut Cx<'_>, purpose: PathPurpose, text: &str, note: &str) {
     title_ui(ui, purpose.title());
     let mut text = text.to_owned();
@@ -117,6 +115,12 @@ fn type_path_ui(ui: &mut Ui, cx: &mut Cx<'_>, purpose: PathPurpose, text: &str, 
         if (open || entered)
             && let Some(path) = intake::path_of_text(&text)
         {
+            // What is asked about is the file that would be written, whose ending may not be typed.
+            let path = if saves {
+                session::with_ending(path)
+            } else {
+                path
+            };
             let known = cx.state.session.path.as_ref() == Some(&path);
             if saves && !known && verb == "Save" && path.exists() {
                 let note = REPLACE.to_owned();

@@ -6,6 +6,7 @@
 
 mod decode;
 mod encode;
+mod memory;
 mod rows;
 
 use std::ops::Range;

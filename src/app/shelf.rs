@@ -1,0 +1,170 @@
+//! What comes onto the shelf, and what leaves it.
+
+use std::path::Path;
+
+use super::apply::{mentions, name_of_path};
+use super::state::{Item, ItemStatus, LogLevel, Named, Origin, Selection, ShelfEntry, State};
+use crate::engine::message::{Command, ItemId, PictureSource};
+
+/// Removed items whose latents are kept for undo.
+pub(super) const REMOVED_KEPT: usize = 32;
+
+impl State {
+    fn add(&mut self, origin: Origin, name: String) -> ItemId {
+        let id = ItemId(self.fresh());
+        self.items.insert(id, Item::new(origin));
+        self.doc.shelf.push(ShelfEntry { id, name });
+        id
+    }
+
+    /// Keeps a recipe on the shelf.
+    pub(super) fn pin(&mut self, named: Named) -> Command {
+        let id = self.add(Origin::Sample, named.label);
+        Command::Pin {
+            item: id,
+            recipe: named.recipe,
+        }
+    }
+
+    pub(super) fn import(&mut self, sources: Vec<PictureSource>) -> Vec<Command> {
+        let mut commands = Vec::with_capacity(sources.len());
+        if self.before_import.is_none() {
+            self.before_import = Some(self.selection);
+        }
+        for source in sources {
+            let item = self.add(Origin::Photo, name_of_source(&source));
+            self.selection = Selection::Item(item);
+            commands.push(match source {
+                // It may be one of our own, which says what it was made of.
+                PictureSource::Path(path) if may_carry_settings(&path) => {
+                    Command::Inquire { item, path }
+                }
+                source => Command::Import {
+                    item,
+                    source,
+                    crop: None,
+                },
+            });
+        }
+        if !commands.is_empty() {
+            self.settings.shelf_open = true;
+        }
+        commands
+    }
+
+    /// Takes an item off the shelf, and out of everything that stands on it.
+    fn detach(&mut self, id: ItemId) {
+        self.doc.shelf.retain(|e| e.id != id);
+        let uses = |named: &Named| mentions(&named.recipe, id);
+        for key in &mut self.doc.morph.keys {
+            if key.as_ref().is_some_and(uses) {
+                *key = None;
+            }
+        }
+        if self.doc.edit.base.as_ref().is_some_and(uses) {
+            self.doc.edit.base = None;
+        }
+        let variation = self.doc.sample.variation.as_ref();
+        if variation.is_some_and(|v| uses(&v.base)) {
+            self.doc.sample.variation = None;
+        }
+        if self.selection == Selection::Item(id) {
+            self.selection = Selection::None;
+        }
+    }
+
+    pub(super) fn remove(&mut self, id: ItemId) -> Vec<Command> {
+        self.detach(id);
+        // The latent stays in the worker for a while, so that undo can bring the item back.
+        self.removed.push_back(id);
+        let mut forgotten = Vec::new();
+        while self.removed.len() > REMOVED_KEPT {
+            if let Some(old) = self.removed.pop_front()
+                && !self.doc.shelf.iter().any(|e| e.id == old)
+            {
+                self.items.remove(&old);
+                forgotten.push(old);
+            }
+        }
+        if forgotten.is_empty() {
+            Vec::new()
+        } else {
+            vec![Command::Forget(forgotten)]
+        }
+    }
+
+    /// Items that came to nothing leave without a trace, as if they had never been asked for.
+    pub(super) fn drop_items(&mut self, gone: &[ItemId]) {
+        let selected = matches!(self.selection, Selection::Item(id) if gone.contains(&id));
+        for id in gone {
+            self.detach(*id);
+            self.items.remove(id);
+            self.removed.retain(|r| r != id);
+        }
+        self.history.forget(gone);
+        self.history.amend(&self.doc);
+        if selected {
+            self.selection = self.before_import.unwrap_or_default();
+            if self.selected().is_none() {
+                self.selection = Selection::Cell(0);
+            }
+        }
+        self.imports_settled();
+    }
+
+    /// A photo of the command line has its latent: into its slot. Until then a sample stands there, so that
+    /// one that cannot be read leaves no gap.
+    pub(super) fn given_encoded(&mut self, id: ItemId) {
+        let mut given = self.given.iter_mut().enumerate();
+        let Some((slot, given)) = given.find(|(_, given)| **given == Some(id)) else {
+            return;
+        };
+        *given = None;
+        if let Some(named) = self.subject(Selection::Item(id)) {
+            self.set_key(slot, named);
+        }
+    }
+
+    /// Once nothing is on its way any more, what was selected before does not matter.
+    pub(super) fn imports_settled(&mut self) {
+        let busy = |item: &Item| item.status == ItemStatus::Busy;
+        if !self.items.values().any(busy) {
+            self.before_import = None;
+        }
+    }
+
+    /// Photos that have no latent yet leave the shelf; the worker drops them from its queue.
+    pub(super) fn cancel_imports(&mut self) -> Vec<Command> {
+        let busy: Vec<ItemId> = (self.items.iter())
+            .filter(|(_, it)| it.origin == Origin::Photo && it.thumbnail.is_none())
+            .filter(|(_, it)| it.status == ItemStatus::Busy)
+            .map(|(id, _)| *id)
+            .collect();
+        self.doc.shelf.retain(|e| !busy.contains(&e.id));
+        for id in &busy {
+            self.items.remove(id);
+        }
+        if self.selected().is_none() {
+            self.selection = Selection::Cell(0);
+        }
+        self.history.forget(&busy);
+        self.history.amend(&self.doc);
+        self.live.progress = None;
+        self.log(LogLevel::Info, "cancelled");
+        vec![Command::Forget(busy)]
+    }
+}
+
+/// The endings of pictures that carry settings where this program wrote them.
+fn may_carry_settings(path: &Path) -> bool {
+    let ending = path.extension().map(|e| e.to_ascii_lowercase());
+    ending.is_some_and(|e| e == "png" || e == "apng")
+}
+
+fn name_of_source(source: &PictureSource) -> String {
+    match source {
+        PictureSource::Path(path) => name_of_path(path),
+        PictureSource::Bytes { name, .. } => name.clone(),
+        PictureSource::Rgba { .. } => "Pasted picture".to_owned(),
+    }
+}
