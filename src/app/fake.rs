@@ -110,6 +110,7 @@ impl FakeEngine {
                 view,
                 ticket,
                 cells,
+                draft,
             } => {
                 for (cell, recipe) in cells {
                     let numbers = self.numbers(recipe);
@@ -119,6 +120,7 @@ impl FakeEngine {
                         cell: *cell,
                         pixels: Arc::new(face(&numbers)),
                         non_finite: usize::from(numbers.iter().any(|v| v.abs() > 8.0)) * 96,
+                        draft: *draft,
                         elapsed: Some(Duration::from_micros(
                             11_000 + 700 * u64::from(cell % 5) + 150 * (ticket.0 % 7),
                         )),

@@ -98,6 +98,8 @@ pub struct Shown {
     pub recipe: Recipe,
     /// The picture.
     pub picture: Picture,
+    /// Whether it is a draft, which gives way to the exact picture once nothing moves.
+    pub draft: bool,
 }
 
 /// A render on its way.
@@ -109,6 +111,8 @@ pub struct Flight {
     pub cells: BTreeMap<u32, Recipe>,
     /// Cells answered so far.
     pub answered: usize,
+    /// Whether drafts were asked for.
+    pub draft: bool,
 }
 
 /// One view's pictures.

@@ -83,10 +83,11 @@ impl State {
                 cell,
                 pixels,
                 non_finite,
+                draft,
                 elapsed,
             } => {
                 let picture = self.picture(pixels, non_finite);
-                self.rendered(view, ticket, cell, picture);
+                self.rendered(view, ticket, cell, picture, draft);
                 if let Some(elapsed) = elapsed {
                     let times = &mut self.live.decode_ms;
                     times.push_back(elapsed.as_secs_f32() * 1e3);
@@ -206,7 +207,14 @@ impl State {
         commands
     }
 
-    fn rendered(&mut self, view: View, ticket: Ticket, cell: u32, picture: super::state::Picture) {
+    fn rendered(
+        &mut self,
+        view: View,
+        ticket: Ticket,
+        cell: u32,
+        picture: super::state::Picture,
+        draft: bool,
+    ) {
         let view = self.live.views.entry(view).or_default();
         let Some(flight) = &mut view.in_flight else {
             return;
@@ -217,7 +225,12 @@ impl State {
         if let Some(recipe) = flight.cells.get(&cell) {
             flight.answered += 1;
             let recipe = recipe.clone();
-            view.shown.insert(cell, Shown { recipe, picture });
+            let shown = Shown {
+                recipe,
+                picture,
+                draft,
+            };
+            view.shown.insert(cell, shown);
             if flight.answered >= flight.cells.len() {
                 view.in_flight = None;
             }

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use super::live::Shown;
 use super::state::{Flight, Selection, State, Tab};
 use crate::engine::message::{Command, Recipe, Ticket, View};
 
@@ -152,14 +153,19 @@ impl State {
         // Cells that left the screen must not come back as old pictures.
         state.shown.retain(|cell, _| wanted.contains_key(cell));
         let mut missing = wanted;
-        missing.retain(|cell, recipe| state.shown.get(cell).is_none_or(|s| s.recipe != *recipe));
+        // A draft does while things move; what stays is the exact picture.
+        let is_there = |s: &Shown, recipe: &Recipe| s.recipe == *recipe && !(last && s.draft);
+        missing.retain(|cell, recipe| {
+            let shown = state.shown.get(cell);
+            !shown.is_some_and(|s| is_there(s, recipe))
+        });
         if missing.is_empty() || state.failed.as_ref() == Some(&missing) {
             return None;
         }
         if let Some(flight) = &state.in_flight {
             let on_its_way =
                 |(cell, recipe): (&u32, &Recipe)| flight.cells.get(cell) == Some(recipe);
-            if missing.iter().all(on_its_way)
+            if (missing.iter().all(on_its_way) && !(last && flight.draft))
                 || (!last && flight.answered < MIN_ANSWERED.min(flight.cells.len()))
             {
                 return None;
@@ -179,12 +185,14 @@ impl State {
             ticket: next,
             cells: missing,
             answered: 0,
+            draft: !last,
         });
         self.next = next.0;
         Some(Command::Render {
             view,
             ticket: next,
             cells,
+            draft: !last,
         })
     }
 

@@ -147,6 +147,7 @@ mod tests {
             view: View::Edit,
             ticket: Ticket(1),
             cells: vec![(0, recipe.clone())],
+            draft: false,
         });
         let ticket = Ticket(2);
         engine.send(Command::Inspect { ticket, recipe });

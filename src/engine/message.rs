@@ -212,6 +212,8 @@ pub enum Command {
         ticket: Ticket,
         /// Cell number and recipe, those wanted first in front.
         cells: Vec<(u32, Recipe)>,
+        /// Whether drafts will do: the request will be followed by another, as while a slider moves.
+        draft: bool,
     },
     /// Likelihood, norms and round trip of a recipe's picture.
     Inspect {
@@ -355,6 +357,8 @@ pub enum Event {
         pixels: Arc<RgbImage>,
         /// Subpixels that are not finite (0 for a healthy picture).
         non_finite: usize,
+        /// Whether it is a draft: near the picture, and not kept. To be asked for again where it stays.
+        draft: bool,
         /// Time of the decode; `None` where the cache answered.
         elapsed: Option<Duration>,
     },

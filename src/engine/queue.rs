@@ -93,6 +93,7 @@ pub(super) enum Work {
     Render {
         view: View,
         cells: VecDeque<(u32, Recipe)>,
+        draft: bool,
     },
     /// Figures.
     Inspect(Recipe),
@@ -196,9 +197,10 @@ impl Queue {
                 view,
                 ticket,
                 cells,
+                draft,
             } => {
                 let cells = cells.into();
-                self.newest_wins(ticket, Work::Render { view, cells });
+                self.newest_wins(ticket, Work::Render { view, cells, draft });
             }
             Command::Inspect { ticket, recipe } => {
                 self.newest_wins(ticket, Work::Inspect(recipe));

@@ -45,6 +45,22 @@ pub trait Codec: Send {
         cancelled: Cancelled<'_>,
     ) -> Result<Vec<Decoded>, ModelError>;
 
+    /// Whether [`Codec::draft`] takes less time than [`Codec::decode`].
+    fn has_drafts(&self) -> bool {
+        false
+    }
+
+    /// As [`Codec::decode`], for pictures that are looked at while a slider moves: near the real ones, sooner.
+    ///
+    /// Errors: as [`Codec::decode`].
+    fn draft(
+        &self,
+        latents: &[Latent],
+        cancelled: Cancelled<'_>,
+    ) -> Result<Vec<Decoded>, ModelError> {
+        self.decode(latents, cancelled)
+    }
+
     /// Cells of a view to decode together before a newer request is let in.
     fn cells_at_once(&self) -> usize {
         4
@@ -74,6 +90,18 @@ impl Codec for GlowModel {
         cancelled: Cancelled<'_>,
     ) -> Result<Vec<Decoded>, ModelError> {
         GlowModel::decode(self, latents, cancelled)
+    }
+
+    fn has_drafts(&self) -> bool {
+        GlowModel::has_drafts(self)
+    }
+
+    fn draft(
+        &self,
+        latents: &[Latent],
+        cancelled: Cancelled<'_>,
+    ) -> Result<Vec<Decoded>, ModelError> {
+        GlowModel::draft(self, latents, cancelled)
     }
 
     /// A large model on a processor gains nothing from batches, and its first cell would come late.

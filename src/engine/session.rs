@@ -33,7 +33,7 @@ pub(super) struct Picture {
 }
 
 impl Picture {
-    fn new(decoded: Decoded) -> Self {
+    pub(super) fn new(decoded: Decoded) -> Self {
         Self {
             pixels: Arc::new(decoded.pixels),
             non_finite: decoded.non_finite,
@@ -228,6 +228,22 @@ impl Session {
         let decoded = codec.decode(latents, cancelled);
         self.in_codec.set(false);
         as_many(decoded?, latents.len())
+    }
+
+    /// As [`Session::decode`], in a draft where the model has them; whether these are drafts.
+    pub(super) fn draft(
+        &self,
+        latents: &[Latent],
+        cancelled: Cancelled<'_>,
+    ) -> Result<(Vec<Decoded>, bool), EngineError> {
+        let codec = &self.model()?.codec;
+        if !codec.has_drafts() {
+            return Ok((self.decode(latents, cancelled)?, false));
+        }
+        self.in_codec.set(true);
+        let decoded = codec.draft(latents, cancelled);
+        self.in_codec.set(false);
+        Ok((as_many(decoded?, latents.len())?, true))
     }
 
     fn decode_one(

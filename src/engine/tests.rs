@@ -171,6 +171,7 @@ fn render(ticket: u64, view: View, recipes: impl IntoIterator<Item = Recipe>) ->
         view,
         ticket: Ticket(ticket),
         cells: (0..).zip(recipes).collect(),
+        draft: false,
     }
 }
 
@@ -435,6 +436,32 @@ fn equal_requests_are_answered_from_the_cache_until_the_item_changes() {
     };
     assert_ne!(pixels(&before[0]), pixels(&after[2]));
     assert_eq!(pixels(&after[1]), pixels(&after[2]));
+}
+
+#[test]
+fn drafts_are_marked_and_never_kept() {
+    let bench = Bench::new(false);
+    let ask = |ticket, draft: bool| {
+        bench.send([Command::Render {
+            view: View::Sample,
+            ticket: Ticket(ticket),
+            cells: vec![(0, sample(0))],
+            draft,
+        }]);
+        let events = bench.until(done(ticket));
+        let answer = events.iter().find_map(|e| match e {
+            Event::Rendered { pixels, draft, .. } => Some((pixels.clone(), *draft)),
+            _ => None,
+        });
+        answer.unwrap()
+    };
+    let (draft, is_draft) = ask(1, true);
+    assert!(is_draft);
+    let (exact, is_draft) = ask(2, false);
+    assert!(!is_draft);
+    assert_ne!(draft, exact);
+    // What is known exactly is not drawn worse for being asked for as a draft.
+    assert_eq!(ask(3, true), (exact, false));
 }
 
 #[test]

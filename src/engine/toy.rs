@@ -145,6 +145,23 @@ impl Codec for ToyCodec {
         pictures.iter().map(encode).collect()
     }
 
+    fn has_drafts(&self) -> bool {
+        true
+    }
+
+    /// Negatives, which nobody takes for the pictures.
+    fn draft(
+        &self,
+        latents: &[Latent],
+        cancelled: Cancelled<'_>,
+    ) -> Result<Vec<Decoded>, ModelError> {
+        let mut decoded = self.decode(latents, cancelled)?;
+        for picture in &mut decoded {
+            picture.pixels.iter_mut().for_each(|v| *v = 255 - *v);
+        }
+        Ok(decoded)
+    }
+
     fn decode(
         &self,
         latents: &[Latent],

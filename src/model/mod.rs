@@ -17,6 +17,7 @@ pub use latent::{Latent, LevelEps};
 
 use image::RgbImage;
 
+use crate::kernels::Arithmetic;
 use device::DeviceModel;
 use fast::FastGlow;
 use params::Params;
@@ -126,9 +127,17 @@ pub struct GlowModel {
 
 enum Backend {
     /// The folded form.
-    Cpu(FastGlow, Resume),
+    Cpu(Cpu),
     /// A candle device, and its name for people.
     Device(DeviceModel, String),
+}
+
+/// The folded form, and what goes with it.
+struct Cpu {
+    fast: FastGlow,
+    resume: Resume,
+    /// The same weights in bf16, for drafts; where the processor has them.
+    draft: Option<(FastGlow, Resume)>,
 }
 
 impl GlowModel {
@@ -137,7 +146,14 @@ impl GlowModel {
     /// Errors: a 1x1 convolution without an inverse; a device that is asked for by name and does not work.
     pub fn new(params: &Params, choice: &DeviceChoice, threads: usize) -> Result<Self, ModelError> {
         let backend = match device::open(choice)? {
-            None => Backend::Cpu(FastGlow::new(params, threads)?, Resume::new()),
+            None => Backend::Cpu(Cpu {
+                draft: (Arithmetic::Bf16.or_f32() == Arithmetic::Bf16)
+                    .then(|| FastGlow::with_arithmetic(params, threads, Arithmetic::Bf16))
+                    .transpose()?
+                    .map(|fast| (fast, Resume::new())),
+                fast: FastGlow::new(params, threads)?,
+                resume: Resume::new(),
+            }),
             Some((device, label)) => Backend::Device(DeviceModel::new(params, &device)?, label),
         };
         Ok(Self {
@@ -167,8 +183,8 @@ impl GlowModel {
     /// Where the numbers are computed, for people: `cpu, 2 threads`, `cuda:0`.
     pub fn device_label(&self) -> String {
         match &self.backend {
-            Backend::Cpu(fast, _) if fast.threads() == 1 => "cpu, 1 thread".into(),
-            Backend::Cpu(fast, _) => format!("cpu, {} threads", fast.threads()),
+            Backend::Cpu(cpu) if cpu.fast.threads() == 1 => "cpu, 1 thread".into(),
+            Backend::Cpu(cpu) => format!("cpu, {} threads", cpu.fast.threads()),
             Backend::Device(model, label) if model.is_tf32() => format!("{label}, TF32"),
             Backend::Device(_, label) => label.clone(),
         }
@@ -206,7 +222,7 @@ impl GlowModel {
     ) -> Result<Vec<Encoded>, ModelError> {
         let refs: Vec<&[f32]> = x.iter().map(Vec::as_slice).collect();
         let raw = match &self.backend {
-            Backend::Cpu(fast, _) => fast.encode(&refs, cancelled)?,
+            Backend::Cpu(cpu) => cpu.fast.encode(&refs, cancelled)?,
             Backend::Device(model, _) => model.encode(&refs, cancelled)?,
         };
         let per_nat = -1.0 / (self.config.dims() as f64 * std::f64::consts::LN_2);
@@ -233,9 +249,43 @@ impl GlowModel {
     ) -> Result<Vec<Decoded>, ModelError> {
         let refs: Vec<&Latent> = latents.iter().collect();
         let x = match &self.backend {
-            Backend::Cpu(fast, resume) => resume.decode(fast, &self.config, &refs, cancelled)?,
+            Backend::Cpu(Cpu { fast, resume, .. }) => {
+                resume.decode(fast, &self.config, &refs, cancelled)?
+            }
             Backend::Device(model, _) => model.decode(&refs, cancelled)?,
         };
+        Ok(self.decoded(x))
+    }
+
+    /// Whether [`GlowModel::draft`] is sooner there than [`GlowModel::decode`]: where the processor multiplies
+    /// bf16.
+    pub fn has_drafts(&self) -> bool {
+        matches!(&self.backend, Backend::Cpu(Cpu { draft: Some(_), .. }))
+    }
+
+    /// As [`GlowModel::decode`], with bf16 factors in the coupling networks where the processor multiplies those:
+    /// a picture to look at while something moves (with the shipped model within 2/255 of the real one, which a
+    /// test holds it to), not one to keep.
+    ///
+    /// Errors: as [`GlowModel::decode`].
+    pub fn draft(
+        &self,
+        latents: &[Latent],
+        cancelled: &(dyn Fn() -> bool + Sync),
+    ) -> Result<Vec<Decoded>, ModelError> {
+        match &self.backend {
+            Backend::Cpu(Cpu {
+                draft: Some((fast, resume)),
+                ..
+            }) => {
+                let refs: Vec<&Latent> = latents.iter().collect();
+                Ok(self.decoded(resume.decode(fast, &self.config, &refs, cancelled)?))
+            }
+            _ => self.decode(latents, cancelled),
+        }
+    }
+
+    fn decoded(&self, x: Vec<Vec<f32>>) -> Vec<Decoded> {
         let decoded = x.into_iter().map(|x| {
             let (pixels, non_finite) = pixels::picture_from_x(&x, &self.config);
             Decoded {
@@ -244,6 +294,6 @@ impl GlowModel {
                 non_finite,
             }
         });
-        Ok(decoded.collect())
+        decoded.collect()
     }
 }

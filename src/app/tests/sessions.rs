@@ -308,3 +308,45 @@ fn names_of_sessions() {
     let state = State::default();
     assert!(session::suggestion(&state).ends_with("session.glow.json"));
 }
+
+#[test]
+fn a_draft_gives_way_to_the_exact_picture_once_the_pointer_is_up() {
+    let mut pair = Pair::new(|_| {});
+    pair.apply(Action::SetTab(Tab::Morph));
+    pair.state.apply(Action::SetT(0.37));
+    let events = pair.engine.link().events;
+    // Whether the morph was asked for, and whether a draft of it is shown afterwards.
+    let mut frame = |settled: bool| {
+        let commands = pair.state.sync(settled);
+        let of_morph = |c: &&Command| {
+            matches!(
+                c,
+                Command::Render {
+                    view: View::Morph,
+                    ..
+                }
+            )
+        };
+        let asked = commands.iter().filter(of_morph).count();
+        pair.send(commands);
+        let is_busy = |s: &State| {
+            let morph = s.live.views.get(&View::Morph);
+            morph.is_some_and(|v| v.in_flight.is_some())
+        };
+        while is_busy(&pair.state) {
+            let event = events.recv_timeout(Duration::from_secs(20)).unwrap();
+            let commands = pair.state.receive(event);
+            pair.send(commands);
+        }
+        let shown = &pair.state.live.views[&View::Morph].shown;
+        (asked, shown.values().any(|s| s.draft))
+    };
+    assert_eq!(frame(false), (1, true), "while it moves");
+    assert_eq!(
+        frame(false),
+        (0, true),
+        "a draft is enough while the pointer is down"
+    );
+    assert_eq!(frame(true), (1, false), "let go");
+    assert_eq!(frame(true), (0, false), "and that is all");
+}

@@ -389,6 +389,7 @@ fn stale_answers_are_dropped() {
         cell: 0,
         pixels: Arc::new(image::RgbImage::new(1, 1)),
         non_finite: 0,
+        draft: false,
         elapsed: None,
     };
     bench.harness.state_mut().state.receive(event);

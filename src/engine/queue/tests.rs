@@ -14,6 +14,7 @@ fn render(ticket: u64, view: View, recipe: Recipe) -> Command {
         view,
         ticket: Ticket(ticket),
         cells: vec![(0, recipe)],
+        draft: false,
     }
 }
 

@@ -45,26 +45,30 @@ impl Worker {
     /// Sends the next few cells of a render; true when it is done.
     fn render_step(&mut self, slot: &mut Slot, view: View) -> Result<bool, EngineError> {
         let ticket = slot.ticket;
-        let Work::Render { cells, .. } = &mut slot.work else {
+        let Work::Render { cells, draft, .. } = &slot.work else {
             return Ok(true);
         };
         let batch = self.gather(cells, slot.begun);
         let latents: Vec<Latent> = batch.iter().filter_map(Ready::latent).cloned().collect();
         let started = Instant::now();
-        let decoded = if latents.is_empty() {
-            Vec::new()
+        let (decoded, drafts) = if latents.is_empty() {
+            (Vec::new(), false)
         } else {
             let patient = self.cut_short.contains(&view);
             let (inbox, work) = (&self.inbox, &slot.work);
             let cancelled = || inbox.stopped() || (!patient && superseded(inbox, ticket, work));
-            self.session.decode(&latents, &cancelled)?
+            if *draft {
+                self.session.draft(&latents, &cancelled)?
+            } else {
+                (self.session.decode(&latents, &cancelled)?, false)
+            }
         };
         self.cut_short.remove(&view);
         let elapsed = started.elapsed() / latents.len().max(1) as u32;
 
         let n_done = batch.len();
         slot.begun |= !latents.is_empty();
-        self.answer(slot, view, batch, decoded, elapsed);
+        self.answer(slot, view, batch, decoded, drafts, elapsed);
         let Work::Render { cells, .. } = &mut slot.work else {
             return Ok(true);
         };
@@ -128,6 +132,7 @@ impl Worker {
         view: View,
         batch: Vec<Ready>,
         decoded: Vec<Decoded>,
+        drafts: bool,
         elapsed: Duration,
     ) {
         let ticket = slot.ticket;
@@ -136,11 +141,15 @@ impl Worker {
         };
         let mut decoded = decoded.into_iter();
         for (ready, (cell, _)) in batch.into_iter().zip(cells) {
-            let (picture, elapsed) = match ready {
-                Ready::Cached(picture) => (Some(picture), None),
+            let (picture, draft, elapsed) = match ready {
+                Ready::Cached(picture) => (Some(picture), false, None),
                 Ready::Decode { key, .. } => {
-                    let picture = decoded.next().map(|d| self.session.keep(&key, d));
-                    (picture, Some(elapsed))
+                    // What is kept is exact.
+                    let picture = decoded.next().map(|d| match drafts {
+                        true => Picture::new(d),
+                        false => self.session.keep(&key, d),
+                    });
+                    (picture, drafts, Some(elapsed))
                 }
                 Ready::Failed(message) => {
                     slot.complaint.get_or_insert(message);
@@ -154,6 +163,7 @@ impl Worker {
                     cell: *cell,
                     pixels,
                     non_finite,
+                    draft,
                     elapsed,
                 });
             }
