@@ -52,7 +52,7 @@ fn labels_that_go_together_are_separated() {
     let split = split(&rows, 0.3, 1);
     let mut asked = 0;
     let compared = task
-        .compare(&split, &Grid::new(2), &mut || {
+        .compare(std::slice::from_ref(&split), &Grid::new(2), &mut || {
             asked += 1;
             true
         })
@@ -134,7 +134,9 @@ fn numbers_and_unknown_values_are_compared_as_well() {
     };
     let known: Vec<usize> = (0..800).filter(|&i| age.values[i].is_some()).collect();
     let split = split(&known, 0.3, 1);
-    let compared = task.compare(&split, &Grid::new(2), &mut || true).unwrap();
+    let compared = task
+        .compare(std::slice::from_ref(&split), &Grid::new(2), &mut || true)
+        .unwrap();
     let chosen = &compared[ranking(&compared)[0]];
     let d = task.direction(&split, &chosen.recipe).unwrap();
     assert!(
@@ -143,9 +145,12 @@ fn numbers_and_unknown_values_are_compared_as_well() {
         d.figures
     );
     // Stopped at once there is nothing to choose from.
-    assert!(task.compare(&split, &Grid::new(2), &mut || false).is_err());
+    assert!(
+        task.compare(std::slice::from_ref(&split), &Grid::new(2), &mut || false)
+            .is_err()
+    );
     let mut left = 3;
-    let few = task.compare(&split, &Grid::new(2), &mut || {
+    let few = task.compare(std::slice::from_ref(&split), &Grid::new(2), &mut || {
         left -= 1;
         left >= 0
     });
@@ -166,7 +171,10 @@ fn labels_without_both_sides_are_refused() {
         others: &others,
     };
     let split = split(&(0..20).collect::<Vec<_>>(), 0.3, 1);
-    assert!(task.compare(&split, &Grid::new(2), &mut || true).is_err());
+    assert!(
+        task.compare(std::slice::from_ref(&split), &Grid::new(2), &mut || true)
+            .is_err()
+    );
     // A label that another determines has no effect of its own.
     let others = [&mouth];
     let task = Task {
