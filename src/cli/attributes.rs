@@ -66,7 +66,7 @@ pub(super) struct Args {
     #[arg(long, value_delimiter = ',', value_parser = level_weight, value_name = "NUMBERS")]
     level_weights: Vec<f32>,
     /// Pictures a column at most, drawn by the seed
-    #[arg(long, default_value_t = 8000, value_parser = clap::value_parser!(u32).range(4..=1_000_000))]
+    #[arg(long, default_value_t = 6000, value_parser = clap::value_parser!(u32).range(4..=1_000_000))]
     limit: u32,
     /// Share of the pictures that is kept to measure on
     #[arg(long, default_value = "0.2", value_parser = held_out)]

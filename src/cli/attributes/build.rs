@@ -40,11 +40,11 @@ const COMPARED_PICTURES: usize = 1500;
 const DECODED_A_WAY: usize = 12;
 
 /// The unit is the largest with which this share of pictures is finite after edits by 2 to either side...
-const UNIT_FINITE: (f32, f32) = (2.0, 0.99);
+const UNIT_FINITE: (f32, f32) = (2.0, 0.985);
 /// ... and this share of those that show a face still do after edits by 3...
 const UNIT_FACES: (f32, f32) = (3.0, 0.9);
 /// ... between these. With less than the least a step of a slider would change nothing.
-const UNITS: std::ops::RangeInclusive<f32> = 0.2..=1.0;
+const UNITS: std::ops::RangeInclusive<f32> = 0.3..=1.0;
 
 /// Edits are tried in steps of this many distances between the sides.
 const REACH_STEP: f32 = 0.3;

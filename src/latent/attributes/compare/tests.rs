@@ -224,3 +224,53 @@ fn norms_of_what_is_edited() {
     assert!((found - 5.0 / 3.0).abs() < 1e-6);
     assert_eq!(relative_norm(&vectors, &[], &direction, 2.0), None);
 }
+
+#[test]
+fn measures_are_learnt_by_their_rank() {
+    let label = Labels {
+        name: "age".into(),
+        values: vec![Some(5.0), None, Some(90.0), Some(5.0), Some(7.0)],
+        threshold: 6.0,
+        is_number: true,
+    };
+    // Of four known values: two share the middle of the first half, 7 and 90 are a quarter apart.
+    assert_eq!(label.targets(), [0.25, 0.0, 0.875, 0.25, 0.625]);
+    let yes_or_no = Labels {
+        is_number: false,
+        ..label
+    };
+    assert_eq!(yes_or_no.targets(), yes_or_no.numbers());
+}
+
+#[test]
+fn figures_are_averages_over_the_splits() {
+    let (vectors, [smile, mouth, _]) = population(300);
+    let others = [&mouth];
+    let task = Task {
+        vectors: &vectors,
+        label: &smile,
+        others: &others,
+    };
+    let rows: Vec<usize> = (0..300).collect();
+    let splits = [split(&rows, 0.3, 1), split(&rows, 0.3, 2)];
+    let grid = Grid::new(2);
+    let of = |splits: &[Split]| task.compare(splits, &grid, &mut || true).unwrap()[0].clone();
+    let (first, second, both) = (of(&splits[..1]), of(&splits[1..]), of(&splits));
+    assert_ne!(first.auc, second.auc);
+    assert!((both.auc - (first.auc + second.auc) / 2.0).abs() < 1e-6);
+    assert!((both.balanced_auc - (first.balanced_auc + second.balanced_auc) / 2.0).abs() < 1e-6);
+    assert!(task.compare(&[], &grid, &mut || true).is_err());
+}
+
+#[test]
+fn the_grid_weakens_finer_levels() {
+    let weights = Grid::new(4).level_weights;
+    assert!(
+        weights.contains(&vec![0.125, 0.25, 0.5, 1.0]),
+        "{weights:?}"
+    );
+    assert!(weights.contains(&vec![0.0, 0.0, 1.0, 1.0]), "{weights:?}");
+    let falls = |w: &Vec<f32>| w.windows(2).all(|pair| pair[0] <= pair[1]);
+    assert!(weights.iter().all(falls), "{weights:?}");
+    assert!(Grid::new(1).level_weights.is_empty());
+}
