@@ -121,7 +121,7 @@ fn unit(
     if rows.is_empty() {
         return Ok(*UNITS.end());
     }
-    let faces = looked_at(model, vectors, rows, direction, &[0.0])?;
+    let faces = looked_at(model, vectors, rows, direction, &[0.0], true)?;
     let rows_with_face: Vec<bool> = faces.into_iter().map(|seen| seen.has_face).collect();
     let n_faces = rows_with_face.iter().filter(|&&f| f).count();
     let (mut finite_to, mut faces_to) = (None, None);
@@ -131,7 +131,9 @@ fn unit(
         if reach > farthest + REACH_STEP / 2.0 || (finite_to.is_some() && faces_to.is_some()) {
             break;
         }
-        let seen = looked_at(model, vectors, rows, direction, &[-reach, reach])?;
+        // Looking for a face takes longer than decoding: only as long as it can tell something.
+        let look = n_faces > 0 && faces_to.is_none();
+        let seen = looked_at(model, vectors, rows, direction, &[-reach, reach], look)?;
         let finite = seen.iter().filter(|s| s.is_finite).count() as f32 / seen.len() as f32;
         // Two pictures of each row.
         let pairs = seen.chunks(2).zip(&rows_with_face);
@@ -163,13 +165,14 @@ struct Seen {
     has_face: bool,
 }
 
-/// Decodes these rows, each moved by each amount, and looks for faces.
+/// Decodes these rows, each moved by each amount, and looks for faces where that is asked for.
 fn looked_at(
     model: &OpenModel,
     vectors: &Vectors,
     rows: &[usize],
     direction: &Direction,
     amounts: &[f32],
+    look: bool,
 ) -> anyhow::Result<Vec<Seen>> {
     let mut all = Vec::with_capacity(rows.len() * amounts.len());
     for rows in rows.chunks(BATCH) {
@@ -177,7 +180,7 @@ fn looked_at(
         let decoded = model.model.decode(&latents, &|| false)?;
         all.extend(decoded.iter().map(|d| Seen {
             is_finite: d.non_finite == 0,
-            has_face: d.non_finite == 0 && has_face(&d.pixels),
+            has_face: look && d.non_finite == 0 && has_face(&d.pixels),
         }));
     }
     Ok(all)
