@@ -29,11 +29,13 @@ pub(super) const EXAMPLES: &str = "Examples:
   glow-explorer attributes --images faces/ --labels labels.csv --sheet /tmp/sheets --out my.attributes.safetensors
 `auto` tries the difference of means, the same balanced and adjusted for the other columns, and the classifier,
 each on all levels and with the finest ones weakened. Each learns from one part of the pictures and is judged on
-another by how well it tells the sides apart within pictures that are alike in another column; of those that do
-about as well, the one is taken that brings the other attributes along least, but for those whose edits by 2
-do not decode to finite pictures. It learns once more from both parts, and the figures in the file are of a third.
-+1 is the distance between the averages of both sides along the direction, times --unit. A slider ends where
-edited pictures begin to have values that are not finite.
+another, three times over, by how well it tells the sides apart within pictures that are alike in another column; of
+those that do about as well, the one is taken that brings the other attributes along least, but for those whose
+edits do not decode to finite pictures. It learns once more from both parts, and the figures in the file are of a third.
+Pictures that are learnt from are shown as they are and mirrored.
++1 is the distance between the averages of both sides along the direction, times --unit. Without --unit it is as much
+of it, 1 at most, as lets pictures be edited by 2 and stay finite, and by 3 and still show a face to a face
+detector. A slider ends where edited pictures begin to have values that are not finite.
 A table has a header, a column `file`, an optional column `split`, and numbers: 1 and -1 (0: cannot
 tell), 1 and 0, or a measure such as an age. An empty cell means that nothing is known.";
 
@@ -72,13 +74,16 @@ pub(super) struct Args {
     /// Share of the others that `auto` keeps to judge on
     #[arg(long, default_value = "0.25", value_parser = validation)]
     validation: f32,
-    /// What +1 is, in distances between the averages of the two sides
-    #[arg(long, default_value = "1", value_parser = unit)]
-    unit: f32,
-    /// Pictures held out that are decoded after edits, to see how far they stay finite
-    #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u32).range(0..=100_000))]
+    /// Learn from the pictures as they are alone, not mirrored as well: for labels that tell left from right
+    #[arg(long)]
+    no_mirror: bool,
+    /// What +1 is, in distances between the averages of the two sides; the default is found by decoding
+    #[arg(long, value_parser = unit)]
+    unit: Option<f32>,
+    /// Pictures that are decoded after edits, to see how far they stay finite
+    #[arg(long, default_value_t = 48, value_parser = clap::value_parser!(u32).range(0..=100_000))]
     decode: u32,
-    /// Folder for a contact sheet of each direction: 8 pictures held out, moved from -2 to 2. They show the people
+    /// Folder for a contact sheet of each direction: 8 pictures held out, moved from -2 to 3. They show the people
     /// of the pictures: look at them on your machine, and never publish or commit them
     #[arg(long, value_name = "DIR")]
     sheet: Option<PathBuf>,
@@ -262,20 +267,20 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
     let bar = progress(groups.iter().map(|g| g.pictures.len()).sum(), "encoding");
     let mut found = Vec::new();
     for group in &groups {
-        let (vectors, row_of) = encode(&model, &set, &group.pictures, &bar)?;
-        let pictures: Vec<usize> = row_of.keys().copied().collect();
+        let encoded = encode(&args, &model, &set, &group.pictures, &bar)?;
+        let pictures = &encoded.pictures;
         for &at in &group.columns {
             let column = &columns[at];
             let rows: Vec<usize> = chosen[at]
                 .iter()
-                .filter_map(|i| row_of.get(i).copied())
+                .filter_map(|i| encoded.row_of.get(i).copied())
                 .collect();
             let others = balance_by.iter().filter(|other| other.name != column.name);
-            let others: Vec<Labels> = others.map(|other| other.labels(&pictures)).collect();
+            let others: Vec<Labels> = others.map(|other| other.labels(pictures)).collect();
             let others: Vec<&Labels> = others.iter().collect();
             let task = Task {
-                vectors: &vectors,
-                label: &column.labels(&pictures),
+                vectors: &encoded.vectors,
+                label: &column.labels(pictures),
                 others: &others,
             };
             let direction = build::build(&args, &model, &task, &rows).map_err(|error| {
@@ -356,42 +361,74 @@ fn groups(chosen: &[Vec<usize>], limit: usize) -> Vec<Group> {
     groups
 }
 
-/// The latents of pictures, and the row of each picture that can be read.
+/// Latents of pictures.
+struct EncodedPictures {
+    vectors: Vectors,
+    /// The picture of each row. A mirrored one follows the row of its picture.
+    pictures: Vec<usize>,
+    /// The row of each picture that can be read, as it is.
+    row_of: BTreeMap<usize, usize>,
+}
+
+/// Encodes pictures as they are and, unless that is not wanted, mirrored.
 fn encode(
+    args: &Args,
     model: &OpenModel,
     set: &PictureSet,
     pictures: &BTreeSet<usize>,
     bar: &indicatif::ProgressBar,
-) -> anyhow::Result<(Vectors, BTreeMap<usize, usize>)> {
+) -> anyhow::Result<EncodedPictures> {
     let config = model.config();
-    let (mut vectors, mut row_of) = (Vectors::new(config), BTreeMap::new());
+    let mut found = EncodedPictures {
+        vectors: Vectors::new(config),
+        pictures: Vec::new(),
+        row_of: BTreeMap::new(),
+    };
     let pictures: Vec<usize> = pictures.iter().copied().collect();
     for part in pictures.chunks(BATCH) {
         let (mut batch, mut readable) = (Vec::new(), Vec::new());
         for &i in part {
-            match set.get(i) {
-                Ok(bytes) => {
-                    batch.push(x_from_bytes(&bytes, config, None));
-                    readable.push(i);
-                }
+            let bytes = match set.get(i) {
+                Ok(bytes) => bytes,
                 Err(error) => {
                     set.note_failure(i, error.to_string());
+                    continue;
                 }
+            };
+            found
+                .row_of
+                .insert(i, found.pictures.len() + readable.len());
+            batch.push(x_from_bytes(&bytes, config, None));
+            readable.push(i);
+            if !args.no_mirror {
+                let mirrored = mirrored(&bytes, config.image_size, config.channels);
+                batch.push(x_from_bytes(&mirrored, config, None));
+                readable.push(i);
             }
         }
-        for (encoded, i) in model.model.encode_x(batch, &|| false)?.iter().zip(readable) {
-            let pushed = vectors.push(&encoded.latent);
+        let encoded = model.model.encode_x(batch, &|| false)?;
+        for (encoded, &i) in encoded.iter().zip(&readable) {
+            let pushed = found.vectors.push(&encoded.latent);
             pushed.with_context(|| {
                 format!(
                     "the model cannot encode {}",
                     set.name(i).unwrap_or_default()
                 )
             })?;
-            row_of.insert(i, vectors.n() - 1);
         }
+        found.pictures.extend(readable);
         bar.inc(part.len() as u64);
     }
-    Ok((vectors, row_of))
+    Ok(found)
+}
+
+/// A picture `[h, w, c]` with left and right exchanged.
+fn mirrored(bytes: &[u8], width: usize, channels: usize) -> Vec<u8> {
+    let mut mirrored = Vec::with_capacity(bytes.len());
+    for row in bytes.chunks_exact(width * channels) {
+        mirrored.extend(row.chunks_exact(channels).rev().flatten());
+    }
+    mirrored
 }
 
 fn note_failures(set: &PictureSet) -> anyhow::Result<()> {
@@ -421,8 +458,14 @@ fn provenance(args: &Args, model: &OpenModel) -> String {
         args.split
     ));
     parts.push(format!(
-        "at most {} pictures a column, seed {}",
-        args.limit, args.seed
+        "at most {} pictures a column{}, seed {}",
+        args.limit,
+        if args.no_mirror {
+            ""
+        } else {
+            ", as they are and mirrored"
+        },
+        args.seed
     ));
     if !args.licence.is_empty() {
         parts.push(format!("terms: {}", args.licence));
@@ -490,6 +533,15 @@ fn report(args: &Args, model: &OpenModel, directions: &Directions) -> anyhow::Re
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn mirrored_exchanges_left_and_right_alone() {
+        // Two rows of two pixels of three channels.
+        let bytes: Vec<u8> = (0..12).collect();
+        let expected = [3, 4, 5, 0, 1, 2, 9, 10, 11, 6, 7, 8];
+        assert_eq!(mirrored(&bytes, 2, 3), expected);
+        assert_eq!(mirrored(&mirrored(&bytes, 2, 3), 2, 3), bytes);
+    }
 
     #[test]
     fn columns_with_the_same_pictures_are_encoded_together() {

@@ -185,9 +185,9 @@ fn directions_are_compared_and_shown() {
         (&edited[2]["decoded"], &edited[0]["finite"]),
         (&json!(2), &json!(2))
     );
-    // 8 rows of 5 pictures, twice as large, with a line of text below each.
+    // 8 rows of 6 pictures, twice as large, with a line of text below each.
     let (width, height) = scratch.png("sheets/bright.png").dimensions();
-    assert_eq!(width, 5 * 32 + 4 * 2);
+    assert_eq!(width, 6 * 32 + 5 * 2);
     assert!(height > 8 * 32 + 7 * 2);
     assert_eq!(scratch.png("sheets/red.png").dimensions(), (width, height));
 

@@ -6,17 +6,19 @@ use anyhow::{Context, bail};
 
 use super::super::common::{BATCH, OpenModel, progress};
 use super::Args;
+use crate::data::faces::has_face;
 use crate::export::{compose, write_png};
 use crate::lab::table::folder_name;
 use crate::latent::attributes::build::Vectors;
 use crate::latent::attributes::compare::{Compared, Grid, Recipe, Task, ranking, relative_norm};
-use crate::latent::attributes::measure::split;
+use crate::latent::attributes::measure::{Split, split};
 use crate::latent::attributes::{AttributeEdit, Direction, Directions, EditOptions, EditedFigures};
 use crate::latent::{Latent, latent_from_flat};
+use crate::noise::Noise;
 
 /// Faces, and how far each is moved, on a contact sheet.
 const SHEET_FACES: usize = 8;
-const SHEET_AMOUNTS: [f32; 5] = [-2.0, -1.0, 0.0, 1.0, 2.0];
+const SHEET_AMOUNTS: [f32; 6] = [-2.0, -1.0, 0.0, 1.0, 2.0, 3.0];
 
 /// Edits after which pictures are looked at.
 const EDITS: [f32; 3] = [1.0, 2.0, 3.0];
@@ -25,10 +27,27 @@ const EDITS: [f32; 3] = [1.0, 2.0, 3.0];
 /// this much, unless all are like that; nor where it tells the sides apart worse by more than this.
 const FINITE_SHARE: f32 = 0.9;
 const FINITE_AMOUNT: f32 = 2.0;
-const MAX_AUC_LOSS: f32 = 0.05;
+const MAX_AUC_LOSS: f32 = 0.02;
+
+/// The unit of edits while ways are compared, where none is given; near what is found in the end.
+const COMPARED_UNIT: f32 = 0.5;
+
+/// Partings in two whose figures are averaged, and pictures that they are of at most.
+const SPLITS: u64 = 3;
+const COMPARED_PICTURES: usize = 1500;
 
 /// Pictures that are decoded for each way: a few tell a bad one, and there are many ways.
 const DECODED_A_WAY: usize = 12;
+
+/// The unit is the largest with which this share of pictures is finite after edits by 2 to either side...
+const UNIT_FINITE: (f32, f32) = (2.0, 0.985);
+/// ... and this share of those that show a face still do after edits by 3...
+const UNIT_FACES: (f32, f32) = (3.0, 0.9);
+/// ... between these. With less than the least a step of a slider would change nothing.
+const UNITS: std::ops::RangeInclusive<f32> = 0.3..=1.0;
+
+/// Edits are tried in steps of this many distances between the sides.
+const REACH_STEP: f32 = 0.3;
 
 /// Sliders end at multiples of this.
 const RANGE_STEP: f32 = 0.5;
@@ -45,13 +64,27 @@ pub(super) fn build(
         Some(recipe) => (recipe, Vec::new()),
         None => compared(args, model, task, &parts.train)?,
     };
-    let mut direction = task.direction(&parts, &recipe)?.with_unit(args.unit);
-    if args.unit != 1.0 {
-        let unit = format!("; +1 is {} of the distance between the sides", args.unit);
+    let vectors = task.vectors;
+    let direction = task.direction(&with_mirrored(args, &parts), &recipe)?;
+    let unit = match args.unit {
+        Some(unit) => unit,
+        None => unit(
+            model,
+            vectors,
+            first(&parts.train, args.decode as usize),
+            &direction,
+        )?,
+    };
+    let mut direction = direction.with_unit(unit);
+    if unit != 1.0 {
+        let unit = format!("; +1 is {unit} of the distance between the sides");
         direction.figures.method += &unit;
     }
+    if !args.no_mirror {
+        // A picture and its mirror image are one.
+        direction.figures.counts = direction.figures.counts.map(|n| n / 2);
+    }
     direction.figures.compared = compared;
-    let vectors = task.vectors;
     direction.figures.edited = edited(args, model, vectors, &parts.held_out, &direction)?;
     let decoded = first(&parts.held_out, args.decode as usize);
     if !decoded.is_empty() {
@@ -67,6 +100,92 @@ fn first(rows: &[usize], n: usize) -> &[usize] {
     &rows[..rows.len().min(n)]
 }
 
+/// The same with the mirrored rows among those that are learnt from. Of the others a picture as it is says enough.
+fn with_mirrored(args: &Args, split: &Split) -> Split {
+    if args.no_mirror {
+        return split.clone();
+    }
+    Split {
+        train: split.train.iter().flat_map(|&row| [row, row + 1]).collect(),
+        held_out: split.held_out.clone(),
+    }
+}
+
+/// How much of the distance between the sides +1 is to be: see [`UNIT_FINITE`].
+fn unit(
+    model: &OpenModel,
+    vectors: &Vectors,
+    rows: &[usize],
+    direction: &Direction,
+) -> anyhow::Result<f32> {
+    if rows.is_empty() {
+        return Ok(*UNITS.end());
+    }
+    let faces = looked_at(model, vectors, rows, direction, &[0.0], true)?;
+    let rows_with_face: Vec<bool> = faces.into_iter().map(|seen| seen.has_face).collect();
+    let n_faces = rows_with_face.iter().filter(|&&f| f).count();
+    let (mut finite_to, mut faces_to) = (None, None);
+    for step in 1.. {
+        let reach = REACH_STEP * step as f32;
+        let farthest = UNITS.end() * UNIT_FINITE.0.max(UNIT_FACES.0);
+        if reach > farthest + REACH_STEP / 2.0 || (finite_to.is_some() && faces_to.is_some()) {
+            break;
+        }
+        // Looking for a face takes longer than decoding: only as long as it can tell something.
+        let look = n_faces > 0 && faces_to.is_none();
+        let seen = looked_at(model, vectors, rows, direction, &[-reach, reach], look)?;
+        let finite = seen.iter().filter(|s| s.is_finite).count() as f32 / seen.len() as f32;
+        // Two pictures of each row.
+        let pairs = seen.chunks(2).zip(&rows_with_face);
+        let still = pairs.filter(|(_, had)| **had);
+        let still = still.flat_map(|(pair, _)| pair).filter(|s| s.has_face);
+        let still = still.count() as f32 / (2 * n_faces).max(1) as f32;
+        if finite < UNIT_FINITE.1 {
+            finite_to.get_or_insert(reach - REACH_STEP);
+        }
+        let is_lost = if n_faces > 0 {
+            still < UNIT_FACES.1
+        } else {
+            finite < UNIT_FACES.1
+        };
+        if is_lost {
+            faces_to.get_or_insert(reach - REACH_STEP);
+        }
+    }
+    let of = |reached: Option<f32>, amount: f32| reached.map_or(*UNITS.end(), |r| r / amount);
+    let unit = of(finite_to, UNIT_FINITE.0).min(of(faces_to, UNIT_FACES.0));
+    // Two decimals, for the text that names it.
+    let unit = (unit * 100.0).round() / 100.0;
+    Ok(unit.clamp(*UNITS.start(), *UNITS.end()))
+}
+
+/// What became of an edited picture.
+struct Seen {
+    is_finite: bool,
+    has_face: bool,
+}
+
+/// Decodes these rows, each moved by each amount, and looks for faces where that is asked for.
+fn looked_at(
+    model: &OpenModel,
+    vectors: &Vectors,
+    rows: &[usize],
+    direction: &Direction,
+    amounts: &[f32],
+    look: bool,
+) -> anyhow::Result<Vec<Seen>> {
+    let mut all = Vec::with_capacity(rows.len() * amounts.len());
+    for rows in rows.chunks(BATCH) {
+        let latents = moved(model, vectors, rows, direction, amounts)?;
+        let decoded = model.model.decode(&latents, &|| false)?;
+        all.extend(decoded.iter().map(|d| Seen {
+            is_finite: d.non_finite == 0,
+            has_face: look && d.non_finite == 0 && has_face(&d.pixels),
+        }));
+    }
+    Ok(all)
+}
+
 /// The recipe that does best on a part of these rows, and how the others did.
 fn compared(
     args: &Args,
@@ -74,11 +193,18 @@ fn compared(
     task: &Task,
     rows: &[usize],
 ) -> anyhow::Result<(Recipe, Vec<Compared>)> {
-    // Another seed than that of the first split, which would hold out rows at the same places again.
-    let judged = split(rows, f64::from(args.validation), args.seed.wrapping_add(1));
+    let mut rows = rows.to_vec();
+    Noise::new(args.seed).shuffle(&mut rows);
+    rows.truncate(COMPARED_PICTURES);
+    rows.sort_unstable();
+    // Other seeds than that of the first split, which would hold out rows at the same places again.
+    let parted = |i| split(&rows, f64::from(args.validation), args.seed.wrapping_add(i));
+    let splits: Vec<Split> = (1..=SPLITS)
+        .map(|i| with_mirrored(args, &parted(i)))
+        .collect();
     let grid = Grid::new(task.vectors.n_levels());
     let bar = progress(grid.n_recipes(), "comparing");
-    let compared = task.compare(&judged, &grid, &mut || {
+    let compared = task.compare(&splits, &grid, &mut || {
         bar.inc(1);
         true
     });
@@ -87,6 +213,7 @@ fn compared(
     let order = ranking(&compared);
     let best = order.first().context("there is nothing to choose from")?;
     let (mut chosen, least) = (*best, compared[*best].balanced_auc - MAX_AUC_LOSS);
+    let judged = splits.first().context("there is nothing to judge on")?;
     let decoded = first(&judged.held_out, DECODED_A_WAY.min(args.decode as usize));
     for at in order {
         if decoded.is_empty() {
@@ -96,8 +223,8 @@ fn compared(
             continue;
         }
         let direction = task
-            .direction(&judged, &compared[at].recipe)?
-            .with_unit(args.unit);
+            .direction(judged, &compared[at].recipe)?
+            .with_unit(args.unit.unwrap_or(COMPARED_UNIT));
         let amounts = [-FINITE_AMOUNT, FINITE_AMOUNT];
         let share = finite_share(model, task.vectors, decoded, &direction, &amounts)?;
         compared[at].finite = Some(share);

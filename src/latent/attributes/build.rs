@@ -159,7 +159,7 @@ fn standardised(rows: &[usize], value: impl Fn(usize) -> Option<f64>) -> Vec<f64
 /// How a ridge regression is solved.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RidgeOptions {
-    /// The penalty, in units of the mean variance of a dimension times the number of rows. With fewer
+    /// The penalty, in units of the mean variance of a weighted dimension times the number of rows. With fewer
     /// rows than dimensions it decides how far single dimensions are trusted: 0 trusts them blindly,
     /// a large value comes to the difference of means.
     pub shrinkage: f64,
@@ -248,11 +248,16 @@ pub fn ridge(
         q.iter_mut().for_each(|q| *q -= offset);
         q
     };
+    // Of the numbers as they are weighted, so that weights say what a level counts beside the others alone.
     let squares: f64 = rows
         .iter()
-        .map(|&i| dot_flat(vectors.row(i), vectors.row(i)))
+        .map(|&i| weighted_squares(vectors.row(i), &weights))
         .sum();
-    let mean_squares: f64 = mean.iter().map(|m| m * m).sum();
+    let mean_squares: f64 = mean
+        .iter()
+        .zip(&weights)
+        .map(|(m, w)| (m * w).powi(2))
+        .sum();
     let variance = (squares / n - mean_squares).max(f64::MIN_POSITIVE) / vectors.d() as f64;
     let lambda = options.shrinkage * variance * n;
 
@@ -280,6 +285,11 @@ pub fn ridge(
         });
     }
     Ok(w)
+}
+
+fn weighted_squares(row: &[f32], weights: &[f64]) -> f64 {
+    let parts = row.iter().zip(weights);
+    parts.map(|(&v, w)| (f64::from(v) * w).powi(2)).sum()
 }
 
 /// The normal of a linear classifier: linear discriminant analysis with shrinkage, as ridge

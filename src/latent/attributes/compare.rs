@@ -1,7 +1,7 @@
 //! Which way of finding a direction does best, judged on latents that it did not learn from.
 //!
-//! The rows are parted in three: each way learns from the first part and is judged on the second; the best
-//! learns once more from both, and its figures are taken on the third.
+//! Rows are kept aside for the figures. The others are parted in two, several times over: each way learns from
+//! the first part and is judged on the second; the best on average learns once more from both.
 //!
 //! Labels that go together (a smile and an open mouth) make the plain measures misleading: a direction that
 //! moves both tells the sides of one apart better. So a score is judged within groups that are alike in another
@@ -18,7 +18,7 @@ use super::measure::{Split, auc, quantile};
 use crate::latent::{Latent, LatentError, dot, dot_flat, flat_from_latent};
 
 /// Areas under the curve that differ by less are taken for equal, and the leakage decides.
-pub const AUC_TOLERANCE: f32 = 0.01;
+pub const AUC_TOLERANCE: f32 = 0.02;
 
 /// Rows on each side that a measure of another attribute needs at least.
 const MIN_SIDE: usize = 8;
@@ -131,37 +131,58 @@ impl Labels {
     fn numbers(&self) -> Vec<f64> {
         self.values.iter().map(|v| v.unwrap_or(0.0)).collect()
     }
+
+    /// What a direction is learnt from: yes and no as they are, of measures the share of known values below. Few
+    /// old people should not weigh more than many young ones, and a year more at 80 shows less than one at 8.
+    fn targets(&self) -> Vec<f64> {
+        if !self.is_number {
+            return self.numbers();
+        }
+        let mut sorted: Vec<f64> = self.values.iter().flatten().copied().collect();
+        sorted.sort_unstable_by(f64::total_cmp);
+        let n = sorted.len().max(1) as f64;
+        let rank = |v: f64| {
+            let below = sorted.partition_point(|&s| s < v);
+            let up_to = sorted.partition_point(|&s| s <= v);
+            (below + up_to) as f64 / (2.0 * n)
+        };
+        self.values.iter().map(|v| v.map_or(0.0, rank)).collect()
+    }
 }
 
 /// The settings that are tried.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Grid {
-    /// Shrinkages.
+    /// Shrinkages, the usual one first: with it level weights are chosen, and with these the others are tried.
     pub shrinkages: Vec<f64>,
     /// Factors of the levels, finest first, beside all 1.
     pub level_weights: Vec<Vec<f32>>,
 }
 
 impl Grid {
-    /// The grid for a model of so many levels: the finest one holds most of the numbers and the least of what a
-    /// face looks like, so it is weakened or left out.
+    /// The grid for a model of so many levels: the finest ones hold most of the numbers and the least of what a
+    /// face looks like, so they are weakened or left out.
     pub fn new(levels: usize) -> Self {
-        let finest = |factor: f32| {
-            let mut weights = vec![1.0; levels];
-            weights.iter_mut().take(1).for_each(|w| *w = factor);
-            weights
+        // Each level counts `ratio` of the next coarser one, the finest `left_out` ones nothing.
+        let weights = |ratio: f32, left_out: usize| -> Vec<f32> {
+            let factor = |l: usize| match l < left_out {
+                true => 0.0,
+                false => ratio.powi((levels - 1 - l) as i32),
+            };
+            (0..levels).map(factor).collect()
         };
-        let mut level_weights = Vec::new();
+        let mut level_weights: Vec<Vec<f32>> = Vec::new();
         if levels > 1 {
-            level_weights.extend([0.5, 0.25, 0.0].map(finest));
-        }
-        if levels > 2 {
-            let mut weights = finest(0.0);
-            weights[1] = 0.0;
-            level_weights.push(weights);
+            let tried = [(0.5, 0), (0.25, 0), (1.0, 1), (0.5, 1), (1.0, 2)];
+            for (ratio, left_out) in tried {
+                let weights = weights(ratio, left_out);
+                if left_out < levels && !level_weights.contains(&weights) {
+                    level_weights.push(weights);
+                }
+            }
         }
         Self {
-            shrinkages: vec![0.1, 1.0, 10.0],
+            shrinkages: vec![5.0, 1.0, 20.0],
             level_weights,
         }
     }
@@ -231,13 +252,13 @@ impl Task<'_> {
             Method::Adjusted => {
                 let others: Vec<&[Option<f64>]> =
                     self.others.iter().map(|o| o.values.as_slice()).collect();
-                adjusted_difference(vectors, rows, &label.numbers(), &others)?
+                adjusted_difference(vectors, rows, &label.targets(), &others)?
             }
             Method::Classifier if !label.is_number => {
                 return classifier(vectors, rows, &label.positive(), &options());
             }
             Method::Classifier | Method::Ridge => {
-                return ridge(vectors, rows, &label.numbers(), &options());
+                return ridge(vectors, rows, &label.targets(), &options());
             }
         };
         if let Some(weights) = weights {
@@ -262,34 +283,49 @@ impl Task<'_> {
         }
     }
 
-    /// Judges all methods: `split.train` is learnt from, `split.held_out` judged on. Recipes that the labels
-    /// do not allow are left out. `proceed` is asked before each; where it says no, what is there is given.
+    /// Judges all methods: `train` of each split is learnt from, `held_out` judged on, and the figures are averages
+    /// over the splits. Recipes that the labels do not allow are left out. `proceed` is asked before each; where it
+    /// says no, what is there is given.
     ///
-    /// Errors: the labels allow no recipe.
+    /// Errors: no split, or the labels allow no recipe.
     pub fn compare(
         &self,
-        split: &Split,
+        splits: &[Split],
         grid: &Grid,
         proceed: &mut dyn FnMut() -> bool,
     ) -> Result<Vec<Compared>, LatentError> {
-        let probes = self.probes(split);
+        let probes: Vec<Vec<Probe>> = splits.iter().map(|split| self.probes(split)).collect();
         let mut found: Vec<Compared> = Vec::new();
         let mut first_error = None;
         let methods = Method::ALL.into_iter();
         // The two differ for labels that are numbers alone, and there the classifier is the regression.
         for method in methods.filter(|&m| m != Method::Ridge) {
-            let mut one = |recipe: Recipe, raw: Option<Vec<f32>>| -> Option<Compared> {
+            let mut one = |recipe: Recipe, raws: Option<Vec<Vec<f32>>>| -> Option<Compared> {
                 if !proceed() {
                     return None;
                 }
-                let raw = raw.map_or_else(|| self.raw(&split.train, &recipe), Ok);
-                let judged = raw.and_then(|raw| self.judge(split, &probes, recipe, &raw));
+                let raws = raws.map_or_else(|| self.raws(splits, &recipe), Ok);
+                let judged = raws.and_then(|raws| {
+                    let parts = splits.iter().zip(&probes).zip(&raws);
+                    let all: Result<Vec<Compared>, LatentError> = parts
+                        .map(|((split, probes), raw)| {
+                            self.judge(split, probes, recipe.clone(), raw)
+                        })
+                        .collect();
+                    averaged(recipe, &all?)
+                });
                 judged.map_err(|e| first_error.get_or_insert(e)).ok()
             };
             let mut best = Recipe::new(method);
             if method.shrinks() {
-                let tried = grid.shrinkages.iter().map(|&shrinkage| Recipe {
-                    shrinkage: Some(shrinkage),
+                // With the fewer numbers that weights leave, less shrinkage is needed: weights come first.
+                let [usual, others @ ..] = &grid.shrinkages[..] else {
+                    continue;
+                };
+                best.shrinkage = Some(*usual);
+                let all = std::iter::once(&best.level_weights).chain(&grid.level_weights);
+                let tried = all.map(|weights| Recipe {
+                    level_weights: weights.clone(),
                     ..best.clone()
                 });
                 let tried: Vec<Compared> = tried.filter_map(|recipe| one(recipe, None)).collect();
@@ -297,34 +333,37 @@ impl Task<'_> {
                     best = tried[first].recipe.clone();
                 }
                 found.extend(tried);
-                let weighted = grid.level_weights.iter().map(|weights| Recipe {
-                    level_weights: weights.clone(),
+                let shrunk = others.iter().map(|&shrinkage| Recipe {
+                    shrinkage: Some(shrinkage),
                     ..best.clone()
                 });
-                found.extend(weighted.filter_map(|recipe| one(recipe, None)));
+                found.extend(shrunk.filter_map(|recipe| one(recipe, None)));
                 continue;
             }
             // Weights are factors on the result here, so it is found once.
-            let Ok(raw) = self.raw(&split.train, &best) else {
+            let Ok(raws) = self.raws(splits, &best) else {
                 continue;
             };
-            found.extend(one(best.clone(), Some(raw.clone())));
+            found.extend(one(best.clone(), Some(raws.clone())));
             for weights in &grid.level_weights {
                 let factors = self.vectors.level_weights(weights)?;
-                let weighted = raw.iter().zip(factors).map(|(v, f)| v * f).collect();
+                let weigh = |raw: &Vec<f32>| raw.iter().zip(&factors).map(|(v, f)| v * f).collect();
+                let weighted = raws.iter().map(weigh).collect();
                 best.level_weights.clone_from(weights);
                 found.extend(one(best.clone(), Some(weighted)));
             }
         }
         match (found.is_empty(), first_error) {
             (true, Some(error)) => Err(error),
-            (true, None) => Err(LatentError::Data {
-                what: "comparing",
-                found: "no way to find the direction".to_owned(),
-                expected: "there must be rows with both sides",
-            }),
+            (true, None) => Err(nothing_to_compare()),
             _ => Ok(found),
         }
+    }
+
+    /// The raw vector of a recipe from the first part of each split.
+    fn raws(&self, splits: &[Split], recipe: &Recipe) -> Result<Vec<Vec<f32>>, LatentError> {
+        let of = |split: &Split| self.raw(&split.train, recipe);
+        splits.iter().map(of).collect()
     }
 
     fn judge(
@@ -408,6 +447,32 @@ impl Task<'_> {
         });
         both.collect()
     }
+}
+
+fn nothing_to_compare() -> LatentError {
+    LatentError::Data {
+        what: "comparing",
+        found: "no way to find the direction".to_owned(),
+        expected: "there must be rows with both sides",
+    }
+}
+
+/// One recipe's figures over several splits.
+fn averaged(recipe: Recipe, all: &[Compared]) -> Result<Compared, LatentError> {
+    let mean = |values: Vec<f32>| -> Option<f32> {
+        (!values.is_empty()).then(|| values.iter().sum::<f32>() / values.len() as f32)
+    };
+    let of = |figure: fn(&Compared) -> f32| {
+        mean(all.iter().map(figure).collect()).ok_or_else(nothing_to_compare)
+    };
+    Ok(Compared {
+        recipe,
+        auc: of(|c| c.auc)?,
+        balanced_auc: of(|c| c.balanced_auc)?,
+        leakage: mean(all.iter().filter_map(|c| c.leakage).collect()),
+        relative_length: of(|c| c.relative_length)?,
+        finite: None,
+    })
 }
 
 /// Measures how far an edit goes along another attribute.

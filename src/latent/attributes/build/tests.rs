@@ -182,3 +182,19 @@ fn labels_that_teach_nothing() {
     bad.levels[1].data[0] = f32::INFINITY;
     assert!(vectors.push(&bad).is_err());
 }
+
+#[test]
+fn weights_that_are_all_larger_are_the_same_weights() {
+    let (vectors, label, _) = population(300, true);
+    let of = |factors: [f32; 2]| {
+        let options = RidgeOptions {
+            weights: Some(vectors.level_weights(&factors).unwrap()),
+            ..RidgeOptions::default()
+        };
+        classifier(&vectors, &rows(&vectors), &label, &options).unwrap()
+    };
+    let cosine = |a: &[f32], b: &[f32]| dot_flat(a, b) / (dot_flat(a, a) * dot_flat(b, b)).sqrt();
+    let plain = of([0.5, 1.0]);
+    assert!(cosine(&plain, &of([4.0, 8.0])) > 0.99999);
+    assert!(cosine(&plain, &of([1.0, 1.0])) < 0.999);
+}

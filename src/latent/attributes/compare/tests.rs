@@ -52,7 +52,7 @@ fn labels_that_go_together_are_separated() {
     let split = split(&rows, 0.3, 1);
     let mut asked = 0;
     let compared = task
-        .compare(&split, &Grid::new(2), &mut || {
+        .compare(std::slice::from_ref(&split), &Grid::new(2), &mut || {
             asked += 1;
             true
         })
@@ -134,7 +134,9 @@ fn numbers_and_unknown_values_are_compared_as_well() {
     };
     let known: Vec<usize> = (0..800).filter(|&i| age.values[i].is_some()).collect();
     let split = split(&known, 0.3, 1);
-    let compared = task.compare(&split, &Grid::new(2), &mut || true).unwrap();
+    let compared = task
+        .compare(std::slice::from_ref(&split), &Grid::new(2), &mut || true)
+        .unwrap();
     let chosen = &compared[ranking(&compared)[0]];
     let d = task.direction(&split, &chosen.recipe).unwrap();
     assert!(
@@ -143,9 +145,12 @@ fn numbers_and_unknown_values_are_compared_as_well() {
         d.figures
     );
     // Stopped at once there is nothing to choose from.
-    assert!(task.compare(&split, &Grid::new(2), &mut || false).is_err());
+    assert!(
+        task.compare(std::slice::from_ref(&split), &Grid::new(2), &mut || false)
+            .is_err()
+    );
     let mut left = 3;
-    let few = task.compare(&split, &Grid::new(2), &mut || {
+    let few = task.compare(std::slice::from_ref(&split), &Grid::new(2), &mut || {
         left -= 1;
         left >= 0
     });
@@ -166,7 +171,10 @@ fn labels_without_both_sides_are_refused() {
         others: &others,
     };
     let split = split(&(0..20).collect::<Vec<_>>(), 0.3, 1);
-    assert!(task.compare(&split, &Grid::new(2), &mut || true).is_err());
+    assert!(
+        task.compare(std::slice::from_ref(&split), &Grid::new(2), &mut || true)
+            .is_err()
+    );
     // A label that another determines has no effect of its own.
     let others = [&mouth];
     let task = Task {
@@ -215,4 +223,54 @@ fn norms_of_what_is_edited() {
     let found = relative_norm(&vectors, &[0], &direction, 2.0).unwrap();
     assert!((found - 5.0 / 3.0).abs() < 1e-6);
     assert_eq!(relative_norm(&vectors, &[], &direction, 2.0), None);
+}
+
+#[test]
+fn measures_are_learnt_by_their_rank() {
+    let label = Labels {
+        name: "age".into(),
+        values: vec![Some(5.0), None, Some(90.0), Some(5.0), Some(7.0)],
+        threshold: 6.0,
+        is_number: true,
+    };
+    // Of four known values: two share the middle of the first half, 7 and 90 are a quarter apart.
+    assert_eq!(label.targets(), [0.25, 0.0, 0.875, 0.25, 0.625]);
+    let yes_or_no = Labels {
+        is_number: false,
+        ..label
+    };
+    assert_eq!(yes_or_no.targets(), yes_or_no.numbers());
+}
+
+#[test]
+fn figures_are_averages_over_the_splits() {
+    let (vectors, [smile, mouth, _]) = population(300);
+    let others = [&mouth];
+    let task = Task {
+        vectors: &vectors,
+        label: &smile,
+        others: &others,
+    };
+    let rows: Vec<usize> = (0..300).collect();
+    let splits = [split(&rows, 0.3, 1), split(&rows, 0.3, 2)];
+    let grid = Grid::new(2);
+    let of = |splits: &[Split]| task.compare(splits, &grid, &mut || true).unwrap()[0].clone();
+    let (first, second, both) = (of(&splits[..1]), of(&splits[1..]), of(&splits));
+    assert_ne!(first.auc, second.auc);
+    assert!((both.auc - (first.auc + second.auc) / 2.0).abs() < 1e-6);
+    assert!((both.balanced_auc - (first.balanced_auc + second.balanced_auc) / 2.0).abs() < 1e-6);
+    assert!(task.compare(&[], &grid, &mut || true).is_err());
+}
+
+#[test]
+fn the_grid_weakens_finer_levels() {
+    let weights = Grid::new(4).level_weights;
+    assert!(
+        weights.contains(&vec![0.125, 0.25, 0.5, 1.0]),
+        "{weights:?}"
+    );
+    assert!(weights.contains(&vec![0.0, 0.0, 1.0, 1.0]), "{weights:?}");
+    let falls = |w: &Vec<f32>| w.windows(2).all(|pair| pair[0] <= pair[1]);
+    assert!(weights.iter().all(falls), "{weights:?}");
+    assert!(Grid::new(1).level_weights.is_empty());
 }
