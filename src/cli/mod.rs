@@ -5,6 +5,7 @@ mod attributes;
 mod bench;
 mod common;
 mod convert;
+mod curves;
 mod decode;
 mod draw;
 mod edit;
@@ -71,6 +72,9 @@ enum Sub {
     /// Train every row of a table of configurations and compare them
     #[command(after_help = ablate::EXAMPLES)]
     Ablate(ablate::Args),
+    /// Draw the curves of trainings in one chart
+    #[command(after_help = curves::EXAMPLES)]
+    Curves(curves::Args),
     /// Measure the likelihood and the round trip on a folder of pictures
     #[command(after_help = evaluate::EXAMPLES)]
     Evaluate(evaluate::Args),
@@ -99,6 +103,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Some(Sub::Attributes(args)) => attributes::run(args),
         Some(Sub::Train(args)) => train::run(args),
         Some(Sub::Ablate(args)) => ablate::run(args),
+        Some(Sub::Curves(args)) => curves::run(args),
         Some(Sub::Evaluate(args)) => evaluate::run(args),
         Some(Sub::Info(args)) => info::run(args),
         Some(Sub::Convert(args)) => convert::run(args),

@@ -18,7 +18,7 @@ use crate::export::{self, ExportError};
 use crate::formats::weights::{self, Precision, WeightsError};
 use crate::model::fast::FastGlow;
 use crate::model::params::Params;
-use crate::model::pixels::{picture_from_x, x_from_bytes};
+use crate::model::pixels::{largest_difference, picture_from_x, x_from_bytes};
 use crate::model::{GlowConfig, Latent, ModelError};
 use crate::noise::Noise;
 
@@ -406,15 +406,7 @@ impl Trainer {
         let encoded = fast.encode(&refs, &|| false)?;
         let latents: Vec<&Latent> = encoded.iter().map(|e| &e.latent).collect();
         let back = fast.decode(&latents, &|| false)?;
-        let errors = back
-            .iter()
-            .flatten()
-            .zip(x.iter().flatten())
-            .map(|(a, b)| f64::from((a - b).abs()));
-        Ok(errors.fold(
-            0.0,
-            |worst: f64, e| if e > worst || e.is_nan() { e } else { worst },
-        ))
+        Ok(largest_difference(&back.concat(), &x.concat()))
     }
 
     fn provenance(&self) -> serde_json::Value {

@@ -5,9 +5,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use candle_core::{DType, Device, Tensor, Var};
 use candle_nn::VarBuilder;
+use glow_explorer::kernels::Arithmetic;
+use glow_explorer::kernels::cells::has_bf16;
 use glow_explorer::model::fast::{FastGlow, Resumable};
 use glow_explorer::model::glow::{Glow, tensors};
 use glow_explorer::model::{DeviceChoice, GlowModel, Latent};
+use glow_explorer::noise::Noise;
 use glow_explorer::train::backward::Activations;
 use glow_explorer::train::engine::CpuGradients;
 
@@ -206,4 +209,66 @@ fn cancelling_stops_a_decode_and_leaves_the_model_usable() {
     assert_eq!(model.decode(&zero, &|| false).unwrap()[0].non_finite, 0);
     let wrong = [Latent { levels: Vec::new() }];
     assert!(model.decode(&wrong, &|| false).is_err());
+}
+
+#[test]
+fn drafts_of_the_shipped_model_are_within_two_grey_levels() {
+    if !has_bf16() {
+        println!("skipped: the processor has no bf16");
+        return;
+    }
+    let params = glow_explorer::formats::shipped::weights().unwrap().params;
+    let model = GlowModel::new(&params, &DeviceChoice::Cpu, 2).unwrap();
+    assert!(model.has_drafts());
+    let latents: Vec<Latent> = (0..12)
+        .map(|i| Latent::drawn(&params.config, &mut Noise::with_stream(5, i), 0.7))
+        .collect();
+    let exact = model.decode(&latents, &|| false).unwrap();
+    let drafts = model.draft(&latents, &|| false).unwrap();
+    let mut differ = 0;
+    for (exact, draft) in exact.iter().zip(&drafts) {
+        for (a, b) in exact.x.iter().zip(&draft.x) {
+            let levels = 255.0 * (a.clamp(-0.5, 0.5) - b.clamp(-0.5, 0.5)).abs();
+            assert!(levels <= 2.0, "{a} {b}");
+            differ += usize::from(a != b);
+        }
+    }
+    assert!(differ > 0, "drafts are computed otherwise");
+}
+
+#[test]
+fn gradients_in_bf16_point_where_those_in_f32_do() {
+    if !has_bf16() {
+        println!("skipped: the processor has no bf16");
+        return;
+    }
+    for config in configs() {
+        let params = lively(&config, 3);
+        let x = pictures(&config, 4, 5);
+        let gradients = |arithmetic, activations| {
+            CpuGradients::new(&params, 2)
+                .unwrap()
+                .with_arithmetic(arithmetic)
+                .with_activations(activations)
+                .loss_and_gradients(&params, &refs(&x))
+                .unwrap()
+        };
+        let (bits, exact) = gradients(Arithmetic::F32, Activations::Keep);
+        for activations in [Activations::Keep, Activations::Recompute] {
+            let (rounded_bits, rounded) = gradients(Arithmetic::Bf16, activations);
+            assert!(
+                (bits - rounded_bits).abs() < 0.02 * bits.abs().max(1.0),
+                "{config:?}"
+            );
+            let dot = |a: &[f32], b: &[f32]| -> f64 {
+                a.iter()
+                    .zip(b)
+                    .map(|(a, b)| f64::from(*a) * f64::from(*b))
+                    .sum()
+            };
+            let cosine =
+                dot(&exact, &rounded) / (dot(&exact, &exact) * dot(&rounded, &rounded)).sqrt();
+            assert!(cosine > 0.99, "{config:?} {activations:?}: {cosine}");
+        }
+    }
 }

@@ -1,0 +1,133 @@
+//! `glow-explorer curves`.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use serde_json::Value;
+
+use super::common::{check_target, say};
+use crate::export::chart::{Chart, Series};
+use crate::export::write_png;
+use crate::formats::weights;
+
+pub(super) const EXAMPLES: &str = "Examples:
+  glow-explorer curves a=runs/a.safetensors b=runs/b.jsonl --out curves.png
+A weight file brings the curve of its training; any other file holds a JSON object a line, as `train --json`
+prints them, with `pictures` (or `pictures_seen`) and `valid_bits_per_dim` (or `train_bits_per_dim`).";
+
+/// Log files of this size are hours of lines; larger ones are something else.
+const MAX_BYTES: u64 = 64 << 20;
+
+#[derive(clap::Args, Debug)]
+pub(super) struct Args {
+    /// Trainings to draw, each with its name in the legend
+    #[arg(required = true, value_name = "NAME=FILE")]
+    curves: Vec<String>,
+    /// Chart to write
+    #[arg(long, value_name = "PNG")]
+    out: PathBuf,
+    /// Line above the chart
+    #[arg(long, default_value = "Training")]
+    title: String,
+}
+
+pub(super) fn run(args: Args) -> anyhow::Result<()> {
+    check_target(&args.out)?;
+    let series = args.curves.iter().map(|curve| {
+        let (name, path) = curve
+            .split_once('=')
+            .filter(|(name, path)| !name.trim().is_empty() && !path.is_empty())
+            .with_context(|| format!("a curve is NAME=FILE: {curve:?}"))?;
+        Ok(Series::of_runs(name.trim(), vec![points(path.as_ref())?]))
+    });
+    let chart = Chart {
+        title: args.title,
+        x_label: "pictures seen".into(),
+        y_label: "bits per dimension, validation".into(),
+        series: series.collect::<anyhow::Result<_>>()?,
+    };
+    write_png(&args.out, &chart.draw()?, None)?;
+    say(format_args!("{}", args.out.display()))
+}
+
+/// Pictures seen and bits per dimension.
+fn points(path: &Path) -> anyhow::Result<Vec<(f64, f64)>> {
+    let lines: Vec<Value> = if path.extension().is_some_and(|e| e == "safetensors") {
+        let curve = weights::read(path)?.provenance["curve"].take();
+        curve.as_array().cloned().unwrap_or_default()
+    } else {
+        let size = std::fs::metadata(path)
+            .with_context(|| format!("cannot be read: {}", path.display()))?;
+        if size.len() > MAX_BYTES {
+            bail!(
+                "it is larger than 64 MiB; is it a log of a training? {}",
+                path.display()
+            );
+        }
+        let text = std::fs::read_to_string(path)
+            .with_context(|| format!("cannot be read: {}", path.display()))?;
+        let lines = text
+            .lines()
+            .enumerate()
+            .filter(|(_, line)| !line.trim().is_empty());
+        lines
+            .map(|(at, line)| {
+                serde_json::from_str(line)
+                    .with_context(|| format!("line {} is not JSON: {}", at + 1, path.display()))
+            })
+            .collect::<anyhow::Result<_>>()?
+    };
+    let number = |line: &Value, keys: [&str; 2]| keys.iter().find_map(|key| line[*key].as_f64());
+    let points: Vec<_> = lines
+        .iter()
+        .filter_map(|line| {
+            let pictures = number(line, ["pictures", "pictures_seen"])?;
+            Some((
+                pictures,
+                number(line, ["valid_bits_per_dim", "train_bits_per_dim"])?,
+            ))
+        })
+        .collect();
+    if points.is_empty() {
+        bail!("no training's curve is in it: {}", path.display());
+    }
+    Ok(points)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn logs_of_both_spellings_become_one_chart() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name);
+        let line = |key: &str, n: u32, bits: f64| {
+            format!("{{\"{key}\":{n},\"valid_bits_per_dim\":{bits}}}\n")
+        };
+        let log = |key| line(key, 100, 3.0) + &line(key, 200, 2.5);
+        std::fs::write(path("a.jsonl"), log("pictures")).unwrap();
+        std::fs::write(path("b.jsonl"), log("pictures_seen") + "\n").unwrap();
+        assert_eq!(
+            points(&path("a.jsonl")).unwrap(),
+            [(100.0, 3.0), (200.0, 2.5)]
+        );
+        let curve = |name: &str| format!("{name}={}", path(&format!("{name}.jsonl")).display());
+        let args = |curves| Args {
+            curves,
+            out: path("chart.png"),
+            title: "two".into(),
+        };
+        run(args(vec![curve("a"), curve("b")])).unwrap();
+        let chart = image::open(path("chart.png")).unwrap();
+        assert_eq!((chart.width(), chart.height()), crate::export::chart::SIZE);
+
+        std::fs::write(path("c.jsonl"), "{\"step\": 1}\n").unwrap();
+        let error = run(args(vec![curve("c")])).unwrap_err().to_string();
+        assert!(
+            error.contains("no training") && error.contains("c.jsonl"),
+            "{error}"
+        );
+        assert!(run(args(vec!["nameless".into()])).is_err());
+    }
+}
