@@ -156,7 +156,8 @@ fn cells_nearest_the_pointer_come_first() {
 fn a_fast_drag_waits_for_pictures_and_ends_on_the_last_value() {
     let mut bench = Bench::new(Vec::new());
     let from = bench.engine.heard.len();
-    // Ten values with no answer in between: the worker may not be asked ten times.
+    // Ten values with no answer in between: the worker may not be asked ten times, only for a draft of the
+    // first, one of the last, and the exact picture of the last when the pointer is up.
     let aside = egui::pos2(640.0, 60.0);
     bench.harness.drag_at(aside);
     bench.harness.step();
@@ -170,7 +171,7 @@ fn a_fast_drag_waits_for_pictures_and_ends_on_the_last_value() {
     bench.harness.drop_at(aside);
     bench.settle();
     let renders = bench.renders(View::Sample, from);
-    assert!(renders.len() <= 2, "{} renders", renders.len());
+    assert!(renders.len() <= 3, "{} renders", renders.len());
     let (_, last) = &renders.last().unwrap()[0];
     assert!(
         matches!(last, Recipe::Scaled { temperature, .. } if *temperature == [0.3 + 0.05 * 9.0])

@@ -18,7 +18,7 @@ use super::measure::{Split, auc, quantile};
 use crate::latent::{Latent, LatentError, dot, dot_flat, flat_from_latent};
 
 /// Areas under the curve that differ by less are taken for equal, and the leakage decides.
-pub const AUC_TOLERANCE: f32 = 0.02;
+pub const AUC_TOLERANCE: f32 = 0.01;
 
 /// Rows on each side that a measure of another attribute needs at least.
 const MIN_SIDE: usize = 8;
