@@ -23,6 +23,7 @@ fn main() {
             threads,
             train,
             keep: train,
+            bf16: true,
         };
         let report =
             run(Params::perturbed(config, 0), options).expect("perturbed models have inverses");

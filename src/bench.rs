@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-use crate::kernels::{Finish, Init, Lhs, PackedMatrix, Rhs, gemm, padded, team};
+use crate::kernels::{Arithmetic, Finish, Init, Lhs, PackedMatrix, Rhs, gemm, padded, team};
 use crate::model::fast::FastGlow;
 use crate::model::params::Params;
 use crate::model::pixels::largest_difference;
@@ -39,6 +39,16 @@ pub struct Report {
     /// The same with every activation kept instead of computed anew, where asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub train_step_keeping_s: Option<f64>,
+    /// The same in bf16, activations computed anew and kept, where asked for and the processor has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub train_step_bf16_s: Option<[f64; 2]>,
+    /// Median seconds of a decode in bf16, measured in turn with the others, where asked for and the processor
+    /// has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub draft_s: Option<f64>,
+    /// Largest difference of such a decode from the exact one, in 255ths of the range of a pixel.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub draft_difference: Option<f64>,
     /// Rate of the coupling networks' matrix products alone, same shapes, same threads.
     pub matmul_gflops: f64,
     /// Rate of the decode.
@@ -72,6 +82,8 @@ pub struct Options {
     pub train: bool,
     /// Whether to measure it with every activation kept as well.
     pub keep: bool,
+    /// Whether to measure decodes, and training steps if any, in bf16 as well.
+    pub bf16: bool,
 }
 
 /// Runs the bench. It takes the parameters, since training changes them.
@@ -88,12 +100,33 @@ pub fn run(mut params: Params, options: Options) -> Result<Report, ModelError> {
     let decoded = fast.decode(&latents, &never)?;
     let round_trip = largest_difference(&decoded.concat(), &pictures.concat());
 
+    let drafts = (options.bf16 && Arithmetic::Bf16.or_f32() == Arithmetic::Bf16)
+        .then(|| FastGlow::with_arithmetic(&params, options.threads, Arithmetic::Bf16))
+        .transpose()?;
+    let draft_difference = match &drafts {
+        Some(drafts) => {
+            let shown = |x: Vec<Vec<f32>>| -> Vec<f32> {
+                x.concat()
+                    .iter()
+                    .map(|v| 255.0 * v.clamp(-0.5, 0.5))
+                    .collect()
+            };
+            let draft = drafts.decode(&latents, &never)?;
+            Some(largest_difference(&shown(draft), &shown(decoded)))
+        }
+        None => None,
+    };
+
     // One after the other in each round, so that a change of the machine's speed meets all alike.
     let (mut encode, mut decode, mut product) = (Vec::new(), Vec::new(), Vec::new());
+    let mut draft = Vec::new();
     let mut products = Products::new(&config, options.batch);
     for _ in 0..options.runs + 2 {
         encode.push(seconds(|| fast.encode(&x, &never))?);
         decode.push(seconds(|| fast.decode(&latents, &never))?);
+        if let Some(drafts) = &drafts {
+            draft.push(seconds(|| drafts.decode(&latents, &never))?);
+        }
         product.push(seconds(|| {
             products.run(options.threads);
             Ok::<(), ModelError>(())
@@ -102,16 +135,27 @@ pub fn run(mut params: Params, options: Options) -> Result<Report, ModelError> {
     let product_flops = products.flops;
     let decode_memory = DecodeMemory::of(&fast, options.batch);
     // A training holds none of these.
-    drop((fast, products));
+    drop((fast, drafts, products));
 
+    let mut step =
+        |activations, arithmetic| train_step(&mut params, &x, options, activations, arithmetic);
     let train = (options.train || options.keep)
-        .then(|| train_step(&mut params, &x, options, Activations::Recompute))
+        .then(|| step(Activations::Recompute, Arithmetic::F32))
         .transpose()?;
     let peak_rss_mb = train.as_ref().map_or_else(peak_rss_mb, |t| t.1.peak_rss_mb);
     let keeping = options
         .keep
-        .then(|| train_step(&mut params, &x, options, Activations::Keep))
+        .then(|| step(Activations::Keep, Arithmetic::F32))
         .transpose()?;
+    let train_step_bf16_s = if draft_difference.is_some() && options.keep {
+        let mut seconds = |activations| Ok::<_, ModelError>(step(activations, Arithmetic::Bf16)?.0);
+        Some([
+            seconds(Activations::Recompute)?,
+            seconds(Activations::Keep)?,
+        ])
+    } else {
+        None
+    };
     let (encode_s, decode_s) = (median(&encode[2..]), median(&decode[2..]));
     let matmul_gflops = product_flops / median(&product[2..]) / 1e9;
     let decode_gflops = config.flops() * options.batch as f64 / decode_s / 1e9;
@@ -126,6 +170,9 @@ pub fn run(mut params: Params, options: Options) -> Result<Report, ModelError> {
         decode_s,
         train_step_s,
         train_step_keeping_s,
+        train_step_bf16_s,
+        draft_s: draft.get(2..).map(median),
+        draft_difference,
         matmul_gflops,
         decode_gflops,
         decode_of_matmul: decode_gflops / matmul_gflops,
@@ -161,8 +208,11 @@ fn train_step(
     x: &[&[f32]],
     options: Options,
     activations: Activations,
+    arithmetic: Arithmetic,
 ) -> Result<(f64, TrainMemory), ModelError> {
-    let mut gradients = CpuGradients::new(params, options.threads)?.with_activations(activations);
+    let mut gradients = CpuGradients::new(params, options.threads)?
+        .with_activations(activations)
+        .with_arithmetic(arithmetic);
     let mut optimizer = crate::train::optimizer::Optimizer::new(
         Default::default(),
         Default::default(),

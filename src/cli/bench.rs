@@ -39,13 +39,16 @@ pub(super) struct Args {
     /// Measure the training step with every activation kept as well, for comparison
     #[arg(long)]
     keep: bool,
+    /// Measure decodes in bf16 as well, and with --keep the training steps, where the processor multiplies bf16
+    #[arg(long)]
+    bf16: bool,
     /// Measure from a move of a slider to its picture, through the window's own logic and the worker, in
     /// place of the model alone; without --model, of the shipped one
-    #[arg(long = "loop", conflicts_with_all = ["config", "train", "batch"])]
+    #[arg(long = "loop", conflicts_with_all = ["config", "train", "batch", "bf16"])]
     through_window: bool,
     /// Measure how the cost grows with resolution, depth, width, batch and threads, one at a time round --config
     /// (by default the small one), --batch and --threads
-    #[arg(long, conflicts_with_all = ["model", "through_window", "train", "keep"])]
+    #[arg(long, conflicts_with_all = ["model", "through_window", "train", "keep", "bf16"])]
     sweep: bool,
     /// Folder for the points (sweep.csv) and the chart (sweep.png) of --sweep
     #[arg(long, value_name = "FOLDER", requires = "sweep")]
@@ -76,6 +79,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
             threads,
             train: args.train,
             keep: args.keep,
+            bf16: args.bf16,
         },
     )?;
     if args.json {
@@ -148,6 +152,20 @@ fn text(r: &Report) -> String {
     }
     if let Some(s) = r.train_step_keeping_s {
         lines.push(format!("  activations kept {}", ms(s)));
+    }
+    if let Some([recomputed, kept]) = r.train_step_bf16_s {
+        lines.push(format!(
+            "  in bf16      {}, activations kept {}",
+            ms(recomputed),
+            ms(kept)
+        ));
+    }
+    if let (Some(s), Some(difference)) = (r.draft_s, r.draft_difference) {
+        lines.push(format!(
+            "decode in bf16 {}, {:.2} times as fast, off by {difference:.2}/255 at most",
+            ms(s),
+            r.decode_s / s
+        ));
     }
     lines.push(format!("round trip     {:.1e}", r.round_trip));
     let d = &r.decode_memory;
