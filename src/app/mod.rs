@@ -308,7 +308,7 @@ impl ExplorerApp {
     }
 
     fn copy_image(&mut self, ctx: &Context, recipe: &Recipe) {
-        match self.state.picture_of(recipe) {
+        match self.state.exact_picture_of(recipe) {
             Some(picture) => {
                 let size = [
                     picture.pixels.width() as usize,

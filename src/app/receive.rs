@@ -37,6 +37,9 @@ impl State {
                 self.doc.edit.amounts.retain(|name, _| known(name));
                 self.live.attributes = attributes;
                 self.live.inspections.clear();
+                self.live.inspect_failed = None;
+                // What was drawn along the old directions is not what their names mean now.
+                self.live.views.clear();
             }
             Event::Imported {
                 item,
@@ -88,7 +91,8 @@ impl State {
             } => {
                 let picture = self.picture(pixels, non_finite);
                 self.rendered(view, ticket, cell, picture, draft);
-                if let Some(elapsed) = elapsed {
+                // The times of drafts say nothing about the model.
+                if let Some(elapsed) = elapsed.filter(|_| !draft) {
                     let times = &mut self.live.decode_ms;
                     times.push_back(elapsed.as_secs_f32() * 1e3);
                     while times.len() > TIMES_KEPT {
@@ -320,8 +324,17 @@ impl ViewState {
     /// Ends a request. Cells that it leaves without their picture are not asked for again until
     /// something changes: asking the same once more would fail the same.
     fn give_up(&mut self, flight: Flight) {
-        let mut left = flight.cells;
-        left.retain(|cell, recipe| self.shown.get(cell).is_none_or(|s| s.recipe != *recipe));
+        let Flight {
+            cells: mut left,
+            draft,
+            ..
+        } = flight;
+        // Where the exact picture was asked for, a draft in its place is not it.
+        let is_there = |s: &Shown, recipe: &Recipe| s.recipe == *recipe && (draft || !s.draft);
+        left.retain(|cell, recipe| {
+            let shown = self.shown.get(cell);
+            !shown.is_some_and(|s| is_there(s, recipe))
+        });
         if !left.is_empty() {
             self.failed = Some(left);
         }

@@ -17,8 +17,8 @@ const MIN_ANSWERED: usize = 4;
 pub const KEY_CELLS: u32 = 1000;
 
 impl State {
-    /// Commands that bring the screen up to date. `settled`: no pointer button is down, so that
-    /// figures, which cost an encode, are worth asking for.
+    /// Commands that bring the screen up to date. `settled`: no pointer button is down, so that exact pictures in
+    /// place of drafts, and figures, which cost an encode, are worth asking for.
     pub fn sync(&mut self, settled: bool) -> Vec<Command> {
         if self.live.model.is_none() {
             return Vec::new();
@@ -146,7 +146,7 @@ impl State {
     ) -> Option<Command> {
         let focus = self.focus();
         // Where nothing moves any more this is the value to stay: the worker drops the older one.
-        let last = settled && !self.playback.playing;
+        let last = settled && !(self.playback.playing && view == View::Morph);
         let columns = self.doc.sample.columns;
         let next = Ticket(self.next + 1);
         let state = self.live.views.entry(view).or_default();
@@ -166,7 +166,7 @@ impl State {
             let on_its_way =
                 |(cell, recipe): (&u32, &Recipe)| flight.cells.get(cell) == Some(recipe);
             if (missing.iter().all(on_its_way) && !(last && flight.draft))
-                || (!last && flight.answered < MIN_ANSWERED.min(flight.cells.len()))
+                || (!last && flight.draft && flight.answered < MIN_ANSWERED.min(flight.cells.len()))
             {
                 return None;
             }

@@ -11,10 +11,6 @@ use crate::model::params::Params;
 use crate::model::pixels::largest_difference;
 use crate::model::{GlowConfig, Latent, ModelError};
 
-/// The coarsest level of every resolution has so many pixels a side, as that of the base does: a level
-/// more for each doubling.
-const COARSEST: usize = 8;
-
 /// What changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -107,7 +103,9 @@ impl Setting {
         match axis {
             Axis::Resolution if value != self.config.image_size => {
                 other.config.image_size = value;
-                other.config.levels = (value / COARSEST).max(2).ilog2() as usize;
+                // The coarsest level keeps its size.
+                let coarsest = self.config.image_size >> self.config.levels;
+                other.config.levels = (value / coarsest.max(1)).max(2).ilog2() as usize;
             }
             Axis::Resolution => {}
             Axis::Depth => other.config.depth = value,
@@ -380,7 +378,7 @@ mod tests {
                 let other = base.with(axis, value);
                 assert_eq!(other.value(axis), value);
                 let config = other.config.validated().unwrap();
-                assert_eq!(config.image_size >> config.levels, COARSEST, "{config:?}");
+                assert_eq!(config.image_size >> config.levels, 8, "{config:?}");
             }
         }
         assert_eq!(Axis::Threads.values(&base), [1, 2]);

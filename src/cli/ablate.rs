@@ -66,6 +66,9 @@ pub(super) struct Args {
 
 pub(super) fn run(args: Args) -> anyhow::Result<()> {
     let table = Table::read(&args.table)?;
+    for row in &table.rows {
+        super::common::note_bf16(row.train.arithmetic);
+    }
     let (size, channels) = table.picture_shape();
     let labels = args.labels.as_deref().map(LabelTable::read).transpose()?;
     let by_split = |split| labels.as_ref().map(|labels| (labels, split));

@@ -44,10 +44,10 @@ pub(super) struct Args {
     bf16: bool,
     /// Measure from a move of a slider to its picture, through the window's own logic and the worker, in
     /// place of the model alone; without --model, of the shipped one
-    #[arg(long = "loop", conflicts_with_all = ["config", "train", "batch", "bf16"])]
+    #[arg(long = "loop", conflicts_with_all = ["config", "train", "keep", "batch", "runs", "bf16"])]
     through_window: bool,
     /// Measure how the cost grows with resolution, depth, width, batch and threads, one at a time round --config
-    /// (by default the small one), --batch and --threads
+    /// (by default the small one), --batch and --threads; some 18 models of about the base's size are held at once
     #[arg(long, conflicts_with_all = ["model", "through_window", "train", "keep", "bf16"])]
     sweep: bool,
     /// Folder for the points (sweep.csv) and the chart (sweep.png) of --sweep
@@ -83,9 +83,9 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
         },
     )?;
     if args.json {
-        println!("{}", serde_json::to_string(&report)?);
+        say(serde_json::to_string(&report)?)?;
     } else {
-        print!("{}", text(&report));
+        say(text(&report).trim_end())?;
     }
     Ok(())
 }
@@ -126,7 +126,10 @@ fn sweep_paths(folder: &Path) -> anyhow::Result<(PathBuf, PathBuf)> {
             folder.display()
         )
     })?;
-    Ok((folder.join("sweep.csv"), folder.join("sweep.png")))
+    let paths = (folder.join("sweep.csv"), folder.join("sweep.png"));
+    super::common::check_target(&paths.0)?;
+    super::common::check_target(&paths.1)?;
+    Ok(paths)
 }
 
 /// The report for people.
@@ -215,23 +218,22 @@ fn through_window(args: Args) -> anyhow::Result<()> {
     let report = replay(&engine, args.model, Script::default())
         .map_err(|message| anyhow::anyhow!(message))?;
     if args.json {
-        println!("{}", serde_json::to_string(&report)?);
+        say(serde_json::to_string(&report)?)?;
         return Ok(());
     }
     let line = |name: &str, drag: &Drag| {
-        println!(
+        say(format_args!(
             "{name:<14}{:.1} ms (p95 {:.1}), {} pictures in {} moves, all there {:.0} ms after the last",
             drag.median_ms, drag.p95_ms, drag.pictures, drag.moves, drag.settled_ms
-        );
+        ))
     };
-    println!("{} on {}", report.model, report.device);
-    line("one picture", &report.hero);
-    line("grid", &report.grid);
-    println!(
+    say(format_args!("{} on {}", report.model, report.device))?;
+    line("one picture", &report.hero)?;
+    line("grid", &report.grid)?;
+    say(format_args!(
         "window held   {:.2} ms at the longest",
         report.longest_block_ms
-    );
-    Ok(())
+    ))
 }
 
 #[cfg(not(feature = "gui"))]

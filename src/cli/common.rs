@@ -14,6 +14,7 @@ use crate::export::ExportError;
 use crate::formats::attributes::{self, AttributesFile};
 use crate::formats::weights::WeightFile;
 use crate::formats::{latents, shipped, weights};
+use crate::kernels::Arithmetic;
 use crate::model::{DeviceChoice, Encoded, GlowConfig, GlowModel, Latent, ModelError};
 
 /// Pictures that are encoded or decoded together: enough to fill the threads, little enough memory.
@@ -319,6 +320,13 @@ pub(super) fn say_json(value: &serde_json::Value) -> anyhow::Result<()> {
 pub(super) fn note(text: impl std::fmt::Display) {
     // Nobody can be told where standard error is closed.
     let _ = writeln!(io::stderr(), "glow-explorer: note: {text}");
+}
+
+/// Says so where bf16 products are asked for and the processor has none.
+pub(super) fn note_bf16(arithmetic: Arithmetic) {
+    if arithmetic.or_f32() != arithmetic {
+        note("this processor multiplies no bf16: its products are computed in f32");
+    }
 }
 
 pub(super) fn note_all(path: &Path, notes: &[String]) {

@@ -13,7 +13,8 @@ use crate::formats::weights;
 pub(super) const EXAMPLES: &str = "Examples:
   glow-explorer curves a=runs/a.safetensors b=runs/b.jsonl --out curves.png
 A weight file brings the curve of its training; any other file holds a JSON object a line, as `train --json`
-prints them, with `pictures` (or `pictures_seen`) and `valid_bits_per_dim` (or `train_bits_per_dim`).";
+prints them, with `pictures` (or `pictures_seen`) and `valid_bits_per_dim` (or, in a log that has none,
+`train_bits_per_dim`).";
 
 /// Log files of this size are hours of lines; larger ones are something else.
 const MAX_BYTES: u64 = 64 << 20;
@@ -38,12 +39,15 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
             .split_once('=')
             .filter(|(name, path)| !name.trim().is_empty() && !path.is_empty())
             .with_context(|| format!("a curve is NAME=FILE: {curve:?}"))?;
+        if Path::new(path) == args.out {
+            bail!("the chart would be written over the curve; choose another --out: {path}");
+        }
         Ok(Series::of_runs(name.trim(), vec![points(path.as_ref())?]))
     });
     let chart = Chart {
         title: args.title,
         x_label: "pictures seen".into(),
-        y_label: "bits per dimension, validation".into(),
+        y_label: "bits per dimension".into(),
         series: series.collect::<anyhow::Result<_>>()?,
     };
     write_png(&args.out, &chart.draw()?, None)?;
@@ -52,9 +56,13 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
 
 /// Pictures seen and bits per dimension.
 fn points(path: &Path) -> anyhow::Result<Vec<(f64, f64)>> {
-    let lines: Vec<Value> = if path.extension().is_some_and(|e| e == "safetensors") {
-        let curve = weights::read(path)?.provenance["curve"].take();
-        curve.as_array().cloned().unwrap_or_default()
+    let lines: Vec<Value> = if path
+        .extension()
+        .is_some_and(|e| e.eq_ignore_ascii_case("safetensors"))
+    {
+        let file = weights::read(path)?;
+        let curve = file.provenance.get("curve").and_then(Value::as_array);
+        curve.cloned().unwrap_or_default()
     } else {
         let size = std::fs::metadata(path)
             .with_context(|| format!("cannot be read: {}", path.display()))?;
@@ -77,15 +85,21 @@ fn points(path: &Path) -> anyhow::Result<Vec<(f64, f64)>> {
             })
             .collect::<anyhow::Result<_>>()?
     };
-    let number = |line: &Value, keys: [&str; 2]| keys.iter().find_map(|key| line[*key].as_f64());
+    // One measure a curve, whichever the training had.
+    let has_valid = lines
+        .iter()
+        .any(|line| line["valid_bits_per_dim"].is_number());
+    let measure = if has_valid {
+        "valid_bits_per_dim"
+    } else {
+        "train_bits_per_dim"
+    };
     let points: Vec<_> = lines
         .iter()
         .filter_map(|line| {
-            let pictures = number(line, ["pictures", "pictures_seen"])?;
-            Some((
-                pictures,
-                number(line, ["valid_bits_per_dim", "train_bits_per_dim"])?,
-            ))
+            let pictures = ["pictures", "pictures_seen"];
+            let pictures = pictures.iter().find_map(|key| line[*key].as_f64())?;
+            Some((pictures, line[measure].as_f64()?))
         })
         .collect();
     if points.is_empty() {
@@ -129,5 +143,7 @@ mod tests {
             "{error}"
         );
         assert!(run(args(vec!["nameless".into()])).is_err());
+        let itself = format!("itself={}", path("chart.png").display());
+        assert!(run(args(vec![itself])).is_err());
     }
 }

@@ -1,5 +1,6 @@
 //! `glow-explorer train`.
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -69,6 +70,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
     if let Some((setting, expected)) = args.train.problem() {
         anyhow::bail!("--{setting} must be {expected}");
     }
+    super::common::note_bf16(args.train.arithmetic);
     let start = args
         .start
         .as_deref()
@@ -178,7 +180,10 @@ fn train(
         TrainEvent::Skipped => {
             bar.println("an update was left out: its loss or gradient is not finite")
         }
-        TrainEvent::Saved(point) if json => println!("{}", serde_json::json!(point)),
+        // Whoever read the lines may have gone; the training goes on.
+        TrainEvent::Saved(point) if json => {
+            let _ = writeln!(std::io::stdout(), "{}", serde_json::json!(point));
+        }
         TrainEvent::Saved(point) => {
             let valid = point
                 .valid_bits_per_dim

@@ -67,6 +67,7 @@ impl Loader {
             params, provenance, ..
         } = file;
         let model = GlowModel::new(&params, &self.device, self.threads)
+            .and_then(|model| model.with_drafts(&params))
             .map_err(|e| format!("{e}: {name}"))?
             .with_tf32(self.tf32);
         let (directions, warnings) = match attributes {

@@ -212,7 +212,7 @@ pub enum Command {
         ticket: Ticket,
         /// Cell number and recipe, those wanted first in front.
         cells: Vec<(u32, Recipe)>,
-        /// Whether drafts will do: the request will be followed by another, as while a slider moves.
+        /// Whether drafts will do: the request is followed by another once the view rests, as after a slider's move.
         draft: bool,
     },
     /// Likelihood, norms and round trip of a recipe's picture.

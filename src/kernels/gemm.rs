@@ -152,8 +152,13 @@ pub enum Finish<'a> {
 /// `C[m, n] = finish(init + A[m, k] B[k, n])`; `C` has rows of stride `c_stride`, a multiple of [`LANES`],
 /// and all of the padded columns are written.
 ///
+/// Products of bf16 read a packed matrix's left-hand side along its rows (`a.column == 1`); for plain rows they pair
+/// the rows that are summed, so there `a.row == 1`, and rows of `A` have room for whole vectors (`a.column` is at least
+/// `padded(m)`).
+///
 /// # Panics
-/// Where a slice is too short for the shapes: a bug of the caller, never something in a file.
+/// Where a slice is too short for the shapes, or strides are others than bf16 needs: a bug of the caller, never
+/// something in a file.
 pub fn gemm(m: usize, a: Lhs, b: Rhs, c: &mut [f32], c_stride: usize, init: Init, finish: Finish) {
     let shape = match b {
         Rhs::Packed(packed) => Shape {
@@ -334,7 +339,7 @@ fn gemm_cells(
         };
         let mut i = 0;
         while i < m {
-            let rows = micro::rows_at_most(isa, width).min(m - i);
+            let rows = micro::rows_at_most(isa).min(m - i);
             // SAFETY: the assertions above cover every address: `A` up to row m - 1 and column k - 1, the
             // panel up to row k - 1 and `width` columns, `C`, mask and bias up to `n` padded columns.
             // `class` was checked to name rows of the table. `isa` was detected on this machine, and

@@ -4,8 +4,8 @@
 //! [`LANES`] floats, and the columns beyond the last channel are padding whose values mean nothing but
 //! must be finite wherever a product reads them as a right-hand side.
 //!
-//! This module knows nothing of Glow; `unsafe` lives here alone (vector instructions behind run-time
-//! detection, bounds checked by the safe functions round them) and in [`team`].
+//! This module knows nothing of Glow. Its `unsafe` is vector instructions behind run-time detection, with bounds
+//! checked by the safe functions round them, and the buffers that a [`team`] shares.
 
 pub mod aligned;
 pub mod cells;

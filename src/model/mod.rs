@@ -147,10 +147,7 @@ impl GlowModel {
     pub fn new(params: &Params, choice: &DeviceChoice, threads: usize) -> Result<Self, ModelError> {
         let backend = match device::open(choice)? {
             None => Backend::Cpu(Cpu {
-                draft: (Arithmetic::Bf16.or_f32() == Arithmetic::Bf16)
-                    .then(|| FastGlow::with_arithmetic(params, threads, Arithmetic::Bf16))
-                    .transpose()?
-                    .map(|fast| (fast, Resume::new())),
+                draft: None,
                 fast: FastGlow::new(params, threads)?,
                 resume: Resume::new(),
             }),
@@ -255,6 +252,20 @@ impl GlowModel {
             Backend::Device(model, _) => model.decode(&refs, cancelled)?,
         };
         Ok(self.decoded(x))
+    }
+
+    /// With drafts, where the processor multiplies bf16: `params` are folded once more, into half the memory.
+    ///
+    /// Errors: as [`GlowModel::new`].
+    pub fn with_drafts(mut self, params: &Params) -> Result<Self, ModelError> {
+        if let Backend::Cpu(cpu) = &mut self.backend
+            && Arithmetic::Bf16.or_f32() == Arithmetic::Bf16
+        {
+            let threads = cpu.fast.threads();
+            let fast = FastGlow::with_arithmetic(params, threads, Arithmetic::Bf16)?;
+            cpu.draft = Some((fast, Resume::new()));
+        }
+        Ok(self)
     }
 
     /// Whether [`GlowModel::draft`] is sooner there than [`GlowModel::decode`]: where the processor multiplies

@@ -101,7 +101,8 @@ impl CpuGradients {
 }
 
 impl CpuGradients {
-    /// Bytes of activations and of everything else that is worked in.
+    /// Bytes of activations and of everything else that is worked in, but for the cells of bf16 products (a tile or two
+    /// a thread).
     pub fn workspace_bytes(&self) -> usize {
         self.parts.iter().map(|(ws, _)| ws.bytes()).sum()
     }

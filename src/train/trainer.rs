@@ -416,7 +416,10 @@ impl Trainer {
             "licence": self.run.licence,
             "pictures_seen": self.progress.pictures_seen,
             "steps": self.optimizer.t,
-            "training": self.train,
+            "training": TrainConfig {
+                arithmetic: self.train.arithmetic.or_f32(),
+                ..self.train.clone()
+            },
             "seconds": self.progress.seconds.round(),
             "train_bits_per_dim": last.map(|p| p.train_bits_per_dim),
             "valid_bits_per_dim": last.and_then(|p| p.valid_bits_per_dim),

@@ -219,6 +219,8 @@ fn drafts_of_the_shipped_model_are_within_two_grey_levels() {
     }
     let params = glow_explorer::formats::shipped::weights().unwrap().params;
     let model = GlowModel::new(&params, &DeviceChoice::Cpu, 2).unwrap();
+    assert!(!model.has_drafts());
+    let model = model.with_drafts(&params).unwrap();
     assert!(model.has_drafts());
     let latents: Vec<Latent> = (0..12)
         .map(|i| Latent::drawn(&params.config, &mut Noise::with_stream(5, i), 0.7))

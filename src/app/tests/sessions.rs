@@ -350,3 +350,38 @@ fn a_draft_gives_way_to_the_exact_picture_once_the_pointer_is_up() {
     assert_eq!(frame(true), (1, false), "let go");
     assert_eq!(frame(true), (0, false), "and that is all");
 }
+
+#[test]
+fn an_exact_picture_that_fails_is_not_asked_for_for_ever_where_a_draft_is_shown() {
+    let mut pair = Pair::new(|_| {});
+    pair.apply(Action::SetTab(Tab::Morph));
+    pair.state.apply(Action::SetT(0.37));
+    let ticket = |commands: &[Command]| {
+        commands.iter().find_map(|c| match c {
+            Command::Render {
+                view: View::Morph,
+                ticket,
+                ..
+            } => Some(*ticket),
+            _ => None,
+        })
+    };
+    let events = pair.engine.link().events;
+    let commands = pair.state.sync(false);
+    pair.send(commands);
+    while pair.state.live.views[&View::Morph].in_flight.is_some() {
+        let event = events.recv_timeout(Duration::from_secs(20)).unwrap();
+        pair.state.receive(event);
+    }
+    let asked = ticket(&pair.state.sync(true));
+    assert!(asked.is_some());
+    pair.state.receive(crate::engine::message::Event::Failed {
+        ticket: asked,
+        item: None,
+        message: "no direction is called smiling".to_owned(),
+    });
+    assert_eq!(ticket(&pair.state.sync(true)), None);
+    // Anything that changes asks again.
+    pair.state.apply(Action::SetT(0.38));
+    assert!(ticket(&pair.state.sync(true)).is_some());
+}

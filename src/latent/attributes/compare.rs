@@ -132,13 +132,14 @@ impl Labels {
         self.values.iter().map(|v| v.unwrap_or(0.0)).collect()
     }
 
-    /// What a direction is learnt from: yes and no as they are, of measures the share of known values below. Few
-    /// old people should not weigh more than many young ones, and a year more at 80 shows less than one at 8.
-    fn targets(&self) -> Vec<f64> {
+    /// What a direction is learnt from: yes and no as they are, of measures the share of the known values of `rows`
+    /// that lie below. Few old people should not weigh more than many young ones, and a year more at 80 shows less than
+    /// one at 8.
+    fn targets(&self, rows: &[usize]) -> Vec<f64> {
         if !self.is_number {
             return self.numbers();
         }
-        let mut sorted: Vec<f64> = self.values.iter().flatten().copied().collect();
+        let mut sorted: Vec<f64> = rows.iter().filter_map(|&row| self.value(row)).collect();
         sorted.sort_unstable_by(f64::total_cmp);
         let n = sorted.len().max(1) as f64;
         let rank = |v: f64| {
@@ -252,13 +253,13 @@ impl Task<'_> {
             Method::Adjusted => {
                 let others: Vec<&[Option<f64>]> =
                     self.others.iter().map(|o| o.values.as_slice()).collect();
-                adjusted_difference(vectors, rows, &label.targets(), &others)?
+                adjusted_difference(vectors, rows, &label.targets(rows), &others)?
             }
             Method::Classifier if !label.is_number => {
                 return classifier(vectors, rows, &label.positive(), &options());
             }
             Method::Classifier | Method::Ridge => {
-                return ridge(vectors, rows, &label.targets(), &options());
+                return ridge(vectors, rows, &label.targets(rows), &options());
             }
         };
         if let Some(weights) = weights {

@@ -233,13 +233,16 @@ fn measures_are_learnt_by_their_rank() {
         threshold: 6.0,
         is_number: true,
     };
+    let all = [0, 1, 2, 3, 4];
     // Of four known values: two share the middle of the first half, 7 and 90 are a quarter apart.
-    assert_eq!(label.targets(), [0.25, 0.0, 0.875, 0.25, 0.625]);
+    assert_eq!(label.targets(&all), [0.25, 0.0, 0.875, 0.25, 0.625]);
+    // Only the rows that are learnt from have a say.
+    assert_eq!(label.targets(&[2, 4]), [0.0, 0.0, 0.75, 0.0, 0.25]);
     let yes_or_no = Labels {
         is_number: false,
         ..label
     };
-    assert_eq!(yes_or_no.targets(), yes_or_no.numbers());
+    assert_eq!(yes_or_no.targets(&all), yes_or_no.numbers());
 }
 
 #[test]
