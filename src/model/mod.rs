@@ -127,7 +127,7 @@ pub struct GlowModel {
 
 enum Backend {
     /// The folded form.
-    Cpu(Cpu),
+    Cpu(Box<Cpu>),
     /// A candle device, and its name for people.
     Device(DeviceModel, String),
 }
@@ -146,11 +146,11 @@ impl GlowModel {
     /// Errors: a 1x1 convolution without an inverse; a device that is asked for by name and does not work.
     pub fn new(params: &Params, choice: &DeviceChoice, threads: usize) -> Result<Self, ModelError> {
         let backend = match device::open(choice)? {
-            None => Backend::Cpu(Cpu {
+            None => Backend::Cpu(Box::new(Cpu {
                 draft: None,
                 fast: FastGlow::new(params, threads)?,
                 resume: Resume::new(),
-            }),
+            })),
             Some((device, label)) => Backend::Device(DeviceModel::new(params, &device)?, label),
         };
         Ok(Self {
@@ -246,9 +246,9 @@ impl GlowModel {
     ) -> Result<Vec<Decoded>, ModelError> {
         let refs: Vec<&Latent> = latents.iter().collect();
         let x = match &self.backend {
-            Backend::Cpu(Cpu { fast, resume, .. }) => {
-                resume.decode(fast, &self.config, &refs, cancelled)?
-            }
+            Backend::Cpu(cpu) => cpu
+                .resume
+                .decode(&cpu.fast, &self.config, &refs, cancelled)?,
             Backend::Device(model, _) => model.decode(&refs, cancelled)?,
         };
         Ok(self.decoded(x))
@@ -271,7 +271,7 @@ impl GlowModel {
     /// Whether [`GlowModel::draft`] is sooner there than [`GlowModel::decode`]: where the processor multiplies
     /// bf16.
     pub fn has_drafts(&self) -> bool {
-        matches!(&self.backend, Backend::Cpu(Cpu { draft: Some(_), .. }))
+        matches!(&self.backend, Backend::Cpu(cpu) if cpu.draft.is_some())
     }
 
     /// As [`GlowModel::decode`], with bf16 factors in the coupling networks where the processor multiplies those:
@@ -284,16 +284,15 @@ impl GlowModel {
         latents: &[Latent],
         cancelled: &(dyn Fn() -> bool + Sync),
     ) -> Result<Vec<Decoded>, ModelError> {
-        match &self.backend {
-            Backend::Cpu(Cpu {
-                draft: Some((fast, resume)),
-                ..
-            }) => {
-                let refs: Vec<&Latent> = latents.iter().collect();
-                Ok(self.decoded(resume.decode(fast, &self.config, &refs, cancelled)?))
-            }
-            _ => self.decode(latents, cancelled),
-        }
+        let draft = match &self.backend {
+            Backend::Cpu(cpu) => cpu.draft.as_ref(),
+            Backend::Device(..) => None,
+        };
+        let Some((fast, resume)) = draft else {
+            return self.decode(latents, cancelled);
+        };
+        let refs: Vec<&Latent> = latents.iter().collect();
+        Ok(self.decoded(resume.decode(fast, &self.config, &refs, cancelled)?))
     }
 
     fn decoded(&self, x: Vec<Vec<f32>>) -> Vec<Decoded> {
