@@ -40,12 +40,15 @@ pub struct Scratch {
 }
 
 impl Scratch {
-    /// Makes room for tiles of a level.
-    pub fn reserve(&mut self, level: &FoldedLevel, width: usize) {
-        let rows = level.couple_rows(width);
+    /// Makes room for tiles of a level of so many pixel rows in all.
+    pub fn reserve(&mut self, level: &FoldedLevel, width: usize, rows: usize) {
+        let rows = level.couple_rows(width).min(rows);
         self.gathered.reserve_len(rows * taps_stride(level.half()));
         self.h1.reserve_len(rows * padded(width));
-        self.h2.reserve_len(rows * padded(width));
+        // Winograd's form reads the second layer of all rows, so that it lies elsewhere.
+        if !level.is_winograd() {
+            self.h2.reserve_len(rows * padded(width));
+        }
         self.out.reserve_len(rows * padded(2 * level.channels));
         self.per_row.resize(rows.max(self.per_row.len()), 0.0);
     }

@@ -313,7 +313,7 @@ impl Workspace {
                 buffer.reserve_len(rows * stride);
             }
             self.taps.reserve_len(rows * level.taps_out_stride());
-            self.scratch.reserve(level, folded.width);
+            self.scratch.reserve(level, folded.width, rows);
             let chunk = chunk_pictures(pixels) * pixels;
             let tile = tile_rows(folded.width);
             let (taps_in, taps_out) = (

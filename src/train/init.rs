@@ -37,7 +37,7 @@ pub fn data_dependent_init(params: &mut Params, x: &[&[f32]]) -> Result<(), Mode
             // Each actnorm changes what the next one sees: fold this level's step anew after each.
             let level = Folded::level(params, l, k..k + 1, Purpose::Forward)?;
             let step = &level.steps[0];
-            scratch.reserve(&level, params.config.width);
+            scratch.reserve(&level, params.config.width, rows);
             for tile in tiles(0..rows, 128) {
                 let at = tile.start * stride..tile.end * stride;
                 phases::mix_rows(

@@ -288,7 +288,7 @@ impl FastGlow {
             ws.between.reserve_len(rows * widest);
             eps.reserve_len(rows * padded(level.channels));
             for scratch in &mut ws.scratch {
-                scratch.reserve(level, self.folded.width);
+                scratch.reserve(level, self.folded.width, rows);
             }
         }
         ws
