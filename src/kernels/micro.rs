@@ -87,6 +87,36 @@ pub(super) unsafe fn run(isa: Isa, arithmetic: Arithmetic, rows: usize, width: u
     }
 }
 
+/// Start value, relu and mask of a tile's sums, and their way into `c`. A macro, because a function would take the sums
+/// through memory: functions with target features are not inlined for sure.
+#[cfg(target_arch = "x86_64")]
+macro_rules! finish_avx512 {
+    ($t:ident, $acc:ident) => {
+        for (i, row) in $acc.iter().enumerate() {
+            let start = $t.start(i);
+            for (v, &sum) in row.iter().enumerate() {
+                let mut sum = sum;
+                if !start.is_null() {
+                    sum = _mm512_add_ps(sum, _mm512_loadu_ps(start.add(v * LANES)));
+                }
+                if $t.relu {
+                    // NaN stays NaN: the second operand is what comes out.
+                    sum = _mm512_max_ps(_mm512_setzero_ps(), sum);
+                }
+                let at = i * $t.c_row + v * LANES;
+                if !$t.mask.is_null() {
+                    let positive = _mm512_cmp_ps_mask::<_CMP_GT_OQ>(
+                        _mm512_loadu_ps($t.mask.add(at)),
+                        _mm512_setzero_ps(),
+                    );
+                    sum = _mm512_maskz_mov_ps(positive, sum);
+                }
+                _mm512_storeu_ps($t.c.add(at), sum);
+            }
+        }
+    };
+}
+
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f")]
 unsafe fn avx512<const ROWS: usize, const VECTORS: usize>(t: &Tile) {
@@ -109,7 +139,7 @@ unsafe fn avx512<const ROWS: usize, const VECTORS: usize>(t: &Tile) {
             a = a.add(t.a_column);
             b = b.add(t.b_row);
         }
-        finish_avx512(t, &acc);
+        finish_avx512!(t, acc);
     }
 }
 
@@ -137,46 +167,7 @@ unsafe fn avx512_bf16<const ROWS: usize, const VECTORS: usize>(t: &Tile) {
             a = a.add(t.a_column);
             b = b.add(t.b_row);
         }
-        finish_avx512(t, &acc);
-    }
-}
-
-/// Start value, relu and mask of a tile's sums, and their way into `c`.
-///
-/// # Safety
-/// As [`run`].
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f")]
-#[inline]
-unsafe fn finish_avx512<const ROWS: usize, const VECTORS: usize>(
-    t: &Tile,
-    acc: &[[std::arch::x86_64::__m512; VECTORS]; ROWS],
-) {
-    use std::arch::x86_64::*;
-    // SAFETY: the caller vouches for every address.
-    unsafe {
-        for (i, row) in acc.iter().enumerate() {
-            let start = t.start(i);
-            for (v, &sum) in row.iter().enumerate() {
-                let mut sum = sum;
-                if !start.is_null() {
-                    sum = _mm512_add_ps(sum, _mm512_loadu_ps(start.add(v * LANES)));
-                }
-                if t.relu {
-                    // NaN stays NaN: the second operand is what comes out.
-                    sum = _mm512_max_ps(_mm512_setzero_ps(), sum);
-                }
-                let at = i * t.c_row + v * LANES;
-                if !t.mask.is_null() {
-                    let positive = _mm512_cmp_ps_mask::<_CMP_GT_OQ>(
-                        _mm512_loadu_ps(t.mask.add(at)),
-                        _mm512_setzero_ps(),
-                    );
-                    sum = _mm512_maskz_mov_ps(positive, sum);
-                }
-                _mm512_storeu_ps(t.c.add(at), sum);
-            }
-        }
+        finish_avx512!(t, acc);
     }
 }
 
