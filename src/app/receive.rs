@@ -321,20 +321,17 @@ impl State {
 }
 
 impl ViewState {
+    /// Whether a cell does not show the picture of a recipe; where the exact one is wanted, a draft is not it.
+    pub(super) fn lacks(&self, cell: u32, recipe: &Recipe, exact: bool) -> bool {
+        let shown = self.shown.get(&cell);
+        !shown.is_some_and(|s| s.recipe == *recipe && !(exact && s.draft))
+    }
+
     /// Ends a request. Cells that it leaves without their picture are not asked for again until
     /// something changes: asking the same once more would fail the same.
     fn give_up(&mut self, flight: Flight) {
-        let Flight {
-            cells: mut left,
-            draft,
-            ..
-        } = flight;
-        // Where the exact picture was asked for, a draft in its place is not it.
-        let is_there = |s: &Shown, recipe: &Recipe| s.recipe == *recipe && (draft || !s.draft);
-        left.retain(|cell, recipe| {
-            let shown = self.shown.get(cell);
-            !shown.is_some_and(|s| is_there(s, recipe))
-        });
+        let mut left = flight.cells;
+        left.retain(|cell, recipe| self.lacks(*cell, recipe, !flight.draft));
         if !left.is_empty() {
             self.failed = Some(left);
         }

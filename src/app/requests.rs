@@ -6,7 +6,6 @@
 
 use std::collections::BTreeMap;
 
-use super::live::Shown;
 use super::state::{Flight, Selection, State, Tab};
 use crate::engine::message::{Command, Recipe, Ticket, View};
 
@@ -154,11 +153,7 @@ impl State {
         state.shown.retain(|cell, _| wanted.contains_key(cell));
         let mut missing = wanted;
         // A draft does while things move; what stays is the exact picture.
-        let is_there = |s: &Shown, recipe: &Recipe| s.recipe == *recipe && !(last && s.draft);
-        missing.retain(|cell, recipe| {
-            let shown = state.shown.get(cell);
-            !shown.is_some_and(|s| is_there(s, recipe))
-        });
+        missing.retain(|cell, recipe| state.lacks(*cell, recipe, last));
         if missing.is_empty() || state.failed.as_ref() == Some(&missing) {
             return None;
         }

@@ -290,20 +290,23 @@ impl State {
 
     /// A picture of a recipe, wherever one is at hand: the exact one if it is, else a draft.
     pub fn picture_of(&self, recipe: &Recipe) -> Option<&Picture> {
-        if let Recipe::Item(id) = recipe {
-            return self.items.get(id)?.thumbnail.as_ref();
-        }
-        let shown = self.live.views.values().flat_map(|v| v.shown.values());
-        let of_it = shown.filter(|s| s.recipe == *recipe);
-        of_it.min_by_key(|s| s.draft).map(|s| &s.picture)
+        self.best_picture_of(recipe).map(|(picture, _)| picture)
     }
 
     /// As [`State::picture_of`], if it is no draft.
     pub fn exact_picture_of(&self, recipe: &Recipe) -> Option<&Picture> {
+        let (picture, draft) = self.best_picture_of(recipe)?;
+        (!draft).then_some(picture)
+    }
+
+    /// The picture, and whether it is a draft.
+    fn best_picture_of(&self, recipe: &Recipe) -> Option<(&Picture, bool)> {
+        if let Recipe::Item(id) = recipe {
+            return Some((self.items.get(id)?.thumbnail.as_ref()?, false));
+        }
         let shown = self.live.views.values().flat_map(|v| v.shown.values());
-        let drafts = shown.filter(|s| s.draft).map(|s| s.picture.id);
-        let picture = self.picture_of(recipe)?;
-        (!drafts.into_iter().any(|id| id == picture.id)).then_some(picture)
+        let of_it = shown.filter(|s| s.recipe == *recipe);
+        of_it.min_by_key(|s| s.draft).map(|s| (&s.picture, s.draft))
     }
 
     /// Figures of a recipe, where they are known.

@@ -207,11 +207,7 @@ fn through_window(args: Args) -> anyhow::Result<()> {
         device: crate::model::DeviceChoice::default(),
         threads: args.threads.map_or_else(super::cores, usize::from),
         tf32: false,
-        shipped: Some(Shipped {
-            name: shipped::LABEL,
-            weights: shipped::WEIGHTS,
-            attributes: Some(shipped::ATTRIBUTES),
-        }),
+        shipped: Some(Shipped::built_in()),
     };
     let options = EngineOptions::new(loader.into_open(), Box::new(Pictures), Box::new(Files));
     let engine = Engine::spawn(options, || {});

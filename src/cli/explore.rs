@@ -37,7 +37,6 @@ fn open_window(args: Args) -> anyhow::Result<()> {
 
     use crate::app::{AppOptions, Wake};
     use crate::engine::{Engine, EngineOptions, Files, Loader, Pictures, Shipped};
-    use crate::formats::shipped;
 
     let ModelArgs {
         model,
@@ -49,11 +48,7 @@ fn open_window(args: Args) -> anyhow::Result<()> {
         device,
         threads: threads.map_or_else(super::cores, usize::from),
         tf32,
-        shipped: Some(Shipped {
-            name: shipped::LABEL,
-            weights: shipped::WEIGHTS,
-            attributes: Some(shipped::ATTRIBUTES),
-        }),
+        shipped: Some(Shipped::built_in()),
     };
     // The worker lives as long as the window: dropping the engine ends and joins its thread.
     let engine = Rc::new(RefCell::new(None));

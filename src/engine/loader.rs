@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::message::ModelInfo;
 use super::seams::{OpenModel, OpenedModel};
 use crate::formats::attributes::{self, AttributesFile};
+use crate::formats::shipped;
 use crate::formats::weights::{self, WeightFile};
 use crate::latent::attributes::Directions;
 use crate::model::{DeviceChoice, GlowModel};
@@ -18,6 +19,17 @@ pub struct Shipped {
     pub weights: &'static [u8],
     /// The attributes file, where there is one.
     pub attributes: Option<&'static [u8]>,
+}
+
+impl Shipped {
+    /// The model and the directions that are built in.
+    pub fn built_in() -> Self {
+        Self {
+            name: shipped::LABEL,
+            weights: shipped::WEIGHTS,
+            attributes: Some(shipped::ATTRIBUTES),
+        }
+    }
 }
 
 /// How models are opened.

@@ -223,11 +223,20 @@ impl Session {
         latents: &[Latent],
         cancelled: Cancelled<'_>,
     ) -> Result<Vec<Decoded>, EngineError> {
-        let codec = &self.model()?.codec;
+        let decoded = self.run_codec(|codec| codec.decode(latents, cancelled))?;
+        as_many(decoded, latents.len())
+    }
+
+    /// Runs `work` in the model. Where it panics, [`Session::model_panicked`] knows that it was there.
+    fn run_codec<T>(
+        &self,
+        work: impl FnOnce(&dyn Codec) -> Result<T, ModelError>,
+    ) -> Result<T, EngineError> {
+        let codec = self.model()?.codec.as_ref();
         self.in_codec.set(true);
-        let decoded = codec.decode(latents, cancelled);
+        let result = work(codec);
         self.in_codec.set(false);
-        as_many(decoded?, latents.len())
+        Ok(result?)
     }
 
     /// As [`Session::decode`], in a draft where the model has them; whether these are drafts.
@@ -236,14 +245,11 @@ impl Session {
         latents: &[Latent],
         cancelled: Cancelled<'_>,
     ) -> Result<(Vec<Decoded>, bool), EngineError> {
-        let codec = &self.model()?.codec;
-        if !codec.has_drafts() {
+        if !self.model()?.codec.has_drafts() {
             return Ok((self.decode(latents, cancelled)?, false));
         }
-        self.in_codec.set(true);
-        let decoded = codec.draft(latents, cancelled);
-        self.in_codec.set(false);
-        Ok((as_many(decoded?, latents.len())?, true))
+        let decoded = self.run_codec(|codec| codec.draft(latents, cancelled))?;
+        Ok((as_many(decoded, latents.len())?, true))
     }
 
     fn decode_one(
@@ -260,11 +266,9 @@ impl Session {
         pixels: &RgbImage,
         cancelled: Cancelled<'_>,
     ) -> Result<Encoded, EngineError> {
-        let codec = &self.model()?.codec;
-        self.in_codec.set(true);
-        let encoded = codec.encode(std::slice::from_ref(pixels), cancelled);
-        self.in_codec.set(false);
-        let encoded = as_many(encoded?, 1)?;
+        let encoded =
+            self.run_codec(|codec| codec.encode(std::slice::from_ref(pixels), cancelled))?;
+        let encoded = as_many(encoded, 1)?;
         encoded.into_iter().next().ok_or(EngineError::NoModel)
     }
 

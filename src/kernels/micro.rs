@@ -87,89 +87,78 @@ pub(super) unsafe fn run(isa: Isa, arithmetic: Arithmetic, rows: usize, width: u
     }
 }
 
-/// Start value, relu and mask of a tile's sums, and their way into `c`. A macro, because a function would take the sums
-/// through memory: functions with target features are not inlined for sure.
+/// A kernel of tiles up to 8 x 32: `$spread` broadcasts a cell of `a`, `$multiply` adds its products with a vector of
+/// cells of `b` to the sums. A macro, because a function that finishes the tile might not be inlined where target
+/// features are involved, and the sums would go through memory.
 #[cfg(target_arch = "x86_64")]
-macro_rules! finish_avx512 {
-    ($t:ident, $acc:ident) => {
-        for (i, row) in $acc.iter().enumerate() {
-            let start = $t.start(i);
-            for (v, &sum) in row.iter().enumerate() {
-                let mut sum = sum;
-                if !start.is_null() {
-                    sum = _mm512_add_ps(sum, _mm512_loadu_ps(start.add(v * LANES)));
+macro_rules! avx512_kernel {
+    ($(#[$doc:meta])* $name:ident, $features:literal, $spread:expr, $multiply:expr) => {
+        $(#[$doc])*
+        #[cfg(target_arch = "x86_64")]
+        #[target_feature(enable = $features)]
+        unsafe fn $name<const ROWS: usize, const VECTORS: usize>(t: &Tile) {
+            use std::arch::x86_64::*;
+            // SAFETY: the caller vouches for every address; loads and stores are unaligned ones. Transmutes are between
+            // types of the same 64 bytes.
+            unsafe {
+                let mut acc = [[_mm512_setzero_ps(); VECTORS]; ROWS];
+                let (mut a, mut b) = (t.a, t.b);
+                for _ in 0..t.k {
+                    let mut right = [_mm512_setzero_ps(); VECTORS];
+                    for (v, r) in right.iter_mut().enumerate() {
+                        *r = _mm512_loadu_ps(b.add(v * LANES));
+                    }
+                    for (i, row) in acc.iter_mut().enumerate() {
+                        let left = $spread(a.add(i * t.a_row));
+                        for (sum, r) in row.iter_mut().zip(right) {
+                            *sum = $multiply(*sum, left, r);
+                        }
+                    }
+                    a = a.add(t.a_column);
+                    b = b.add(t.b_row);
                 }
-                if $t.relu {
-                    // NaN stays NaN: the second operand is what comes out.
-                    sum = _mm512_max_ps(_mm512_setzero_ps(), sum);
+                for (i, row) in acc.iter().enumerate() {
+                    let start = t.start(i);
+                    for (v, &sum) in row.iter().enumerate() {
+                        let mut sum = sum;
+                        if !start.is_null() {
+                            sum = _mm512_add_ps(sum, _mm512_loadu_ps(start.add(v * LANES)));
+                        }
+                        if t.relu {
+                            // NaN stays NaN: the second operand is what comes out.
+                            sum = _mm512_max_ps(_mm512_setzero_ps(), sum);
+                        }
+                        let at = i * t.c_row + v * LANES;
+                        if !t.mask.is_null() {
+                            let positive = _mm512_cmp_ps_mask::<_CMP_GT_OQ>(
+                                _mm512_loadu_ps(t.mask.add(at)),
+                                _mm512_setzero_ps(),
+                            );
+                            sum = _mm512_maskz_mov_ps(positive, sum);
+                        }
+                        _mm512_storeu_ps(t.c.add(at), sum);
+                    }
                 }
-                let at = i * $t.c_row + v * LANES;
-                if !$t.mask.is_null() {
-                    let positive = _mm512_cmp_ps_mask::<_CMP_GT_OQ>(
-                        _mm512_loadu_ps($t.mask.add(at)),
-                        _mm512_setzero_ps(),
-                    );
-                    sum = _mm512_maskz_mov_ps(positive, sum);
-                }
-                _mm512_storeu_ps($t.c.add(at), sum);
             }
         }
     };
 }
 
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f")]
-unsafe fn avx512<const ROWS: usize, const VECTORS: usize>(t: &Tile) {
-    use std::arch::x86_64::*;
-    // SAFETY: the caller vouches for every address; loads and stores are unaligned ones.
-    unsafe {
-        let mut acc = [[_mm512_setzero_ps(); VECTORS]; ROWS];
-        let (mut a, mut b) = (t.a, t.b);
-        for _ in 0..t.k {
-            let mut right = [_mm512_setzero_ps(); VECTORS];
-            for (v, r) in right.iter_mut().enumerate() {
-                *r = _mm512_loadu_ps(b.add(v * LANES));
-            }
-            for (i, row) in acc.iter_mut().enumerate() {
-                let left = _mm512_set1_ps(*a.add(i * t.a_row));
-                for (sum, r) in row.iter_mut().zip(right) {
-                    *sum = _mm512_fmadd_ps(left, r, *sum);
-                }
-            }
-            a = a.add(t.a_column);
-            b = b.add(t.b_row);
-        }
-        finish_avx512!(t, acc);
-    }
-}
+avx512_kernel!(
+    /// Cells of one f32.
+    avx512,
+    "avx512f",
+    |cell: *const f32| _mm512_set1_ps(*cell),
+    |sum, left, right| _mm512_fmadd_ps(left, right, sum)
+);
 
-/// The same on cells of two bf16.
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512bf16")]
-unsafe fn avx512_bf16<const ROWS: usize, const VECTORS: usize>(t: &Tile) {
-    use std::arch::x86_64::*;
-    // SAFETY: the caller vouches for every address; the transmutes are between types of the same 64 bytes.
-    unsafe {
-        let mut acc = [[_mm512_setzero_ps(); VECTORS]; ROWS];
-        let (mut a, mut b) = (t.a, t.b);
-        for _ in 0..t.k {
-            let mut right = [_mm512_setzero_ps(); VECTORS];
-            for (v, r) in right.iter_mut().enumerate() {
-                *r = _mm512_loadu_ps(b.add(v * LANES));
-            }
-            for (i, row) in acc.iter_mut().enumerate() {
-                let left = _mm512_set1_epi32(a.add(i * t.a_row).cast::<i32>().read());
-                let left: __m512bh = std::mem::transmute(left);
-                for (sum, r) in row.iter_mut().zip(right) {
-                    *sum = _mm512_dpbf16_ps(*sum, left, std::mem::transmute::<__m512, __m512bh>(r));
-                }
-            }
-            a = a.add(t.a_column);
-            b = b.add(t.b_row);
-        }
-        finish_avx512!(t, acc);
-    }
-}
+avx512_kernel!(
+    /// Cells of two bf16.
+    avx512_bf16,
+    "avx512f,avx512bf16",
+    |cell: *const f32| _mm512_set1_epi32(cell.cast::<i32>().read()),
+    |sum, left: __m512i, right: __m512| _mm512_dpbf16_ps(sum, std::mem::transmute(left), std::mem::transmute(right))
+);
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]

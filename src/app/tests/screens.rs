@@ -13,7 +13,6 @@ use crate::app::state::{Selection, Tab, ThemeChoice};
 use crate::app::{AppOptions, ExplorerApp};
 use crate::engine::message::View;
 use crate::engine::{Engine, EngineOptions, Files, Loader, Pictures, Shipped};
-use crate::formats::shipped;
 
 /// Draws the window with the shipped model's samples for the README:
 /// `GLOW_SCREENSHOT=assets/screenshot.png cargo test --release --lib draw_the_readme -- --ignored`.
@@ -28,11 +27,7 @@ fn draw_the_readme_screenshot() {
         device: crate::model::DeviceChoice::Cpu,
         threads: 2,
         tf32: false,
-        shipped: Some(Shipped {
-            name: shipped::LABEL,
-            weights: shipped::WEIGHTS,
-            attributes: Some(shipped::ATTRIBUTES),
-        }),
+        shipped: Some(Shipped::built_in()),
     };
     let options = EngineOptions::new(loader.into_open(), Box::new(Pictures), Box::new(Files));
     let engine = Engine::spawn(options, || {});
