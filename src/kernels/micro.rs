@@ -157,7 +157,11 @@ avx512_kernel!(
     avx512_bf16,
     "avx512f,avx512bf16",
     |cell: *const f32| _mm512_set1_epi32(cell.cast::<i32>().read()),
-    |sum, left: __m512i, right: __m512| _mm512_dpbf16_ps(sum, std::mem::transmute(left), std::mem::transmute(right))
+    |sum, left, right| _mm512_dpbf16_ps(
+        sum,
+        std::mem::transmute::<__m512i, __m512bh>(left),
+        std::mem::transmute::<__m512, __m512bh>(right),
+    )
 );
 
 #[cfg(target_arch = "x86_64")]
