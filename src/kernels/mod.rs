@@ -9,6 +9,7 @@
 
 pub mod aligned;
 pub mod cells;
+mod deal;
 pub mod gemm;
 mod lanes;
 pub mod math;
@@ -19,6 +20,7 @@ pub mod winograd;
 
 pub use aligned::Aligned;
 pub use cells::Arithmetic;
+pub use deal::in_parallel;
 pub use gemm::{Finish, Init, Lhs, PackedMatrix, Rhs, gemm};
 
 /// Floats a vector; row strides are multiples of it.

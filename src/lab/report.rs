@@ -14,6 +14,7 @@ use crate::bench::median;
 use crate::data::DataError;
 use crate::data::batches::PictureSet;
 use crate::data::faces::has_face;
+use crate::kernels::in_parallel;
 use crate::latent::attributes::{AttributeEdit, Directions, EditOptions, Figures};
 use crate::latent::interpolate::{PathKind, between};
 use crate::latent::temperature::{sample, scaled};
@@ -465,18 +466,10 @@ impl Count<'_> {
 
 /// How many of the pictures show a face.
 fn n_with_face(pictures: &[(RgbImage, usize)], threads: usize) -> usize {
-    let part = pictures.len().div_ceil(threads.max(1)).max(1);
-    let look = |pictures: &[(RgbImage, usize)]| pictures.iter().filter(|p| has_face(&p.0)).count();
-    std::thread::scope(|scope| {
-        let parts = pictures.chunks(part);
-        let handles: Vec<_> = parts.map(|part| scope.spawn(move || look(part))).collect();
-        let joined = handles.into_iter().map(|h| match h.join() {
-            Ok(n) => n,
-            // A panic of a helper thread is the caller's panic.
-            Err(panic) => std::panic::resume_unwind(panic),
-        });
-        joined.sum()
-    })
+    in_parallel(pictures.len(), threads, |at| has_face(&pictures[at].0))
+        .into_iter()
+        .filter(|&face| face)
+        .count()
 }
 
 fn parts(n: usize) -> impl Iterator<Item = Range<usize>> {

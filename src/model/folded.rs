@@ -11,7 +11,7 @@ use super::linalg::Matrix;
 use super::params::Params;
 use super::{Coupling, ModelError};
 use crate::kernels::neighbours::{BORDER_CLASSES, Grid, tap_is_outside, taps_stride};
-use crate::kernels::{Aligned, Arithmetic, PackedMatrix, padded, winograd};
+use crate::kernels::{Aligned, Arithmetic, PackedMatrix, in_parallel, padded, winograd};
 
 /// Factor between a stored `log_scale` and the logarithm of the scale (the paper's code).
 pub const LOG_SCALE_FACTOR: f32 = 3.0;
@@ -284,38 +284,13 @@ impl Folded {
             .collect::<Result<Vec<_>, _>>()?;
         let depth = config.depth;
         let total = config.levels * depth;
-        let share = total.div_ceil(threads.max(1));
         let shapes = config.level_shapes();
-        let fold = |at: usize| {
-            FoldedStep::new(
-                params,
-                at / depth,
-                at % depth,
-                shapes[at / depth].channels,
-                form,
-            )
-        };
-        let fold = &fold;
-        let steps = std::thread::scope(|scope| {
-            let parts: Vec<_> = (0..total)
-                .step_by(share)
-                .map(|start| {
-                    scope.spawn(move || {
-                        (start..(start + share).min(total))
-                            .map(fold)
-                            .collect::<Result<Vec<_>, _>>()
-                    })
-                })
-                .collect();
-            let join =
-                |part: std::thread::ScopedJoinHandle<Result<Vec<FoldedStep>, ModelError>>| {
-                    part.join()
-                        .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-                };
-            parts.into_iter().map(join).collect::<Result<Vec<_>, _>>()
-        })?;
-        for (at, step) in steps.into_iter().flatten().enumerate() {
-            levels[at / depth].steps.push(step);
+        let steps = in_parallel(total, threads, |at| {
+            let (l, k) = (at / depth, at % depth);
+            FoldedStep::new(params, l, k, shapes[l].channels, form)
+        });
+        for (at, step) in steps.into_iter().enumerate() {
+            levels[at / depth].steps.push(step?);
         }
         Ok(Self {
             affine: config.coupling == Coupling::Affine,

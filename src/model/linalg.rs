@@ -64,8 +64,9 @@ impl Matrix {
         for i in 0..n {
             for p in 0..n {
                 let left = self[(i, p)];
-                for j in 0..n {
-                    out.data[i * n + j] += left * other.data[p * n + j];
+                // Permutations and triangles are mostly zeros.
+                if left != 0.0 {
+                    add_multiple(&mut out.data[i * n..][..n], left, &other.data[p * n..][..n]);
                 }
             }
         }
@@ -117,26 +118,21 @@ impl Matrix {
     pub fn inverse(&self) -> Option<Self> {
         let n = self.n;
         let Lu { order, factors } = self.lu();
-        let mut out = Self::zeros(n);
-        for column in 0..n {
-            let mut x: Vec<f64> = order
-                .iter()
-                .map(|&row| if row == column { 1.0 } else { 0.0 })
-                .collect();
-            for i in 0..n {
-                for j in 0..i {
-                    x[i] -= factors[(i, j)] * x[j];
-                }
+        // L U X = P by rows of X: whole rows at once are what a compiler turns into vectors.
+        let mut out = Self::from_fn(n, |i, j| if order[i] == j { 1.0 } else { 0.0 });
+        for i in 0..n {
+            for j in 0..i {
+                let (solved, rest) = out.data.split_at_mut(i * n);
+                add_multiple(&mut rest[..n], -factors[(i, j)], &solved[j * n..][..n]);
             }
-            for i in (0..n).rev() {
-                for j in i + 1..n {
-                    x[i] -= factors[(i, j)] * x[j];
-                }
-                x[i] /= factors[(i, i)];
+        }
+        for i in (0..n).rev() {
+            let (rest, solved) = out.data.split_at_mut((i + 1) * n);
+            let row = &mut rest[i * n..];
+            for j in i + 1..n {
+                add_multiple(row, -factors[(i, j)], &solved[(j - i - 1) * n..][..n]);
             }
-            for (i, v) in x.into_iter().enumerate() {
-                out[(i, column)] = v;
-            }
+            row.iter_mut().for_each(|v| *v /= factors[(i, i)]);
         }
         out.data.iter().all(|v| v.is_finite()).then_some(out)
     }
@@ -158,6 +154,13 @@ impl Matrix {
             columns.push(v);
         }
         Self::from_fn(n, |i, j| columns[j][i])
+    }
+}
+
+/// `row += factor * other`.
+fn add_multiple(row: &mut [f64], factor: f64, other: &[f64]) {
+    for (a, b) in row.iter_mut().zip(other) {
+        *a += factor * b;
     }
 }
 

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::backward::{Gradients, LevelGradients, StepGradients};
 use crate::kernels::neighbours::{BORDER_CLASSES, tap_is_outside, taps_stride};
-use crate::kernels::padded;
+use crate::kernels::{in_parallel, padded};
 use crate::model::config::{Padding, Permutation};
 use crate::model::folded::{LOG_SCALE_FACTOR, outside_sum};
 use crate::model::linalg::Matrix;
@@ -20,42 +20,16 @@ pub fn parameter_gradients(
 ) -> Vec<f32> {
     let shapes = params.config.level_shapes();
     let depth = params.config.depth;
-    let steps: Vec<(usize, usize)> = (0..shapes.len())
-        .flat_map(|l| (0..depth).map(move |k| (l, k)))
-        .collect();
     let mut out = Out {
         params,
         data: vec![0.0; params.data.len()],
     };
-    let share = steps.len().div_ceil(threads.max(1));
-    let parts: Vec<Vec<Named>> = std::thread::scope(|scope| {
-        let handles: Vec<_> = steps
-            .chunks(share)
-            .map(|part| {
-                scope.spawn(move || {
-                    let unfold = |&(l, k): &(usize, usize)| {
-                        step_gradients(
-                            params,
-                            l,
-                            k,
-                            shapes_channels(params, l),
-                            &gradients.levels[l].steps[k],
-                            weight_sum,
-                        )
-                    };
-                    part.iter().flat_map(unfold).collect()
-                })
-            })
-            .collect();
-        handles
-            .into_iter()
-            .map(|h| {
-                h.join()
-                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-            })
-            .collect()
+    let steps = in_parallel(shapes.len() * depth, threads, |at| {
+        let (l, k) = (at / depth, at % depth);
+        let gradients = &gradients.levels[l].steps[k];
+        step_gradients(params, l, k, shapes[l].channels, gradients, weight_sum)
     });
-    parts.into_iter().flatten().for_each(|named| out.put(named));
+    steps.into_iter().flatten().for_each(|named| out.put(named));
     for (l, shape) in shapes.iter().enumerate() {
         let is_top = l + 1 == shapes.len();
         prior_gradients(params, l, shape.channels, is_top, &gradients.levels[l])
@@ -63,10 +37,6 @@ pub fn parameter_gradients(
             .for_each(|n| out.put(n));
     }
     out.data
-}
-
-fn shapes_channels(params: &Params, level: usize) -> usize {
-    params.config.level_shapes()[level].channels
 }
 
 type Named = (String, Vec<f32>);

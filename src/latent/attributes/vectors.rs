@@ -1,5 +1,6 @@
 //! Latents as rows of one matrix, summed and multiplied on all processors.
 
+use crate::kernels::in_parallel;
 use crate::latent::{Latent, LatentError, check_same_shape, dot_flat};
 use crate::model::GlowConfig;
 
@@ -151,23 +152,8 @@ fn in_blocks<T: Send>(
     let size = rows.len().div_ceil(MAX_BLOCKS);
     let blocks: Vec<_> = rows.chunks(size).zip(weights.chunks(size)).collect();
     let n_threads = std::thread::available_parallelism().map_or(1, |n| n.get());
-    let per_thread = blocks.len().div_ceil(n_threads);
-    if per_thread == blocks.len() {
-        return blocks.iter().map(|(r, w)| work(r, w)).collect();
-    }
-    let work = &work;
-    std::thread::scope(|scope| {
-        let handles: Vec<_> = blocks
-            .chunks(per_thread)
-            .map(|blocks| {
-                scope.spawn(move || -> Vec<T> { blocks.iter().map(|(r, w)| work(r, w)).collect() })
-            })
-            .collect();
-        let joined = handles.into_iter().map(|h| match h.join() {
-            Ok(results) => results,
-            // A panic of a helper thread is the caller's panic.
-            Err(panic) => std::panic::resume_unwind(panic),
-        });
-        joined.flatten().collect()
+    in_parallel(blocks.len(), n_threads, |at| {
+        let (rows, weights) = blocks[at];
+        work(rows, weights)
     })
 }
