@@ -6,7 +6,6 @@
 
 pub mod attributes;
 pub mod interpolate;
-mod normal;
 pub mod temperature;
 
 pub use crate::model::{Latent, LevelEps};

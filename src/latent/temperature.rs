@@ -1,29 +1,21 @@
 //! Latents from a seed, at a temperature, and near another latent.
 
-use super::normal::{Purpose, Stream};
 use super::{Latent, LatentError};
 use crate::model::GlowConfig;
+use crate::noise::{Noise, Purpose};
 
 /// Draws `eps ~ N(0, 1)` for cell `index` of a grid with this seed.
 ///
 /// The same (seed, index) gives the same numbers on every platform and in every version: they are
-/// part of what a settings file means. The stream is written down in `latent/normal.rs`; levels are
+/// part of what a settings file means. The stream is written down in `noise.rs`; levels are
 /// filled finest first, each in `[c, h, w]` order.
 pub fn sample(config: &GlowConfig, seed: u64, index: u32) -> Latent {
     let mut latent = Latent::zeros(config);
-    fill(
-        &mut latent,
-        Stream::new(Purpose::Sample, seed, u64::from(index)),
-    );
-    latent
-}
-
-fn fill(latent: &mut Latent, mut stream: Stream) {
+    let mut noise = Noise::of(Purpose::Sample, seed, u64::from(index));
     for level in &mut latent.levels {
-        for v in &mut level.data {
-            *v = stream.normal();
-        }
+        noise.fill_normal(&mut level.data);
     }
+    latent
 }
 
 /// Each level's eps times its factor, finest level first; a single factor holds for all levels.
@@ -72,12 +64,12 @@ pub fn varied(latent: &Latent, seed: u64, amount: f32) -> Result<Latent, LatentE
         return Ok(latent.clone());
     }
     let mut varied = latent.clone();
-    let mut stream = Stream::new(Purpose::Variation, seed, 0);
+    let mut noise = Noise::of(Purpose::Variation, seed, 0);
     let norm = f64::from(amount).mul_add(f64::from(amount), 1.0).sqrt();
     let (keep, add) = ((1.0 / norm) as f32, (f64::from(amount) / norm) as f32);
     for level in &mut varied.levels {
         for v in &mut level.data {
-            *v = keep * *v + add * stream.normal();
+            *v = keep * *v + add * noise.normal();
         }
     }
     Ok(varied)

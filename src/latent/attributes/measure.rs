@@ -1,6 +1,6 @@
 //! How well a score tells the labels: held-out splits, area under the ROC curve, correlation.
 
-use crate::latent::normal::{Purpose, Stream};
+use crate::noise::{Noise, Purpose};
 
 /// Rows to learn from, and rows held out; a permutation decided by the seed alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,10 +14,7 @@ pub struct Split {
 /// Splits `rows`, holding out `share` of them (0 to 1, rounded down), seeded.
 pub fn split(rows: &[usize], share: f64, seed: u64) -> Split {
     let mut order = rows.to_vec();
-    let mut stream = Stream::new(Purpose::Split, seed, 0);
-    for i in (1..order.len()).rev() {
-        order.swap(i, stream.below(i + 1));
-    }
+    Noise::of(Purpose::Split, seed, 0).shuffle(&mut order);
     let n_held_out = (order.len() as f64 * share.clamp(0.0, 1.0)) as usize;
     let mut train = order.split_off(n_held_out);
     order.sort_unstable();
