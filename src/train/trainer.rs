@@ -175,17 +175,7 @@ impl Trainer {
             seconds: 0.0,
             curve: Vec::new(),
         };
-        let gradients = CpuGradients::new(&params, run.threads)?
-            .with_activations(train.activations)
-            .with_arithmetic(train.arithmetic);
-        Ok(Self {
-            run,
-            train,
-            params,
-            optimizer,
-            progress,
-            gradients,
-        })
+        Self::assemble(run, train, params, optimizer, progress)
     }
 
     /// Takes up the checkpoint beside the weight file.
@@ -206,6 +196,16 @@ impl Trainer {
             )));
         }
         (optimizer.rule, optimizer.rates) = (train.optimizer, train.rates());
+        Self::assemble(run, train, params, optimizer, progress)
+    }
+
+    fn assemble(
+        run: Run,
+        train: TrainConfig,
+        params: Params,
+        optimizer: Optimizer,
+        progress: Progress,
+    ) -> Result<Self, TrainError> {
         let gradients = CpuGradients::new(&params, run.threads)?
             .with_activations(train.activations)
             .with_arithmetic(train.arithmetic);

@@ -1,6 +1,7 @@
 //! How much memory a training step takes, by what it is for.
 
-use super::{Chunk, Gradients, NetBuffers, Workspace};
+use super::Gradients;
+use super::workspace::{Chunk, NetBuffers, Workspace};
 use crate::kernels::Aligned;
 
 impl Gradients {

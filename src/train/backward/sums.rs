@@ -1,0 +1,58 @@
+//! Sums that steps and priors share.
+
+use crate::kernels::neighbours::sum_taps;
+use crate::kernels::padded;
+use crate::model::folded::FoldedLevel;
+use crate::model::phases::{tile_rows, tiles};
+
+/// `d[.., ..m] += sum over mirrored taps of d_gathered`: the gradient through `gather`.
+pub(super) fn add_mirrored_taps(
+    level: &FoldedLevel,
+    d_gathered: &[f32],
+    g_stride: usize,
+    rows: usize,
+    width: usize,
+    sum: &mut [f32],
+    d: &mut [f32],
+) {
+    let (m, stride) = (level.half(), level.state_stride());
+    let s_stride = padded(m);
+    for tile in tiles(0..rows, tile_rows(width)) {
+        let sums = &mut sum[..tile.len() * s_stride];
+        sum_taps(
+            d_gathered,
+            g_stride,
+            m,
+            level.grid,
+            tile.clone(),
+            true,
+            &[],
+            &[],
+            sums,
+            s_stride,
+        );
+        for (row, sum) in tile.zip(sums.chunks_exact(s_stride)) {
+            d[row * stride..row * stride + m]
+                .iter_mut()
+                .zip(sum)
+                .for_each(|(a, b)| *a += b);
+        }
+    }
+}
+
+/// Adds the sum of each column to the one row of `to`, or to the row of each pixel's border class.
+pub(super) fn add_column_sums(
+    d: &[f32],
+    stride: usize,
+    n: usize,
+    by_class: Option<(&FoldedLevel, usize)>,
+    to: &mut [f32],
+) {
+    for (i, row) in d.chunks_exact(stride).enumerate() {
+        let class = by_class.map_or(0, |(level, start)| {
+            level.classes[(start + i) % level.grid.pixels()] as usize
+        });
+        let to = &mut to[class * stride..class * stride + n];
+        to.iter_mut().zip(row).for_each(|(a, b)| *a += b);
+    }
+}

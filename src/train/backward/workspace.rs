@@ -1,0 +1,171 @@
+//! What a thread works in, kept from batch to batch.
+
+use crate::kernels::neighbours::taps_stride;
+use crate::kernels::{Aligned, Finish, Init, Lhs, Rhs, gemm, padded};
+use crate::model::folded::{Folded, FoldedLevel, FoldedStep};
+use crate::model::phases::{self, Scratch, tile_rows, tiles};
+
+/// Pixel rows that one thread takes through a step at a time (whole pictures): hidden activations of this
+/// many rows still lie in the cache when the backward half needs them.
+const CHUNK_ROWS: usize = 1024;
+
+/// Buffers of one thread, kept from batch to batch.
+#[derive(Default)]
+pub struct Workspace {
+    pub(super) state: Aligned,
+    pub(super) other: Aligned,
+    pub(super) taps: Aligned,
+    pub(super) saved: Vec<Aligned>,
+    pub(super) d: Aligned,
+    pub(super) d_other: Aligned,
+    pub(super) net: NetBuffers,
+    /// Activations of every step, where they are kept.
+    pub(super) kept: Vec<NetBuffers>,
+    pub(super) chunk: Chunk,
+    pub(super) scratch: Scratch,
+}
+
+/// What happens to the activations of the coupling networks between the two passes.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    serde::Serialize,
+    serde::Deserialize,
+    clap::ValueEnum,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Activations {
+    /// Forgotten, and computed once more on the way back: memory does not grow with the depth.
+    #[default]
+    Recompute,
+    /// Kept: a quarter less arithmetic, and memory for every step.
+    Keep,
+}
+
+/// Activations of a coupling network for some rows.
+#[derive(Default)]
+pub(super) struct NetBuffers {
+    pub(super) gathered: Aligned,
+    pub(super) h1: Aligned,
+    pub(super) h2: Aligned,
+    pub(super) taps: Aligned,
+}
+
+impl NetBuffers {
+    fn reserve(&mut self, level: &FoldedLevel, width: usize, rows: usize) {
+        self.gathered.reserve_len(rows * taps_stride(level.half()));
+        self.h1.reserve_len(rows * padded(width));
+        self.h2.reserve_len(rows * padded(width));
+        self.taps.reserve_len(rows * level.taps_out_stride());
+    }
+
+    /// Evaluates the network for the whole pictures `x`, whose rows stand from row `at` on in these buffers.
+    pub(super) fn fill(
+        &mut self,
+        level: &FoldedLevel,
+        step: &FoldedStep,
+        x: &[f32],
+        at: usize,
+        class: &mut Vec<u8>,
+    ) {
+        let width = step.w2.n();
+        let (g_stride, h_stride, t_stride) = (
+            taps_stride(level.half()),
+            padded(width),
+            level.taps_out_stride(),
+        );
+        for tile in tiles(0..x.len() / level.state_stride(), tile_rows(width)) {
+            let row = at + tile.start;
+            let (g, a, b) = (
+                &mut self.gathered[row * g_stride..],
+                &mut self.h1[row * h_stride..],
+                &mut self.h2[row * h_stride..],
+            );
+            phases::hidden_tile(level, step, x, tile.clone(), g, a, b, class);
+            let lhs = Lhs {
+                data: b,
+                row: h_stride,
+                column: 1,
+            };
+            let to = &mut self.taps[row * t_stride..];
+            gemm(
+                tile.len(),
+                lhs,
+                Rhs::Packed(step.w3.taps()),
+                to,
+                t_stride,
+                Init::Zero,
+                Finish::None,
+            );
+        }
+    }
+}
+
+/// Buffers for the rows of one chunk.
+#[derive(Default)]
+pub(super) struct Chunk {
+    pub(super) d_out: Aligned,
+    pub(super) d_gathered: Aligned,
+    pub(super) gathered_d: Aligned,
+    pub(super) d_h1: Aligned,
+    pub(super) d_h2: Aligned,
+    pub(super) sum: Aligned,
+}
+
+impl Workspace {
+    pub(super) fn reserve(&mut self, folded: &Folded, n: usize, activations: Activations) {
+        if activations == Activations::Keep {
+            let steps = folded
+                .levels
+                .iter()
+                .flat_map(|level| level.steps.iter().map(move |_| level));
+            self.kept
+                .resize_with(steps.clone().count(), NetBuffers::default);
+            for (level, kept) in steps.zip(&mut self.kept) {
+                kept.reserve(level, folded.width, n * level.grid.pixels());
+            }
+        } else {
+            self.kept.clear();
+        }
+        self.saved
+            .resize_with(folded.levels.len(), Aligned::default);
+        let width = padded(folded.width);
+        for (level, saved) in folded.levels.iter().zip(&mut self.saved) {
+            let pixels = level.grid.pixels();
+            let (rows, stride) = (n * pixels, level.state_stride());
+            for buffer in [
+                &mut self.state,
+                &mut self.other,
+                saved,
+                &mut self.d,
+                &mut self.d_other,
+            ] {
+                buffer.reserve_len(rows * stride);
+            }
+            self.taps.reserve_len(rows * level.taps_out_stride());
+            self.scratch.reserve(level, folded.width, rows);
+            let chunk = chunk_pictures(pixels) * pixels;
+            let tile = tile_rows(folded.width);
+            let (taps_in, taps_out) = (
+                taps_stride(level.half()),
+                level.taps_out_stride().max(taps_stride(level.channels)),
+            );
+            let c = &mut self.chunk;
+            self.net.reserve(level, folded.width, chunk);
+            c.d_out.reserve_len(chunk * padded(2 * level.channels));
+            c.d_gathered.reserve_len(chunk * taps_in);
+            c.gathered_d.reserve_len(tile * taps_out);
+            c.d_h1.reserve_len(tile * width);
+            c.d_h2.reserve_len(tile * width);
+            c.sum.reserve_len(tile * padded(2 * level.channels));
+        }
+    }
+}
+
+pub(super) fn chunk_pictures(pixels: usize) -> usize {
+    (CHUNK_ROWS / pixels).max(1)
+}
