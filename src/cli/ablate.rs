@@ -8,8 +8,7 @@ use anyhow::bail;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
-use super::common::{note, say, say_json};
-use crate::data::batches::PictureSet;
+use super::common::{FolderArgs, note, say, say_json};
 use crate::data::labels::LabelTable;
 use crate::lab::ablation::{Ablation, Event};
 use crate::lab::results::{markdown, summary};
@@ -29,9 +28,8 @@ pub(super) struct Args {
     /// Table of the runs (JSON)
     #[arg(long, value_name = "FILE.json")]
     table: PathBuf,
-    /// Folder of training pictures
-    #[arg(long, value_name = "DIR")]
-    images: PathBuf,
+    #[command(flatten)]
+    folder: FolderArgs,
     /// Label table with a `split` column: picks the pictures of a split
     #[arg(long, value_name = "CSV")]
     labels: Option<PathBuf>,
@@ -69,18 +67,13 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
     for row in &table.rows {
         super::common::note_bf16(row.train.arithmetic);
     }
-    let (size, channels) = table.picture_shape();
+    let shape = table.picture_shape();
     let labels = args.labels.as_deref().map(LabelTable::read).transpose()?;
-    let by_split = |split| labels.as_ref().map(|labels| (labels, split));
-    let open = |folder, chosen| PictureSet::open(folder, chosen, size, channels).map(Arc::new);
-    let pictures = open(&args.images, by_split(args.split.as_str()))?;
-    let valid = match (&args.valid, &labels) {
-        (None, _) => None,
-        (Some(split), Some(labels)) if labels.splits().contains(&split.as_str()) => {
-            Some(open(&args.images, by_split(split))?)
-        }
-        (Some(folder), _) => Some(open(&PathBuf::from(folder), None)?),
-    };
+    let chosen = labels.as_ref().map(|labels| (labels, args.split.as_str()));
+    let pictures = Arc::new(args.folder.open(chosen, shape)?);
+    let valid = args
+        .folder
+        .open_valid(args.valid.as_deref(), labels.as_ref(), shape)?;
     if args.out.exists() && !args.out.is_dir() {
         bail!(
             "this is a file, not a folder; choose another name: {}",

@@ -10,7 +10,7 @@ use clap::ValueEnum;
 use serde_json::json;
 
 use super::common::{
-    BATCH, ModelArgs, OpenModel, check_target, note, number_in, progress, say, say_json,
+    BATCH, FolderArgs, ModelArgs, OpenModel, check_target, note, number_in, progress, say, say_json,
 };
 use crate::data::batches::PictureSet;
 use crate::data::labels::LabelTable;
@@ -41,9 +41,8 @@ tell), 1 and 0, or a measure such as an age. An empty cell means that nothing is
 
 #[derive(clap::Args, Debug)]
 pub(super) struct Args {
-    /// Folder of pictures, framed already; the largest square in the middle of each is taken
-    #[arg(long, value_name = "DIR")]
-    images: PathBuf,
+    #[command(flatten)]
+    folder: FolderArgs,
     /// Label tables, merged by file name; may be given several times
     #[arg(long, required = true, num_args = 1.., value_name = "CSV")]
     labels: Vec<PathBuf>,
@@ -234,8 +233,8 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
     let config = model.config();
     let by_split = (!table.splits().is_empty()).then_some((&table, args.split.as_str()));
     // Each picture is needed once or twice: keeping them decoded would only take memory.
-    let set = PictureSet::open(&args.images, by_split, config.image_size, config.channels)?
-        .with_memory_budget(0);
+    let shape = (config.image_size, config.channels);
+    let set = args.folder.open(by_split, shape)?.with_memory_budget(0);
     let columns: Vec<Column> = names
         .iter()
         .map(|name| Column::new(&set, &table, name))

@@ -8,8 +8,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::data::batches::PictureSet;
 use crate::data::crop::frame_for_model;
-use crate::data::{PictureSource, intake};
+use crate::data::labels::LabelTable;
+use crate::data::{DataError, PictureSource, intake};
 use crate::export::ExportError;
 use crate::formats::attributes::{self, AttributesFile};
 use crate::formats::weights::WeightFile;
@@ -37,6 +39,52 @@ pub(super) struct ModelArgs {
     /// On CUDA, round to TF32 inside coupling networks: faster, about three digits the same
     #[arg(long, hide = !cfg!(feature = "cuda"))]
     pub(super) tf32: bool,
+}
+
+/// A folder of pictures to learn from or to measure on.
+#[derive(clap::Args, Clone, Debug)]
+pub(super) struct FolderArgs {
+    /// Folder of pictures; of each the largest square in the middle is taken
+    #[arg(long, value_name = "DIR")]
+    pub(super) images: PathBuf,
+    /// Take the square round the face instead, as the window does: for photos that are not framed yet
+    #[arg(long)]
+    pub(super) crop_faces: bool,
+}
+
+impl FolderArgs {
+    /// The pictures of the folder, or of a split of a table, as a model of this size and these channels takes them.
+    pub(super) fn open(
+        &self,
+        chosen: Option<(&LabelTable, &str)>,
+        (size, channels): (usize, usize),
+    ) -> Result<PictureSet, DataError> {
+        let set = PictureSet::open(&self.images, chosen, size, channels)?;
+        Ok(set.with_faces_framed(self.crop_faces))
+    }
+
+    /// The pictures to validate on: a split of the table, or a folder of its own.
+    pub(super) fn open_valid(
+        &self,
+        valid: Option<&str>,
+        labels: Option<&LabelTable>,
+        shape: (usize, usize),
+    ) -> Result<Option<Arc<PictureSet>>, DataError> {
+        let Some(valid) = valid else {
+            return Ok(None);
+        };
+        let set = match labels.filter(|table| table.splits().contains(&valid)) {
+            Some(table) => self.open(Some((table, valid)), shape)?,
+            None => {
+                let folder = Self {
+                    images: valid.into(),
+                    ..self.clone()
+                };
+                folder.open(None, shape)?
+            }
+        };
+        Ok(Some(Arc::new(set)))
+    }
 }
 
 /// A model that is ready, and what is known of it.

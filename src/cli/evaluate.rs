@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use anyhow::bail;
 use serde_json::json;
 
-use super::common::{ModelArgs, OpenModel, check_target, note, number_in, progress, say, say_json};
+use super::common::{
+    FolderArgs, ModelArgs, OpenModel, check_target, note, number_in, progress, say, say_json,
+};
 use crate::bench::median;
 use crate::data::DataError;
 use crate::data::batches::PictureSet;
@@ -25,9 +27,8 @@ face, beside its share of the photographs themselves.";
 
 #[derive(clap::Args, Debug)]
 pub(super) struct Args {
-    /// Folder of pictures, framed already; the largest square in the middle of each is taken
-    #[arg(long, value_name = "DIR")]
-    images: PathBuf,
+    #[command(flatten)]
+    folder: FolderArgs,
     /// Label table with a `split` column: picks the pictures of a split
     #[arg(long, value_name = "CSV")]
     labels: Option<PathBuf>,
@@ -101,7 +102,8 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
     let model = args.model.open()?;
     let config = model.config();
     let chosen = table.as_ref().map(|table| (table, args.split.as_str()));
-    let set = PictureSet::open(&args.images, chosen, config.image_size, config.channels)?;
+    let shape = (config.image_size, config.channels);
+    let set = args.folder.open(chosen, shape)?;
     let n = args
         .limit
         .map_or(set.len(), |limit| set.len().min(limit as usize));
@@ -139,7 +141,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
         "{}: {} pictures of {}",
         model.name,
         found.bits.len(),
-        args.images.display()
+        args.folder.images.display()
     ))?;
     say(format_args!(
         "bits/dim    {:.4} +- {:.4}, spread {:.4}",
@@ -165,7 +167,10 @@ fn note_left_out(left_out: usize, n: usize, first: Option<&DataError>) {
 fn write_report(args: &Args, model: &OpenModel, set: &PictureSet, n: usize) -> anyhow::Result<()> {
     let given = &args.report;
     if n == 0 {
-        bail!("there is no picture to measure: {}", args.images.display());
+        bail!(
+            "there is no picture to measure: {}",
+            args.folder.images.display()
+        );
     }
     let directions = match model.directions(given.attributes.as_deref()) {
         Ok((_, file)) => file.directions,

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::data::batches::PictureSet;
+use super::common::FolderArgs;
 use crate::data::labels::LabelTable;
 use crate::formats::weights::{self, Precision};
 use crate::train::config::TrainConfig;
@@ -15,9 +15,8 @@ use crate::train::trainer::{Run, TrainEvent, Trainer};
 
 #[derive(clap::Args, Debug)]
 pub(super) struct Args {
-    /// Folder of training pictures
-    #[arg(long)]
-    images: PathBuf,
+    #[command(flatten)]
+    folder: FolderArgs,
     /// Label table with a `split` column: picks the pictures of a split
     #[arg(long)]
     labels: Option<PathBuf>,
@@ -88,27 +87,12 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
         );
     }
     let table = args.labels.as_deref().map(LabelTable::read).transpose()?;
-    let open = |split: &str| {
-        PictureSet::open(
-            &args.images,
-            table.as_ref().map(|t| (t, split)),
-            config.image_size,
-            config.channels,
-        )
-    };
-    let pictures = Arc::new(open(&args.split)?);
-    let valid = match (&args.valid, &table) {
-        (None, _) => None,
-        (Some(split), Some(table)) if table.splits().contains(&split.as_str()) => {
-            Some(Arc::new(open(split)?))
-        }
-        (Some(folder), _) => Some(Arc::new(PictureSet::open(
-            folder.as_ref(),
-            None,
-            config.image_size,
-            config.channels,
-        )?)),
-    };
+    let shape = (config.image_size, config.channels);
+    let chosen = table.as_ref().map(|table| (table, args.split.as_str()));
+    let pictures = Arc::new(args.folder.open(chosen, shape)?);
+    let valid = args
+        .folder
+        .open_valid(args.valid.as_deref(), table.as_ref(), shape)?;
     let threads = args.threads.map_or_else(super::cores, usize::from);
     let run = Run {
         out: args.out.clone(),
@@ -216,6 +200,7 @@ fn progress_bar(settings: &TrainConfig, seen: u64) -> ProgressBar {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::batches::PictureSet;
     use crate::model::GlowConfig;
 
     #[test]

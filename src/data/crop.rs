@@ -4,7 +4,6 @@ use image::RgbImage;
 
 use super::faces::{self, FaceBox};
 use super::intake::SourcePicture;
-use super::picture_set::centre_at_size;
 use super::resample::resample_square;
 use super::{CropSquare, DataError};
 
@@ -44,6 +43,14 @@ pub fn apply_crop(rgb: &RgbImage, crop: CropSquare, size: u32) -> RgbImage {
         return centre_at_size(rgb, size);
     }
     resample_square(rgb, crop, size)
+}
+
+/// The largest centred square, resampled; a picture of that size is taken as it is.
+fn centre_at_size(rgb: &RgbImage, size: u32) -> RgbImage {
+    if rgb.dimensions() == (size, size) {
+        return rgb.clone();
+    }
+    resample_square(rgb, CropSquare::centred(rgb.width(), rgb.height()), size)
 }
 
 /// The picture as the model takes it, the square used, and whether a face decided it.

@@ -9,8 +9,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use image::RgbImage;
 
 use super::labels::LabelTable;
-use super::resample::resample_square;
-use super::{CropSquare, DataError, PictureSource, intake};
+use super::{DataError, PictureSource, crop, intake};
 
 /// Decoded pictures kept in memory unless [`PictureSet::with_memory_budget`] says otherwise.
 const DEFAULT_BUDGET: usize = 2 << 30;
@@ -24,7 +23,8 @@ const EXTENSIONS: [&str; 14] = [
     "pam",
 ];
 
-/// Pictures in a fixed order, each the largest centred square at `size` x `size` pixels.
+/// Pictures in a fixed order, each a square at `size` x `size` pixels: the largest in the middle, or with
+/// [`PictureSet::with_faces_framed`] that round the face.
 ///
 /// Safe to share between threads. A picture is decoded when it is first asked for and then kept
 /// as bytes, up to a memory budget; past it, pictures are decoded anew each time.
@@ -35,6 +35,7 @@ pub struct PictureSet {
     names: Vec<String>,
     size: usize,
     channels: usize,
+    frames_faces: bool,
     kept: Vec<OnceLock<Box<[u8]>>>,
     budget: usize,
     used: AtomicUsize,
@@ -72,6 +73,7 @@ impl PictureSet {
             names,
             size,
             channels,
+            frames_faces: false,
             budget: DEFAULT_BUDGET,
             used: AtomicUsize::new(0),
             failed: Mutex::default(),
@@ -81,6 +83,13 @@ impl PictureSet {
     /// Keeps at most this many bytes of decoded pictures.
     pub fn with_memory_budget(mut self, bytes: usize) -> Self {
         self.budget = bytes;
+        self
+    }
+
+    /// Frames the face of each picture where there is one, as [`crop::frame_for_model`] does, rather than the largest
+    /// square in the middle.
+    pub fn with_faces_framed(mut self, wanted: bool) -> Self {
+        self.frames_faces = wanted;
         self
     }
 
@@ -156,7 +165,7 @@ impl PictureSet {
             .get(index)
             .ok_or(DataError::NoSuchIndex { index, n })?;
         let picture = intake::read(&PictureSource::Path(self.folder.join(name)))?;
-        let rgb = centre_at_size(&picture.rgb, self.size as u32);
+        let (rgb, _, _) = crop::frame_for_model(&picture, self.size, !self.frames_faces)?;
         Ok(if self.channels == 1 {
             grey_from_rgb(&rgb).into_boxed_slice()
         } else {
@@ -199,14 +208,6 @@ impl PictureSet {
             first: first.clone(),
         })
     }
-}
-
-/// The largest centred square, resampled; a picture of that size is taken as it is.
-pub(super) fn centre_at_size(rgb: &RgbImage, size: u32) -> RgbImage {
-    if rgb.dimensions() == (size, size) {
-        return rgb.clone();
-    }
-    resample_square(rgb, CropSquare::centred(rgb.width(), rgb.height()), size)
 }
 
 /// Luma of BT.601, with Pillow's rounding for mode `L`.
@@ -346,6 +347,15 @@ mod tests {
         assert!(message.contains("not inside the folder"), "{message}");
         let message = open(&table("file,age\na.png,1\n"), "train").unwrap_err();
         assert!(message.contains("no column `split`"), "{message}");
+    }
+
+    #[test]
+    fn without_a_face_framing_faces_takes_the_middle() {
+        let folder = tempfile::tempdir().unwrap();
+        save(folder.path(), "a.png", 60, 40);
+        let open = || PictureSet::open(folder.path(), None, 16, 3).unwrap();
+        let middle = open().get(0).unwrap();
+        assert_eq!(open().with_faces_framed(true).get(0).unwrap(), middle);
     }
 
     #[test]
