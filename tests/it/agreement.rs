@@ -9,12 +9,13 @@ use glow_explorer::kernels::Arithmetic;
 use glow_explorer::kernels::cells::has_bf16;
 use glow_explorer::model::fast::{FastGlow, Resumable};
 use glow_explorer::model::glow::{Glow, tensors};
+use glow_explorer::model::pixels::largest_difference;
 use glow_explorer::model::{DeviceChoice, GlowModel, Latent};
 use glow_explorer::noise::Noise;
 use glow_explorer::train::backward::Activations;
 use glow_explorer::train::engine::CpuGradients;
 
-use crate::support::{configs, lively, max_difference, pictures};
+use crate::support::{assert_agrees, configs, lively, pictures};
 
 fn refs(x: &[Vec<f32>]) -> Vec<&[f32]> {
     x.iter().map(Vec::as_slice).collect()
@@ -24,57 +25,14 @@ fn refs(x: &[Vec<f32>]) -> Vec<&[f32]> {
 fn the_fast_form_agrees_with_the_plain_model() {
     for config in configs() {
         let params = lively(&config, 7);
-        let glow = Glow::new(&params, &Device::Cpu).unwrap();
         // One picture is shared by the threads, two are divided, three are shared.
         for (n, threads) in [(1, 2), (2, 2), (3, 2), (1, 1), (1, 3)] {
             let fast = FastGlow::new(&params, threads).unwrap();
             let x = pictures(&config, n, 11);
             let encoded = fast.encode(&refs(&x), &|| false).unwrap();
-            let (c, size) = (config.channels, config.image_size);
-            let input = Tensor::from_vec(x.concat(), (n, c, size, size), &Device::Cpu).unwrap();
-            let plain = glow.encode(&input).unwrap();
-            for (l, eps) in plain.eps.iter().enumerate() {
-                let eps = eps
-                    .permute((0, 3, 1, 2))
-                    .unwrap()
-                    .flatten_all()
-                    .unwrap()
-                    .to_vec1::<f32>()
-                    .unwrap();
-                let given: Vec<f32> = encoded
-                    .iter()
-                    .flat_map(|e| e.latent.levels[l].data.clone())
-                    .collect();
-                let largest = eps.iter().fold(0.0f32, |m, v| m.max(v.abs()));
-                let error = max_difference(&given, &eps);
-                assert!(
-                    error <= 1e-3 * largest,
-                    "{config:?} level {l}: {error} of {largest}"
-                );
-                let log_prob = plain.level_log_prob[l].to_vec1::<f32>().unwrap();
-                for (e, lp) in encoded.iter().zip(log_prob) {
-                    let per_dim = (e.level_log_prob[l] - f64::from(lp)).abs()
-                        / (config.dims() as f64 * 2f64.ln());
-                    assert!(per_dim < 1e-4, "{config:?} level {l}: {per_dim} bits/dim");
-                }
-            }
-            let latents: Vec<&Latent> = encoded.iter().map(|e| &e.latent).collect();
-            let decoded = fast.decode(&latents, &|| false).unwrap();
-            let back = glow
-                .decode(&plain.eps)
-                .unwrap()
-                .flatten_all()
-                .unwrap()
-                .to_vec1::<f32>()
-                .unwrap();
-            assert!(
-                max_difference(&decoded.concat(), &back) < 1e-4,
-                "{config:?}: decode"
-            );
-            assert!(
-                max_difference(decoded.concat().iter(), x.concat().iter()) < 1e-4,
-                "{config:?}: round trip"
-            );
+            assert_agrees(&params, &x, &encoded, |latents| {
+                fast.decode(latents, &|| false).unwrap()
+            });
         }
     }
 }
@@ -121,9 +79,9 @@ fn hand_written_gradients_agree_with_plain_backward() {
         };
         let (bits, gradient) = gradients(Activations::Recompute);
         let (_, kept) = gradients(Activations::Keep);
-        let norm = kept.iter().map(|v| v * v).sum::<f32>().sqrt();
+        let norm = f64::from(kept.iter().map(|v| v * v).sum::<f32>().sqrt());
         assert!(
-            max_difference(&gradient, &kept) <= 1e-4 * norm,
+            largest_difference(&gradient, &kept) <= 1e-4 * norm,
             "{config:?}"
         );
 

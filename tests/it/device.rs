@@ -1,13 +1,12 @@
 //! The form that a CUDA device runs against the plain model and the CPU's own form: on the CPU, where its kernels are
 //! their definitions, and on a CUDA device where there is one and the tests are built for it.
 
-use candle_core::{Device, Tensor};
+use candle_core::Device;
 use glow_explorer::model::device::DeviceModel;
 use glow_explorer::model::fast::FastGlow;
-use glow_explorer::model::glow::Glow;
 use glow_explorer::model::{Latent, ModelError};
 
-use crate::support::{configs, lively, max_difference, pictures};
+use crate::support::{assert_agrees, configs, lively, pictures};
 
 /// The first CUDA device, where there is one.
 fn cuda() -> Option<Device> {
@@ -33,8 +32,7 @@ fn the_device_form_agrees_with_the_plain_model_and_the_fast_form() {
 fn check_all(device: &Device) {
     for config in configs() {
         let params = lively(&config, 7);
-        let n = 3;
-        let x = pictures(&config, n, 11);
+        let x = pictures(&config, 3, 11);
         let refs: Vec<&[f32]> = x.iter().map(Vec::as_slice).collect();
         let model = DeviceModel::new(&params, device).unwrap();
         let encoded = model.encode(&refs, &|| false).unwrap();
@@ -51,43 +49,9 @@ fn check_all(device: &Device) {
             }
         }
 
-        let glow = Glow::new(&params, &Device::Cpu).unwrap();
-        let (c, size) = (config.channels, config.image_size);
-        let input = Tensor::from_vec(x.concat(), (n, c, size, size), &Device::Cpu).unwrap();
-        let plain = glow.encode(&input).unwrap();
-        for (l, eps) in plain.eps.iter().enumerate() {
-            let eps = eps.permute((0, 3, 1, 2)).unwrap();
-            let eps = eps.flatten_all().unwrap().to_vec1::<f32>().unwrap();
-            let given: Vec<f32> = encoded
-                .iter()
-                .flat_map(|e| e.latent.levels[l].data.clone())
-                .collect();
-            let largest = eps.iter().fold(0.0f32, |m, v| m.max(v.abs()));
-            let error = max_difference(&given, &eps);
-            assert!(
-                given.len() == eps.len() && error <= 1e-3 * largest,
-                "{config:?} level {l}: {error} of {largest}"
-            );
-            let log_prob = plain.level_log_prob[l].to_vec1::<f32>().unwrap();
-            for (e, lp) in encoded.iter().zip(log_prob) {
-                let bits = (e.level_log_prob[l] - f64::from(lp)).abs()
-                    / (config.dims() as f64 * 2f64.ln());
-                assert!(bits < 1e-4, "{config:?} level {l}: {bits} bits/dim");
-            }
-        }
-
-        let latents: Vec<&Latent> = encoded.iter().map(|e| &e.latent).collect();
-        let decoded = model.decode(&latents, &|| false).unwrap();
-        let back = glow.decode(&plain.eps).unwrap().flatten_all().unwrap();
-        let back = back.to_vec1::<f32>().unwrap();
-        for (what, expected) in [("plain", &back), ("round trip", &x.concat())] {
-            let given = decoded.concat();
-            let error = max_difference(&given, expected);
-            assert!(
-                given.len() == expected.len() && error < 1e-4,
-                "{config:?}, {what}: {error}"
-            );
-        }
+        assert_agrees(&params, &x, &encoded, |latents| {
+            model.decode(latents, &|| false).unwrap()
+        });
     }
 }
 

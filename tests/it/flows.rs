@@ -11,9 +11,10 @@ use glow_explorer::flow::step::Step;
 use glow_explorer::model::GlowConfig;
 use glow_explorer::model::glow::{Glow, tensors};
 use glow_explorer::model::linalg::Matrix;
+use glow_explorer::model::pixels::largest_difference;
 use glow_explorer::noise::Noise;
 
-use crate::support::{configs, lively, max_difference, pictures};
+use crate::support::{configs, lively, pictures};
 
 fn numbers(x: &Tensor) -> Vec<f32> {
     x.flatten_all().unwrap().to_vec1().unwrap()
@@ -56,7 +57,7 @@ fn check_bijector(name: &str, flow: &dyn Bijector, x: &Tensor) {
     let (z, log_det) = flow.forward(x).unwrap();
     let back = flow.inverse(&z).unwrap();
     assert!(
-        max_difference(&numbers(&back), &numbers(x)) < 2e-5,
+        largest_difference(&numbers(&back), &numbers(x)) < 2e-5,
         "{name} is not inverted"
     );
     let log_det = numbers(&log_det);
@@ -123,7 +124,7 @@ fn whole_models_are_inverted_and_their_likelihood_is_that_of_the_jacobian() {
         let encoding = glow.encode(&x).unwrap();
         let back = glow.decode(&encoding.eps).unwrap();
         assert!(
-            max_difference(&numbers(&back), &numbers(&x)) < 1e-4,
+            largest_difference(&numbers(&back), &numbers(&x)) < 1e-4,
             "{name}"
         );
     }

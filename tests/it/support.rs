@@ -1,7 +1,12 @@
 //! What several tests need.
 
+use candle_core::{Device, Tensor};
+use glow_explorer::model::Latent;
 use glow_explorer::model::config::{Coupling, GlowConfig, Padding, Permutation};
+use glow_explorer::model::fast::RawEncoding;
+use glow_explorer::model::glow::Glow;
 use glow_explorer::model::params::Params;
+use glow_explorer::model::pixels::largest_difference;
 use glow_explorer::noise::Noise;
 
 /// All permutations.
@@ -115,17 +120,49 @@ pub fn pictures(config: &GlowConfig, n: usize, seed: u64) -> Vec<Vec<f32>> {
         .collect()
 }
 
-/// The largest difference.
-pub fn max_difference<'a>(
-    a: impl IntoIterator<Item = &'a f32>,
-    b: impl IntoIterator<Item = &'a f32>,
-) -> f32 {
-    let mut worst = 0.0f32;
-    for (a, b) in a.into_iter().zip(b) {
-        let d = (a - b).abs();
-        if d > worst || d.is_nan() {
-            worst = d;
+/// Checks what a fast form made of `x` against the plain model: latents, likelihoods, and both ways back.
+pub fn assert_agrees(
+    params: &Params,
+    x: &[Vec<f32>],
+    encoded: &[RawEncoding],
+    decode: impl Fn(&[&Latent]) -> Vec<Vec<f32>>,
+) {
+    let config = &params.config;
+    let glow = Glow::new(params, &Device::Cpu).unwrap();
+    let (c, size) = (config.channels, config.image_size);
+    let input = Tensor::from_vec(x.concat(), (x.len(), c, size, size), &Device::Cpu).unwrap();
+    let plain = glow.encode(&input).unwrap();
+    for (l, eps) in plain.eps.iter().enumerate() {
+        let eps = eps.permute((0, 3, 1, 2)).unwrap();
+        let eps = eps.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        let given: Vec<f32> = encoded
+            .iter()
+            .flat_map(|e| e.latent.levels[l].data.clone())
+            .collect();
+        let largest = largest(&eps);
+        let error = largest_difference(&given, &eps);
+        assert!(
+            error <= 1e-3 * largest,
+            "{config:?} level {l}: {error} of {largest}"
+        );
+        let log_prob = plain.level_log_prob[l].to_vec1::<f32>().unwrap();
+        for (e, lp) in encoded.iter().zip(log_prob) {
+            let nats = (e.level_log_prob[l] - f64::from(lp)).abs();
+            let bits = nats / (config.dims() as f64 * 2f64.ln());
+            assert!(bits < 1e-4, "{config:?} level {l}: {bits} bits/dim");
         }
     }
-    worst
+    let latents: Vec<&Latent> = encoded.iter().map(|e| &e.latent).collect();
+    let decoded = decode(&latents).concat();
+    let back = glow.decode(&plain.eps).unwrap().flatten_all().unwrap();
+    let back = back.to_vec1::<f32>().unwrap();
+    for (what, expected) in [("plain", &back), ("round trip", &x.concat())] {
+        let error = largest_difference(&decoded, expected);
+        assert!(error < 1e-4, "{config:?}, {what}: {error}");
+    }
+}
+
+/// The largest absolute value.
+pub fn largest(values: &[f32]) -> f64 {
+    values.iter().fold(0.0, |m, v| f64::from(v.abs()).max(m))
 }
