@@ -57,6 +57,14 @@ pub struct Photo {
     pub face_found: bool,
 }
 
+impl Photo {
+    /// Whether the proposal is the picture as it is.
+    pub fn is_whole(&self) -> bool {
+        let [width, height] = self.size;
+        width == height && self.proposal == CropSquare::centred(width, height)
+    }
+}
+
 /// The live side of a shelf entry.
 #[derive(Clone, Debug)]
 pub struct Item {

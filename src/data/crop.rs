@@ -53,10 +53,18 @@ fn centre_at_size(rgb: &RgbImage, size: u32) -> RgbImage {
     resample_square(rgb, CropSquare::centred(rgb.width(), rgb.height()), size)
 }
 
-/// The picture as the model takes it, the square used, and whether a face decided it.
+/// The square that a model of this size is shown, and whether a face decided it.
 ///
-/// A picture that already has the model's size is taken as it is: it comes from a model or a
-/// prepared data set. `no_crop` takes the largest square in the middle, without a search.
+/// A picture that already has the model's size is taken as it is: it comes from a model or a prepared data set.
+/// Elsewhere [`propose_crop`] decides.
+pub fn framing(rgb: &RgbImage, size: u32) -> (CropSquare, bool) {
+    if rgb.dimensions() == (size, size) {
+        return (CropSquare::centred(size, size), false);
+    }
+    propose_crop(rgb, &faces::detect(rgb))
+}
+
+/// The picture as the model takes it, the square used, and whether a face decided it, by [`framing`]. `no_crop` takes the largest square in the middle, without a search.
 pub fn frame_for_model(
     source: &SourcePicture,
     size: usize,
@@ -74,10 +82,10 @@ pub fn frame_for_model(
             reason: "it has no pixels".into(),
         });
     }
-    let (crop, face_found) = if no_crop || (width, height) == (side, side) {
+    let (crop, face_found) = if no_crop {
         (CropSquare::centred(width, height), false)
     } else {
-        propose_crop(rgb, &faces::detect(rgb))
+        framing(rgb, side)
     };
     let framed = if face_found {
         apply_crop(rgb, crop, side)

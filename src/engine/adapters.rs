@@ -7,7 +7,7 @@ use image::RgbImage;
 
 use super::message::{CropSquare, PictureSource};
 use super::seams::{Cancelled, Exporter, GridLayout, PictureReader, ReadPicture};
-use crate::data::{crop, faces, intake};
+use crate::data::{crop, intake};
 use crate::export::layout::enlarge;
 use crate::export::{ExportError, FrameFolder, compose, write_apng, write_gif, write_png};
 
@@ -27,8 +27,8 @@ impl PictureReader for Pictures {
         })
     }
 
-    fn propose_crop(&self, pixels: &RgbImage) -> (CropSquare, bool) {
-        crop::propose_crop(pixels, &faces::detect(pixels))
+    fn propose_crop(&self, pixels: &RgbImage, size: u32) -> (CropSquare, bool) {
+        crop::framing(pixels, size)
     }
 
     fn apply_crop(&self, pixels: &RgbImage, crop: CropSquare, size: u32) -> RgbImage {
@@ -128,7 +128,7 @@ mod tests {
         assert_eq!(read_settings(&path).as_deref(), Some("{\"a\":1}"));
         let read = Pictures.read(&PictureSource::Path(path)).unwrap();
         assert_eq!(read.name, "grid.png");
-        let (crop, face_found) = Pictures.propose_crop(&read.pixels);
+        let (crop, face_found) = Pictures.propose_crop(&read.pixels, 16);
         assert!(!face_found);
         assert_eq!(
             Pictures.apply_crop(&read.pixels, crop, 16).dimensions(),

@@ -142,8 +142,8 @@ pub trait PictureReader: Send {
     /// Errors: one message that names the picture, what is wrong and what to do.
     fn read(&self, source: &PictureSource) -> Result<ReadPicture, String>;
 
-    /// A crop for a picture, and whether a face led to it.
-    fn propose_crop(&self, pixels: &RgbImage) -> (CropSquare, bool);
+    /// A crop of a picture for a model of this size, and whether a face led to it.
+    fn propose_crop(&self, pixels: &RgbImage, size: u32) -> (CropSquare, bool);
 
     /// The crop at `size` pixels a side.
     fn apply_crop(&self, pixels: &RgbImage, crop: CropSquare, size: u32) -> RgbImage;

@@ -252,7 +252,7 @@ impl PictureReader for ToyReader {
         Ok(ReadPicture { name, pixels })
     }
 
-    fn propose_crop(&self, _: &RgbImage) -> (CropSquare, bool) {
+    fn propose_crop(&self, _: &RgbImage, _: u32) -> (CropSquare, bool) {
         let crop = CropSquare {
             cx: 15.0,
             cy: 15.0,

@@ -29,6 +29,8 @@ pub fn crop_ui(ui: &mut Ui, cx: &mut Cx<'_>, form: &CropForm) {
     dialogs::title_ui(ui, "Crop");
     let text = if photo.face_found {
         "Proposed from a face. Drag to move, drag a corner or scroll to scale, arrow keys for single steps."
+    } else if photo.is_whole() {
+        "The whole picture. Drag to move, drag a corner or scroll to scale, arrow keys for single steps."
     } else {
         "No face was found. Drag to move, drag a corner or scroll to scale, arrow keys for single steps."
     };

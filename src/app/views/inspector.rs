@@ -205,6 +205,8 @@ fn photo_ui(ui: &mut Ui, cx: &Cx<'_>, photo: &Photo) {
     let crop = if photo.crop == photo.proposal {
         if photo.face_found {
             "cropped to a face"
+        } else if photo.is_whole() {
+            "whole"
         } else {
             "cropped to the middle"
         }

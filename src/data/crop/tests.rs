@@ -28,6 +28,21 @@ fn without_a_face_the_middle_is_taken() {
 }
 
 #[test]
+fn a_picture_of_the_models_size_is_taken_as_it_is() {
+    let Some(pictures) = test_pictures(8) else {
+        return;
+    };
+    let mut faces = 0;
+    for picture in pictures {
+        let side = picture.width();
+        let whole = (CropSquare::centred(side, side), false);
+        assert_eq!(framing(&picture, side), whole);
+        faces += usize::from(framing(&picture, side - 1).1);
+    }
+    assert!(faces > 0);
+}
+
+#[test]
 fn a_face_lands_where_the_training_pictures_have_it() {
     let face = FaceBox {
         x: 300.0,

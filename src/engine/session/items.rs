@@ -81,7 +81,11 @@ impl Session {
         }
         let (crop, face_found) = match crop {
             Some(crop) => (crop, false),
-            None => self.reader.propose_crop(&picture.pixels),
+            None => {
+                // Without a model no size is the right one.
+                let size = self.config().map_or(0, |config| config.image_size);
+                self.reader.propose_crop(&picture.pixels, size as u32)
+            }
         };
         check_crop(crop, &picture.name)?;
         let event = Event::Imported {
