@@ -39,9 +39,9 @@ const COMPARED_PICTURES: usize = 1500;
 /// Pictures that are decoded for each way: a few tell a bad one, and there are many ways.
 const DECODED_A_WAY: usize = 12;
 
-/// The unit is the largest with which this share of pictures is finite after edits by 2 to either side...
-const UNIT_FINITE: (f32, f32) = (2.0, 0.985);
-/// ... and this share of those that show a face still do after edits by 3...
+/// The unit is the largest with which these shares of pictures are finite after edits by this much to the worse side...
+const UNIT_FINITE: [(f32, f32); 2] = [(2.0, 0.975), (3.0, 0.85)];
+/// ... and this share of those that show a face still do after edits by 3 to either side...
 const UNIT_FACES: (f32, f32) = (3.0, 0.9);
 /// ... between these. With less than the least a step of a slider would change nothing.
 const UNITS: std::ops::RangeInclusive<f32> = 0.3..=1.0;
@@ -111,7 +111,7 @@ fn with_mirrored(args: &Args, split: &Split) -> Split {
     }
 }
 
-/// How much of the distance between the sides +1 is to be: see [`UNIT_FINITE`].
+/// How much of the distance between the sides +1 is to be: see [`UNIT_FINITE`] and [`UNIT_FACES`].
 fn unit(
     model: &OpenModel,
     vectors: &Vectors,
@@ -124,36 +124,47 @@ fn unit(
     let faces = looked_at(model, vectors, rows, direction, &[0.0], true)?;
     let rows_with_face: Vec<bool> = faces.into_iter().map(|seen| seen.has_face).collect();
     let n_faces = rows_with_face.iter().filter(|&&f| f).count();
-    let (mut finite_to, mut faces_to) = (None, None);
+    // How far edits go until a condition no longer holds: those of `UNIT_FINITE`, then that of `UNIT_FACES`.
+    let [near, far] = UNIT_FINITE;
+    let conditions = [near, far, UNIT_FACES];
+    let mut reached = [None; 3];
+    let farthest = UNITS.end() * conditions.iter().fold(0.0, |m: f32, c| m.max(c.0));
     for step in 1.. {
         let reach = REACH_STEP * step as f32;
-        let farthest = UNITS.end() * UNIT_FINITE.0.max(UNIT_FACES.0);
-        if reach > farthest + REACH_STEP / 2.0 || (finite_to.is_some() && faces_to.is_some()) {
+        if reach > farthest + REACH_STEP / 2.0 || reached.iter().all(Option::is_some) {
             break;
         }
         // Looking for a face takes longer than decoding: only as long as it can tell something.
-        let look = n_faces > 0 && faces_to.is_none();
+        let look = n_faces > 0 && reached[2].is_none();
         let seen = looked_at(model, vectors, rows, direction, &[-reach, reach], look)?;
-        let finite = seen.iter().filter(|s| s.is_finite).count() as f32 / seen.len() as f32;
-        // Two pictures of each row.
+        // Two pictures of each row. A direction may bear one side far better than the other.
+        let finite = |side: usize| {
+            let pictures = seen.iter().skip(side).step_by(2);
+            pictures.filter(|s| s.is_finite).count() as f32 / rows.len() as f32
+        };
+        let finite = finite(0).min(finite(1));
         let pairs = seen.chunks(2).zip(&rows_with_face);
         let still = pairs.filter(|(_, had)| **had);
         let still = still.flat_map(|(pair, _)| pair).filter(|s| s.has_face);
-        let still = still.count() as f32 / (2 * n_faces).max(1) as f32;
-        if finite < UNIT_FINITE.1 {
-            finite_to.get_or_insert(reach - REACH_STEP);
-        }
-        let is_lost = if n_faces > 0 {
-            still < UNIT_FACES.1
-        } else {
-            finite < UNIT_FACES.1
+        let still = match n_faces {
+            0 => finite,
+            n => still.count() as f32 / (2 * n) as f32,
         };
-        if is_lost {
-            faces_to.get_or_insert(reach - REACH_STEP);
+        for ((reached, (_, least)), share) in reached
+            .iter_mut()
+            .zip(conditions)
+            .zip([finite, finite, still])
+        {
+            if share < least {
+                reached.get_or_insert(reach - REACH_STEP);
+            }
         }
     }
-    let of = |reached: Option<f32>, amount: f32| reached.map_or(*UNITS.end(), |r| r / amount);
-    let unit = of(finite_to, UNIT_FINITE.0).min(of(faces_to, UNIT_FACES.0));
+    let unit = reached
+        .iter()
+        .zip(conditions)
+        .map(|(reached, (amount, _))| reached.map_or(*UNITS.end(), |r| r / amount))
+        .fold(*UNITS.end(), f32::min);
     // Two decimals, for the text that names it.
     let unit = (unit * 100.0).round() / 100.0;
     Ok(unit.clamp(*UNITS.start(), *UNITS.end()))
