@@ -34,8 +34,8 @@ those that do about as well, the one is taken that brings the other attributes a
 edits do not decode to finite pictures. It learns once more from both parts, and the figures in the file are of a third.
 Pictures that are learnt from are shown as they are and mirrored.
 +1 is the distance between the averages of both sides along the direction, times --unit. Without --unit it is as much
-of it, 1 at most, as lets pictures be edited by 2 and stay finite, and by 3 and still show a face to a face
-detector. A slider ends where edited pictures begin to have values that are not finite.
+of it, 1 at most, as lets pictures be edited by 2 and stay finite, and by 3 and mostly stay finite and still show a
+face to a face detector. A slider ends where edited pictures begin to have values that are not finite.
 A table has a header, a column `file`, an optional column `split`, and numbers: 1 and -1 (0: cannot
 tell), 1 and 0, or a measure such as an age. An empty cell means that nothing is known.";
 
