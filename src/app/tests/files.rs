@@ -150,3 +150,34 @@ fn a_photo_is_cropped_anew() {
     });
     assert_eq!(crop.unwrap().cx, 541.0);
 }
+
+#[test]
+fn a_crop_moves_as_far_as_it_is_dragged() {
+    let mut bench = Bench::new(vec!["/tmp/anna.png".into()]);
+    bench.click("Crop…");
+    let photo = bench.state().items.values().find_map(|i| i.photo.clone());
+    let photo = photo.unwrap();
+    let stage = bench.harness.get_by_label("Photo with the crop").rect();
+    // A finger comes from elsewhere and presses in the same frame.
+    bench.harness.hover_at(stage.left_top());
+    bench.harness.run();
+    let from = stage.center();
+    bench.harness.drag_at(from);
+    bench.harness.run();
+    let to = from + egui::vec2(12.0, -5.0);
+    bench.harness.hover_at(to);
+    bench.harness.run();
+    bench.harness.drop_at(to);
+    bench.settle();
+    bench.click("Apply");
+    let crop = bench.engine.heard.iter().find_map(|c| match c {
+        Command::Recrop { crop, .. } => Some(*crop),
+        _ => None,
+    });
+    let (crop, pixels) = (crop.unwrap(), photo.size[0] as f32 / stage.width());
+    let moved = (crop.cx - photo.crop.cx, crop.cy - photo.crop.cy);
+    assert!(
+        (moved.0 - 12.0 * pixels).abs() < 0.1 && (moved.1 + 5.0 * pixels).abs() < 0.1,
+        "{moved:?}, {pixels} pixels a point"
+    );
+}

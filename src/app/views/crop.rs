@@ -101,25 +101,26 @@ fn stage_ui(
         frame.left_bottom(),
     ];
     let near = |p: egui::Pos2| corners.iter().any(|c| c.distance(p) < 14.0);
-    // What a drag does is decided where it begins, not where it is by now.
-    let id = response.id.with("scaling");
+    // What a drag does is decided where it begins, and it is measured from there: a finger arrives and presses in one frame.
+    let id = response.id.with("drag");
     if let Some(origin) = response.interact_pointer_pos()
         && response.drag_started()
     {
         let origin = ui.input(|i| i.pointer.press_origin()).unwrap_or(origin);
-        ui.data_mut(|d| d.insert_temp(id, near(origin)));
+        ui.data_mut(|d| d.insert_temp(id, (near(origin), vec2(square.cx, square.cy))));
     }
     if response.dragged() {
-        let scaling = ui.data(|d| d.get_temp(id)).unwrap_or(false);
-        match response.interact_pointer_pos() {
-            Some(pointer) if scaling => {
+        let began: Option<(bool, Vec2)> = ui.data(|d| d.get_temp(id));
+        match (began, response.interact_pointer_pos()) {
+            (Some((true, _)), Some(pointer)) => {
                 let reach = (pointer - frame.center()).abs();
                 square.side = 2.0 * reach.max_elem() / scale;
             }
-            _ => {
-                square.cx += response.drag_delta().x / scale;
-                square.cy += response.drag_delta().y / scale;
+            (Some((false, centre)), _) => {
+                let centre = centre + response.total_drag_delta().unwrap_or_default() / scale;
+                (square.cx, square.cy) = (centre.x, centre.y);
             }
+            _ => {}
         }
     }
     if response.hovered() {
