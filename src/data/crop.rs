@@ -64,7 +64,8 @@ pub fn framing(rgb: &RgbImage, size: u32) -> (CropSquare, bool) {
     propose_crop(rgb, &faces::detect(rgb))
 }
 
-/// The picture as the model takes it, the square used, and whether a face decided it, by [`framing`]. `no_crop` takes the largest square in the middle, without a search.
+/// The picture as the model takes it, the square used, and whether a face decided it, by [`framing`]. `no_crop` takes the
+/// largest square in the middle, without a search.
 pub fn frame_for_model(
     source: &SourcePicture,
     size: usize,

@@ -257,16 +257,7 @@ impl Folded {
     ///
     /// Errors: a 1x1 convolution that has no inverse, or an actnorm scale that is not finite.
     pub fn new(params: &Params, form: impl Into<Form>) -> Result<Self, ModelError> {
-        let form = form.into();
-        let config = &params.config;
-        let levels = (0..config.levels)
-            .map(|l| Self::level(params, l, 0..config.depth, form))
-            .collect::<Result<_, _>>()?;
-        Ok(Self {
-            affine: config.coupling == Coupling::Affine,
-            width: config.width,
-            levels,
-        })
+        Self::new_parallel(params, form, 1)
     }
 
     /// As [`Folded::new`], on several threads: training folds anew at every step.

@@ -27,13 +27,16 @@ pub fn crop_ui(ui: &mut Ui, cx: &mut Cx<'_>, form: &CropForm) {
     };
     let mut square = form.square;
     dialogs::title_ui(ui, "Crop");
-    let text = if photo.face_found {
-        "Proposed from a face. Drag to move, drag a corner or scroll to scale, arrow keys for single steps."
+    let start = if photo.face_found {
+        "Proposed from a face."
     } else if photo.is_whole() {
-        "The whole picture. Drag to move, drag a corner or scroll to scale, arrow keys for single steps."
+        "The whole picture."
     } else {
-        "No face was found. Drag to move, drag a corner or scroll to scale, arrow keys for single steps."
+        "No face was found."
     };
+    let text = format!(
+        "{start} Drag to move, drag a corner or scroll to scale, arrow keys for single steps."
+    );
     ui.label(egui::RichText::new(text).color(cx.tokens.text_weak));
     ui.add_space(4.0);
     let room = ui.ctx().content_rect().size() - vec2(160.0, 290.0);

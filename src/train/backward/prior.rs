@@ -3,11 +3,11 @@
 use std::ops::Range;
 
 use super::gradients::LevelGradients;
-use super::sums::{add_column_sums, add_mirrored_taps};
+use super::sums::{add_column_sums, add_mirrored_taps, product_of_rows, rows_times};
 use super::workspace::Chunk;
 use crate::kernels::math::exp;
 use crate::kernels::neighbours::taps_stride;
-use crate::kernels::{Arithmetic, Finish, Init, Lhs, Rhs, gemm, padded};
+use crate::kernels::{Arithmetic, Finish, padded};
 use crate::model::folded::{Folded, FoldedLevel, FoldedPrior};
 use crate::model::phases::{self, Scratch, tile_rows, tiles};
 
@@ -86,39 +86,24 @@ pub(super) fn prior_backward(
                     &mut to.prior_b,
                 );
                 // `scratch.gathered` still holds the neighbourhoods of this tile.
-                let lhs = Lhs {
-                    data: &scratch.gathered[..len * g_stride],
-                    row: 1,
-                    column: g_stride,
-                };
-                let rhs = Rhs::Rows {
-                    data: d_prior,
-                    stride: e_stride,
-                    n: c,
-                    arithmetic: Arithmetic::F32,
-                };
-                gemm(
+                product_of_rows(
+                    Arithmetic::F32,
                     w.k(),
-                    lhs,
-                    rhs,
-                    &mut to.prior_w,
+                    &scratch.gathered[..len * g_stride],
+                    g_stride,
+                    d_prior,
                     e_stride,
-                    Init::Accumulate,
-                    Finish::None,
+                    c,
+                    &mut to.prior_w,
                 );
-                let lhs = Lhs {
-                    data: d_prior,
-                    row: e_stride,
-                    column: 1,
-                };
                 let to = &mut buffers.d_gathered[tile.start * g_stride..];
-                gemm(
+                rows_times(
                     len,
-                    lhs,
-                    Rhs::Packed(transposed),
+                    d_prior,
+                    e_stride,
+                    transposed,
                     to,
                     g_stride,
-                    Init::Zero,
                     Finish::None,
                 );
             }

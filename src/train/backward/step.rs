@@ -1,13 +1,11 @@
 //! One step of flow backward.
 
 use super::gradients::StepGradients;
-use super::sums::{add_column_sums, add_mirrored_taps};
+use super::sums::{add_column_sums, add_mirrored_taps, product_of_rows, rows_times};
 use super::workspace::{Chunk, NetBuffers};
 use crate::kernels::math::{exp, sigmoid};
 use crate::kernels::neighbours::{gather, taps_stride};
-use crate::kernels::{
-    Arithmetic, Finish, Init, Lhs, PackedMatrix, Rhs, gemm, multiversion, padded,
-};
+use crate::kernels::{Arithmetic, Finish, multiversion, padded};
 use crate::model::folded::{Folded, FoldedLevel, FoldedStep, Transposed};
 use crate::model::phases::{self, Scratch, tile_rows, tiles};
 
@@ -119,18 +117,13 @@ pub(super) fn step_backward(
         );
 
         let d_h2 = &mut d_h2[..n * h_stride];
-        let lhs = Lhs {
-            data: gd,
-            row: t_stride,
-            column: 1,
-        };
-        gemm(
+        rows_times(
             n,
-            lhs,
-            Rhs::Packed(&transposed.w3),
+            gd,
+            t_stride,
+            &transposed.w3,
             d_h2,
             h_stride,
-            Init::Zero,
             Finish::WherePositive(h2),
         );
         add_column_sums(d_h2, h_stride, width, None, &mut to.b2);
@@ -139,18 +132,13 @@ pub(super) fn step_backward(
         );
 
         let d_h1 = &mut d_h1[..n * h_stride];
-        let lhs = Lhs {
-            data: d_h2,
-            row: h_stride,
-            column: 1,
-        };
-        gemm(
+        rows_times(
             n,
-            lhs,
-            Rhs::Packed(&transposed.w2),
+            d_h2,
+            h_stride,
+            &transposed.w2,
             d_h1,
             h_stride,
-            Init::Zero,
             Finish::WherePositive(h1),
         );
         add_column_sums(
@@ -172,18 +160,13 @@ pub(super) fn step_backward(
             &mut to.w1,
         );
 
-        let lhs = Lhs {
-            data: d_h1,
-            row: h_stride,
-            column: 1,
-        };
-        gemm(
+        rows_times(
             n,
-            lhs,
-            Rhs::Packed(&transposed.w1),
+            d_h1,
+            h_stride,
+            &transposed.w1,
             &mut d_gathered[tile.start * g_stride..],
             g_stride,
-            Init::Zero,
             Finish::None,
         );
     }
@@ -214,58 +197,16 @@ pub(super) fn step_backward(
             &mut to.mix,
         );
         add_column_sums(d, stride, c, None, &mut to.mix_bias);
-        mix_transposed(d, &mut d_before[at], stride, n, &transposed.mix);
+        rows_times(
+            n,
+            d,
+            stride,
+            &transposed.mix,
+            &mut d_before[at],
+            stride,
+            Finish::None,
+        );
     }
-}
-
-fn mix_transposed(d: &[f32], d_before: &mut [f32], stride: usize, n: usize, matrix: &PackedMatrix) {
-    let lhs = Lhs {
-        data: d,
-        row: stride,
-        column: 1,
-    };
-    gemm(
-        n,
-        lhs,
-        Rhs::Packed(matrix),
-        d_before,
-        stride,
-        Init::Zero,
-        Finish::None,
-    );
-}
-
-/// `to[i, j] += sum over rows of a[row, i] * b[row, j]`.
-#[expect(clippy::too_many_arguments, reason = "two matrices with their strides")]
-fn product_of_rows(
-    arithmetic: Arithmetic,
-    n_a: usize,
-    a: &[f32],
-    a_stride: usize,
-    b: &[f32],
-    b_stride: usize,
-    n_b: usize,
-    to: &mut [f32],
-) {
-    let lhs = Lhs {
-        data: a,
-        row: 1,
-        column: a_stride,
-    };
-    gemm(
-        n_a,
-        lhs,
-        Rhs::Rows {
-            data: b,
-            stride: b_stride,
-            n: n_b,
-            arithmetic,
-        },
-        to,
-        b_stride,
-        Init::Accumulate,
-        Finish::None,
-    );
 }
 
 multiversion! {

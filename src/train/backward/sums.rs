@@ -1,9 +1,61 @@
-//! Sums that steps and priors share.
+//! Products and sums that steps and priors share.
 
 use crate::kernels::neighbours::sum_taps;
-use crate::kernels::padded;
+use crate::kernels::{Arithmetic, Finish, Init, Lhs, PackedMatrix, Rhs, gemm, padded};
 use crate::model::folded::FoldedLevel;
 use crate::model::phases::{tile_rows, tiles};
+
+/// `to = rows * matrix` for `n` rows, then `finish`.
+pub(super) fn rows_times(
+    n: usize,
+    rows: &[f32],
+    stride: usize,
+    matrix: &PackedMatrix,
+    to: &mut [f32],
+    to_stride: usize,
+    finish: Finish,
+) {
+    let lhs = Lhs {
+        data: rows,
+        row: stride,
+        column: 1,
+    };
+    let rhs = Rhs::Packed(matrix);
+    gemm(n, lhs, rhs, to, to_stride, Init::Zero, finish);
+}
+
+/// `to[i, j] += sum over rows of a[row, i] * b[row, j]`.
+#[expect(clippy::too_many_arguments, reason = "two matrices with their strides")]
+pub(super) fn product_of_rows(
+    arithmetic: Arithmetic,
+    n_a: usize,
+    a: &[f32],
+    a_stride: usize,
+    b: &[f32],
+    b_stride: usize,
+    n_b: usize,
+    to: &mut [f32],
+) {
+    let lhs = Lhs {
+        data: a,
+        row: 1,
+        column: a_stride,
+    };
+    gemm(
+        n_a,
+        lhs,
+        Rhs::Rows {
+            data: b,
+            stride: b_stride,
+            n: n_b,
+            arithmetic,
+        },
+        to,
+        b_stride,
+        Init::Accumulate,
+        Finish::None,
+    );
+}
 
 /// `d[.., ..m] += sum over mirrored taps of d_gathered`: the gradient through `gather`.
 pub(super) fn add_mirrored_taps(

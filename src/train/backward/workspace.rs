@@ -1,7 +1,8 @@
 //! What a thread works in, kept from batch to batch.
 
+use super::sums::rows_times;
 use crate::kernels::neighbours::taps_stride;
-use crate::kernels::{Aligned, Finish, Init, Lhs, Rhs, gemm, padded};
+use crate::kernels::{Aligned, Finish, padded};
 use crate::model::folded::{Folded, FoldedLevel, FoldedStep};
 use crate::model::phases::{self, Scratch, tile_rows, tiles};
 
@@ -86,21 +87,9 @@ impl NetBuffers {
                 &mut self.h2[row * h_stride..],
             );
             phases::hidden_tile(level, step, x, tile.clone(), g, a, b, class);
-            let lhs = Lhs {
-                data: b,
-                row: h_stride,
-                column: 1,
-            };
             let to = &mut self.taps[row * t_stride..];
-            gemm(
-                tile.len(),
-                lhs,
-                Rhs::Packed(step.w3.taps()),
-                to,
-                t_stride,
-                Init::Zero,
-                Finish::None,
-            );
+            let n = tile.len();
+            rows_times(n, b, h_stride, step.w3.taps(), to, t_stride, Finish::None);
         }
     }
 }
