@@ -1,7 +1,7 @@
 //! `cargo bench`: encode, decode and training step for the small and the medium configuration, on one and on two
 //! threads, beside the matrix products alone. Prints one JSON object a line; figures are medians.
 
-use glow_explorer::bench::{Options, run};
+use glow_explorer::measure::bench::{Options, run};
 use glow_explorer::model::GlowConfig;
 use glow_explorer::model::params::Params;
 

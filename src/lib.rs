@@ -10,21 +10,24 @@
 //! standard normal, so samples, morphs and edits all happen there.
 //!
 //! Reading order: [`model`] and [`flow`] for Glow itself, [`kernels`] and [`model::fast`] for its speed, [`train`],
-//! [`latent`], [`formats`], [`data`], then [`engine`] (the worker), the window, and [`cli`].
+//! [`latent`], [`files`], [`data`], [`recipe`] (what decides a picture), then [`engine`] (the worker), the window, and [`cli`].
 
 #[cfg(feature = "gui")]
 pub mod app;
-pub mod bench;
 pub mod cli;
+pub mod config;
 pub mod data;
 pub mod engine;
 pub mod export;
+pub mod files;
 pub mod flow;
-pub mod formats;
 pub mod kernels;
-pub mod lab;
 pub mod latent;
+pub mod linalg;
 mod lru;
+pub mod measure;
 pub mod model;
 pub mod noise;
+pub mod recipe;
 pub mod train;
+pub mod workshop;

@@ -251,7 +251,9 @@ fn model_info(path: Option<PathBuf>) -> ModelInfo {
         permutation: Permutation::InvconvLu,
         coupling: Coupling::Affine,
         bits: 5,
+        variant: Default::default(),
         padding: Padding::EdgeBias,
+        scale_floor: Default::default(),
     };
     ModelInfo {
         name: "faces-64 (shipped)".to_owned(),

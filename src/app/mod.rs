@@ -18,7 +18,7 @@ pub mod keys;
 pub mod live;
 mod playback;
 mod receive;
-mod remade;
+mod reopened;
 pub mod replay;
 pub mod requests;
 pub mod session;

@@ -152,7 +152,7 @@ impl State {
             // Directions belong to the model they were found with.
             self.doc.edit.amounts.clear();
         }
-        let levels = info.config.levels;
+        let levels = info.latent_shape().levels.len();
         let sample = &mut self.doc.sample;
         let temperature = sample.temperature;
         sample.level_temperatures.resize(levels, temperature);

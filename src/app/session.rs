@@ -372,7 +372,7 @@ impl State {
             let temperature = sample.temperature;
             sample
                 .level_temperatures
-                .resize(model.config.levels, temperature);
+                .resize(model.latent_shape().levels.len(), temperature);
         }
         let morph = &mut self.doc.morph;
         morph.steps = morph.steps.clamp(2, 60);

@@ -10,9 +10,9 @@ use serde_json::json;
 
 use super::common::{FolderArgs, note, say, say_json};
 use crate::data::labels::LabelTable;
-use crate::lab::ablation::{Ablation, Event};
-use crate::lab::results::{markdown, summary};
-use crate::lab::table::Table;
+use crate::measure::ablation::{Ablation, Event};
+use crate::measure::results::{markdown, summary};
+use crate::measure::table::Table;
 use crate::train::trainer::TrainEvent;
 
 pub(super) const EXAMPLES: &str = "Examples:
@@ -99,7 +99,8 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
         .collect();
     let bar = progress_bar(ends.iter().sum(), args.json);
     let mut before = 0;
-    let mut report = |event| match event {
+    let mut report = |event| {
+        match event {
         Event::Run { index, name } => {
             before = ends.iter().take(index).sum();
             bar.set_position(before);
@@ -116,11 +117,22 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
             bar.set_position(before + pictures_seen);
             bar.set_message(format!("{bits_per_dim:.3} bits/dim"));
         }
-        Event::Train(TrainEvent::LeftOut(name)) => bar.println(format!("left out: {name}")),
+        Event::Train(TrainEvent::LeftOut(name)) => bar.suspend(|| note(format_args!("left out: {name}"))),
+        Event::Train(TrainEvent::Note(text)) => bar.suspend(|| note(text)),
+        Event::Train(TrainEvent::WentBack {
+            reason,
+            pictures_seen,
+            rate_factor,
+        }) => bar.suspend(|| {
+            note(format_args!(
+                "the training diverged ({reason}): back to {pictures_seen} pictures, learning rates times {rate_factor}"
+            ));
+        }),
         Event::Train(TrainEvent::Skipped | TrainEvent::Saved(_)) => {}
         Event::Failed { name, reason } => {
             bar.suspend(|| note(format_args!("{name} failed: {reason}")))
         }
+    }
     };
     let results = ablation.run(args.resume, &|| stop.load(Ordering::Relaxed), &mut report)?;
     bar.finish_and_clear();

@@ -1,26 +1,19 @@
 //! `glow-explorer attributes`: directions from labelled pictures.
 
-mod build;
-
-use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use clap::ValueEnum;
+use indicatif::ProgressBar;
 use serde_json::json;
 
 use super::common::{
-    BATCH, FolderArgs, ModelArgs, OpenModel, check_target, note, number_in, progress, say, say_json,
+    FolderArgs, ModelArgs, OpenModel, check_target, note, number_in, progress, say, say_json,
 };
-use crate::data::batches::PictureSet;
 use crate::data::labels::LabelTable;
-use crate::formats::attributes::{self, Precision};
-use crate::latent::attributes::build::Vectors;
-use crate::latent::attributes::compare::{self, Labels, Recipe, Task};
-use crate::latent::attributes::measure::quantile;
-use crate::latent::attributes::{Direction, Directions};
-use crate::model::pixels::x_from_bytes;
-use crate::noise::Noise;
+use crate::files::attributes::{self, Precision};
+use crate::latent::attributes::compare::{self, Approach};
+use crate::workshop::{self, Built, LeftOut, Progress, WorkshopOptions};
 
 pub(super) const EXAMPLES: &str = "Examples:
   glow-explorer attributes --images faces/ --labels labels.csv --out faces-64.attributes.safetensors
@@ -143,8 +136,25 @@ enum Method {
 }
 
 impl Args {
-    /// The recipe that is asked for; `None` where it is to be found.
-    fn recipe(&self) -> Option<Recipe> {
+    fn options(&self, model: &OpenModel) -> WorkshopOptions {
+        WorkshopOptions {
+            columns: self.columns.clone(),
+            balance_by: self.balance_by.clone(),
+            approach: self.approach(),
+            limit: self.limit as usize,
+            held_out: self.held_out,
+            validation: self.validation,
+            mirror: !self.no_mirror,
+            unit: self.unit,
+            decode: self.decode as usize,
+            sheet: self.sheet.clone(),
+            seed: self.seed,
+            provenance: provenance(self, model),
+        }
+    }
+
+    /// The approach that is asked for; `None` where it is to be found.
+    fn approach(&self) -> Option<Approach> {
         let method = match self.method {
             Method::Auto => return None,
             Method::Difference => compare::Method::Difference,
@@ -153,65 +163,10 @@ impl Args {
             Method::Classifier => compare::Method::Classifier,
             Method::Ridge => compare::Method::Ridge,
         };
-        let mut recipe = Recipe::new(method);
-        recipe.shrinkage = recipe.shrinkage.map(|_| f64::from(self.shrinkage));
-        recipe.level_weights.clone_from(&self.level_weights);
-        Some(recipe)
-    }
-}
-
-/// What the tables say of one attribute.
-struct Column {
-    name: String,
-    /// By picture of the set; `None` where nothing is known.
-    values: Vec<Option<f32>>,
-    /// A measure rather than a yes or no.
-    is_number: bool,
-}
-
-impl Column {
-    fn new(set: &PictureSet, table: &LabelTable, name: &str) -> Self {
-        let of = |i| table.value(set.name(i)?, name);
-        let mut values: Vec<Option<f32>> = (0..set.len()).map(of).collect();
-        let is_number = values
-            .iter()
-            .flatten()
-            .any(|v| ![-1.0, 0.0, 1.0].contains(v));
-        let has_no = values.iter().flatten().any(|&v| v == -1.0);
-        if !is_number && has_no {
-            // Beside 1 and -1, a 0 means that it cannot be told.
-            values.iter_mut().for_each(|v| *v = v.filter(|&v| v != 0.0));
-        }
-        Self {
-            name: name.to_owned(),
-            values,
-            is_number,
-        }
-    }
-
-    /// The value that parts the yes from the no.
-    fn threshold(&self) -> f64 {
-        let values: Vec<f64> = self
-            .values
-            .iter()
-            .flatten()
-            .map(|&v| f64::from(v))
-            .collect();
-        match self.is_number {
-            true => quantile(&values, 0.5).unwrap_or(0.0),
-            false => 0.0,
-        }
-    }
-
-    /// The same by row, for the pictures of the rows.
-    fn labels(&self, pictures: &[usize]) -> Labels {
-        let value = |i: &usize| self.values.get(*i).copied().flatten();
-        Labels {
-            name: self.name.clone(),
-            values: pictures.iter().map(|i| value(i).map(f64::from)).collect(),
-            threshold: self.threshold(),
-            is_number: self.is_number,
-        }
+        let mut approach = Approach::new(method);
+        approach.shrinkage = approach.shrinkage.map(|_| f64::from(self.shrinkage));
+        approach.level_weights.clone_from(&self.level_weights);
+        Some(approach)
     }
 }
 
@@ -228,217 +183,48 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
     }
     let table = LabelTable::read_all(&args.labels)?;
     let tables = tables_text(&args.labels);
-    let names = chosen_columns(&args, &table, &tables)?;
     let model = args.model.open()?;
     let config = model.config();
     let by_split = (!table.splits().is_empty()).then_some((&table, args.split.as_str()));
     // Each picture is needed once or twice: keeping them decoded would only take memory.
     let shape = (config.image_size, config.channels);
     let set = args.folder.open(by_split, shape)?.with_memory_budget(0);
-    let columns: Vec<Column> = names
-        .iter()
-        .map(|name| Column::new(&set, &table, name))
-        .collect();
-    let balance_by = args
-        .balance_by
-        .as_deref()
-        .map_or(Ok(names.clone()), |given| {
-            given
-                .iter()
-                .map(|name| known_column(name, &table, &tables))
-                .collect()
-        })?;
-    let balance_by: Vec<Column> = balance_by
-        .iter()
-        .map(|name| Column::new(&set, &table, name))
-        .collect();
-
-    let mut order: Vec<usize> = (0..set.len()).collect();
-    Noise::new(args.seed).shuffle(&mut order);
-    let chosen: Vec<Vec<usize>> = columns
-        .iter()
-        .map(|column| {
-            let known = order.iter().filter(|&&i| column.values[i].is_some());
-            known.take(args.limit as usize).copied().collect()
-        })
-        .collect();
-    let groups = groups(&chosen, args.limit as usize);
-    let bar = progress(groups.iter().map(|g| g.pictures.len()).sum(), "encoding");
-    let mut found = Vec::new();
-    for group in &groups {
-        let encoded = encode(&args, &model, &set, &group.pictures, &bar)?;
-        let pictures = &encoded.pictures;
-        for &at in &group.columns {
-            let column = &columns[at];
-            let rows: Vec<usize> = chosen[at]
-                .iter()
-                .filter_map(|i| encoded.row_of.get(i).copied())
-                .collect();
-            let others = balance_by.iter().filter(|other| other.name != column.name);
-            let others: Vec<Labels> = others.map(|other| other.labels(pictures)).collect();
-            let others: Vec<&Labels> = others.iter().collect();
-            let task = Task {
-                vectors: &encoded.vectors,
-                label: &column.labels(pictures),
-                others: &others,
-            };
-            let direction = build::build(&args, &model, &task, &rows).map_err(|error| {
-                anyhow::anyhow!("column \"{}\": {error}: {tables}", column.name)
-            })?;
-            found.push((at, direction));
+    let options = args.options(&model);
+    let mut bar: Option<(&str, ProgressBar)> = None;
+    let mut watch = |at: Progress| {
+        if bar.as_ref().is_none_or(|(what, _)| *what != at.what) {
+            bar.take().inspect(|(_, bar)| bar.finish_and_clear());
+            bar = Some((at.what, progress(at.total, at.what)));
         }
+        if let Some((_, bar)) = &bar {
+            bar.set_position(at.done as u64);
+        }
+        true
+    };
+    let built = workshop::build(&model.model, &set, &table, &options, &mut watch);
+    bar.inspect(|(_, bar)| bar.finish_and_clear());
+    let built = built.map_err(|error| match error.is_about_tables() {
+        true => anyhow::anyhow!("{error}: {tables}"),
+        false => error.into(),
+    })?;
+    if let Some(first) = built.unreadable.first() {
+        note(format_args!(
+            "{} pictures left out, the first because: {first}",
+            built.unreadable.len()
+        ));
     }
-    bar.finish_and_clear();
-    note_failures(&set)?;
-    found.sort_by_key(|(at, _)| *at);
-    let provenance = provenance(&args, &model);
-    let mut list: Vec<Direction> = found.into_iter().map(|(_, direction)| direction).collect();
-    list.iter_mut()
-        .for_each(|d| d.figures.provenance.clone_from(&provenance));
-    let directions = Directions::new(list)?.with_leakage();
-    attributes::write(&args.out, config, &directions, Precision::F16)?;
-    report(&args, &model, &directions)
+    for LeftOut { column, reason } in &built.left_out {
+        note(format_args!(
+            "column \"{column}\" left out: {reason}: {tables}"
+        ));
+    }
+    attributes::write(&args.out, config, &built.directions, Precision::F16)?;
+    report(&args, &model, &built)
 }
 
 fn tables_text(tables: &[PathBuf]) -> String {
     let names: Vec<String> = tables.iter().map(|p| p.display().to_string()).collect();
     names.join(", ")
-}
-
-fn chosen_columns(args: &Args, table: &LabelTable, tables: &str) -> anyhow::Result<Vec<String>> {
-    if args.columns.is_empty() {
-        if table.columns().is_empty() {
-            bail!("the tables have no column of numbers; add one for each attribute: {tables}");
-        }
-        return Ok(table.columns().to_vec());
-    }
-    let mut names = Vec::new();
-    for name in &args.columns {
-        let name = known_column(name, table, tables)?;
-        if !names.contains(&name) {
-            names.push(name);
-        }
-    }
-    Ok(names)
-}
-
-fn known_column(name: &str, table: &LabelTable, tables: &str) -> anyhow::Result<String> {
-    let name = name.trim();
-    if table.columns().iter().any(|c| c == name) {
-        return Ok(name.to_owned());
-    }
-    bail!(
-        "no column \"{name}\"; choose of {}: {tables}",
-        table.columns().join(", ")
-    )
-}
-
-/// Columns that are built from the same encoded pictures.
-struct Group {
-    columns: Vec<usize>,
-    pictures: BTreeSet<usize>,
-}
-
-/// Columns put together as long as their pictures are no more than `limit`, which bounds the memory
-/// for latents; columns that share their pictures share the work of encoding them.
-fn groups(chosen: &[Vec<usize>], limit: usize) -> Vec<Group> {
-    let mut groups: Vec<Group> = Vec::new();
-    for (at, pictures) in chosen.iter().enumerate() {
-        let wanted: BTreeSet<usize> = pictures.iter().copied().collect();
-        let fits = |g: &&mut Group| g.pictures.union(&wanted).count() <= limit;
-        match groups.iter_mut().find(fits) {
-            Some(group) => {
-                group.columns.push(at);
-                group.pictures.extend(wanted);
-            }
-            None => groups.push(Group {
-                columns: vec![at],
-                pictures: wanted,
-            }),
-        }
-    }
-    groups
-}
-
-/// Latents of pictures.
-struct EncodedPictures {
-    vectors: Vectors,
-    /// The picture of each row. A mirrored one follows the row of its picture.
-    pictures: Vec<usize>,
-    /// The row of each picture that can be read, as it is.
-    row_of: BTreeMap<usize, usize>,
-}
-
-/// Encodes pictures as they are and, unless that is not wanted, mirrored.
-fn encode(
-    args: &Args,
-    model: &OpenModel,
-    set: &PictureSet,
-    pictures: &BTreeSet<usize>,
-    bar: &indicatif::ProgressBar,
-) -> anyhow::Result<EncodedPictures> {
-    let config = model.config();
-    let mut found = EncodedPictures {
-        vectors: Vectors::new(config),
-        pictures: Vec::new(),
-        row_of: BTreeMap::new(),
-    };
-    let pictures: Vec<usize> = pictures.iter().copied().collect();
-    for part in pictures.chunks(BATCH) {
-        let (mut batch, mut readable) = (Vec::new(), Vec::new());
-        for &i in part {
-            let bytes = match set.get(i) {
-                Ok(bytes) => bytes,
-                Err(error) => {
-                    set.note_failure(i, error.to_string());
-                    continue;
-                }
-            };
-            found
-                .row_of
-                .insert(i, found.pictures.len() + readable.len());
-            batch.push(x_from_bytes(&bytes, config, None));
-            readable.push(i);
-            if !args.no_mirror {
-                let mirrored = mirrored(&bytes, config.image_size, config.channels);
-                batch.push(x_from_bytes(&mirrored, config, None));
-                readable.push(i);
-            }
-        }
-        let encoded = model.model.encode_x(batch, &|| false)?;
-        for (encoded, &i) in encoded.iter().zip(&readable) {
-            let pushed = found.vectors.push(&encoded.latent);
-            pushed.with_context(|| {
-                format!(
-                    "the model cannot encode {}",
-                    set.name(i).unwrap_or_default()
-                )
-            })?;
-        }
-        found.pictures.extend(readable);
-        bar.inc(part.len() as u64);
-    }
-    Ok(found)
-}
-
-/// A picture `[h, w, c]` with left and right exchanged.
-fn mirrored(bytes: &[u8], width: usize, channels: usize) -> Vec<u8> {
-    let mut mirrored = Vec::with_capacity(bytes.len());
-    for row in bytes.chunks_exact(width * channels) {
-        mirrored.extend(row.chunks_exact(channels).rev().flatten());
-    }
-    mirrored
-}
-
-fn note_failures(set: &PictureSet) -> anyhow::Result<()> {
-    let failures = set.failures();
-    if let Some(first) = failures.first() {
-        note(format_args!(
-            "{} pictures left out, the first because: {first}",
-            failures.len()
-        ));
-    }
-    Ok(())
 }
 
 fn provenance(args: &Args, model: &OpenModel) -> String {
@@ -480,14 +266,21 @@ fn provenance(args: &Args, model: &OpenModel) -> String {
     parts.join("; ")
 }
 
-fn report(args: &Args, model: &OpenModel, directions: &Directions) -> anyhow::Result<()> {
-    let list = directions.as_slice();
+fn report(args: &Args, model: &OpenModel, built: &Built) -> anyhow::Result<()> {
+    let list = built.directions.as_slice();
     if args.json {
         let rows: Vec<_> = list
             .iter()
             .map(|d| json!({ "name": d.name, "center": d.center, "range": d.range, "figures": d.figures }))
             .collect();
-        return say_json(&json!({ "model": model.name, "file": args.out, "directions": rows }));
+        let left_out = built
+            .left_out
+            .iter()
+            .map(|l| (l.column.clone(), l.reason.clone().into()));
+        let left_out = serde_json::Map::from_iter(left_out);
+        return say_json(
+            &json!({ "model": model.name, "file": args.out, "directions": rows, "left_out": left_out }),
+        );
     }
     for d in list {
         let figures = &d.figures;
@@ -527,27 +320,4 @@ fn report(args: &Args, model: &OpenModel, directions: &Directions) -> anyhow::Re
         list.len(),
         Path::display(&args.out)
     ))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn mirrored_exchanges_left_and_right_alone() {
-        // Two rows of two pixels of three channels.
-        let bytes: Vec<u8> = (0..12).collect();
-        let expected = [3, 4, 5, 0, 1, 2, 9, 10, 11, 6, 7, 8];
-        assert_eq!(mirrored(&bytes, 2, 3), expected);
-        assert_eq!(mirrored(&mirrored(&bytes, 2, 3), 2, 3), bytes);
-    }
-
-    #[test]
-    fn columns_with_the_same_pictures_are_encoded_together() {
-        let chosen = [vec![0, 1, 2, 3], vec![3, 2, 1, 0], vec![4, 5], vec![5, 6]];
-        let groups = groups(&chosen, 4);
-        let columns: Vec<&[usize]> = groups.iter().map(|g| g.columns.as_slice()).collect();
-        assert_eq!(columns, [&[0, 1][..], &[2, 3]]);
-        assert_eq!(groups[1].pictures, BTreeSet::from([4, 5, 6]));
-    }
 }

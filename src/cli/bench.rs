@@ -3,12 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use super::common::{note, progress, say};
-use crate::bench::memory::TrainMemory;
-use crate::bench::{Options, Report, run as measure, sweep};
 use crate::export::write_png;
-use crate::formats::{shipped, weights};
+use crate::files::{shipped, weights};
+use crate::measure::bench::{Options, Report, run as measure};
+use crate::measure::memory::TrainMemory;
+use crate::measure::sweep;
 use crate::model::GlowConfig;
 use crate::model::params::Params;
+use crate::train::estimate;
 
 /// The configuration that a sweep varies where none is given.
 const SWEEP_CONFIG: &str = include_str!("../../configs/small-64.json");
@@ -65,16 +67,22 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
     if args.sweep {
         return sweep(&args);
     }
+    let batch = args.batch.max(1);
     let params = match (&args.model, &args.config) {
         (Some(path), _) => weights::read(path)?.params,
-        (None, Some(path)) => Params::perturbed(super::read_config(path)?, 0),
+        (None, Some(path)) => {
+            let config = super::read_config(path)?;
+            refuse_too_large(&config, batch)?;
+            Params::perturbed(config, 0)
+        }
         (None, None) => shipped::weights()?.params,
     };
     let threads = args.threads.map_or_else(super::cores, usize::from);
+    refuse_too_large(&params.config, batch)?;
     let report = measure(
         params,
         Options {
-            batch: args.batch.max(1),
+            batch,
             runs: args.runs.unwrap_or(RUNS).max(1),
             threads,
             train: args.train,
@@ -88,6 +96,15 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
         say(text(&report).trim_end())?;
     }
     Ok(())
+}
+
+/// Before anything is allocated: what fails then ends the program without a word.
+fn refuse_too_large(config: &GlowConfig, batch: usize) -> anyhow::Result<()> {
+    let needed = estimate::inference_bytes(config, batch);
+    match estimate::too_large("this measurement", needed) {
+        Some(problem) => anyhow::bail!(problem),
+        None => Ok(()),
+    }
 }
 
 fn sweep(args: &Args) -> anyhow::Result<()> {
@@ -206,6 +223,7 @@ fn through_window(args: Args) -> anyhow::Result<()> {
     let loader = Loader {
         device: crate::model::DeviceChoice::default(),
         threads: args.threads.map_or_else(super::cores, usize::from),
+        foreign: Default::default(),
         tf32: false,
         shipped: Some(Shipped::built_in()),
     };

@@ -1,6 +1,7 @@
 //! What several commands share: opening the model, reading inputs, checking numbers, printing.
 
 use std::io::{self, Write};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,16 +9,20 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::config::{Permutation, ScaleFunction};
 use crate::data::batches::PictureSet;
 use crate::data::crop::frame_for_model;
 use crate::data::labels::LabelTable;
 use crate::data::{DataError, PictureSource, intake};
 use crate::export::ExportError;
-use crate::formats::attributes::{self, AttributesFile};
-use crate::formats::weights::WeightFile;
-use crate::formats::{latents, shipped, weights};
+use crate::files::attributes::{self, AttributesFile};
+use crate::files::weights::WeightFile;
+use crate::files::{import, latents, shipped};
 use crate::kernels::Arithmetic;
-use crate::model::{DeviceChoice, Encoded, GlowConfig, GlowModel, Latent, ModelError};
+use crate::model::pixels::largest_difference;
+use crate::model::{
+    Condition, Decoded, DeviceChoice, Encoded, GlowConfig, GlowModel, Latent, ModelError,
+};
 
 /// Pictures that are encoded or decoded together: enough to fill the threads, little enough memory.
 pub(super) const BATCH: usize = 8;
@@ -39,6 +44,106 @@ pub(super) struct ModelArgs {
     /// On CUDA, round to TF32 inside coupling networks: faster, about three digits the same
     #[arg(long, hide = !cfg!(feature = "cuda"))]
     pub(super) tf32: bool,
+    #[command(flatten)]
+    pub(super) foreign: ForeignArgs,
+    #[command(flatten)]
+    pub(super) condition: ConditionArgs,
+}
+
+/// What a checkpoint of another program does not say of itself.
+#[derive(clap::Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Checkpoints of other programs")]
+pub(super) struct ForeignArgs {
+    /// Bits a subpixel, 1 to 8, where the file does not say them
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=8))]
+    bits: Option<u32>,
+    /// Pixels a side, where the file does not say them
+    #[arg(long, value_parser = clap::value_parser!(u32).range(2..=1024))]
+    image_size: Option<u32>,
+    /// reverse, where the file holds no 1x1 convolutions and channels were reversed
+    #[arg(long, value_parser = permutation)]
+    permutation: Option<Permutation>,
+    /// sigmoid, exp or inverse_sigmoid: the scale map of a normflows model
+    #[arg(long, value_parser = scale_function)]
+    scale_function: Option<ScaleFunction>,
+}
+
+fn permutation(text: &str) -> Result<Permutation, String> {
+    serde_json::from_value(text.into())
+        .map_err(|_| "say reverse, shuffle, invconv or invconv_lu".to_owned())
+}
+
+fn scale_function(text: &str) -> Result<ScaleFunction, String> {
+    serde_json::from_value(text.into())
+        .map_err(|_| "say sigmoid, exp or inverse_sigmoid".to_owned())
+}
+
+impl ForeignArgs {
+    pub(super) fn options(&self) -> import::Options {
+        import::Options {
+            bits: self.bits,
+            image_size: self.image_size.map(|n| n as usize),
+            permutation: self.permutation,
+            scale_function: self.scale_function,
+        }
+    }
+}
+
+/// What a conditional model is given.
+#[derive(clap::Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Conditional models")]
+pub(super) struct ConditionArgs {
+    /// Numbers separated by commas for all pictures, or a list for each separated by semicolons
+    #[arg(
+        long,
+        value_name = "V1,V2,…",
+        conflicts_with = "class",
+        allow_hyphen_values = true
+    )]
+    condition: Option<String>,
+    /// Class for all pictures, counted from 0, or one for each separated by commas
+    #[arg(long, value_name = "N", value_delimiter = ',')]
+    class: Vec<usize>,
+}
+
+impl ConditionArgs {
+    /// The conditions for a model that takes so many values: none, one for all pictures, or one each.
+    fn read(&self, values: usize) -> anyhow::Result<Vec<Condition>> {
+        let asked = self.condition.is_some() || !self.class.is_empty();
+        if values == 0 && asked {
+            bail!("this model is not conditional: leave --condition and --class out");
+        }
+        if let Some(class) = self.class.iter().find(|class| **class >= values) {
+            bail!(
+                "--class {class} is no class of this model, which has {values}: 0 to {}",
+                values - 1
+            );
+        }
+        if values > 0 && !asked {
+            note(format_args!(
+                "this model is conditioned on {values} values, all taken as 0; say --condition or --class"
+            ));
+        }
+        let Some(text) = &self.condition else {
+            let class = |&class: &usize| Condition::class(class, values);
+            return Ok(self.class.iter().map(class).collect());
+        };
+        let list = |list: &str| -> anyhow::Result<Condition> {
+            let numbers = list.split(',').map(|v| match v.trim().parse::<f32>() {
+                Ok(v) if v.is_finite() => Ok(v),
+                _ => bail!("--condition: {:?} is not a number", v.trim()),
+            });
+            let numbers = numbers.collect::<anyhow::Result<Vec<_>>>()?;
+            if numbers.len() != values {
+                bail!(
+                    "--condition has {} numbers, but this model takes {values}",
+                    numbers.len()
+                );
+            }
+            Ok(Condition(numbers))
+        };
+        text.trim_end_matches(';').split(';').map(list).collect()
+    }
 }
 
 /// A folder of pictures to learn from or to measure on.
@@ -94,6 +199,8 @@ pub(super) struct OpenModel {
     /// Its file, where it is one.
     pub(super) path: Option<PathBuf>,
     pub(super) model: GlowModel,
+    /// What pictures are given: nothing, one for all, or one each.
+    pub(super) conditions: Vec<Condition>,
 }
 
 impl ModelArgs {
@@ -101,7 +208,8 @@ impl ModelArgs {
     pub(super) fn open(&self) -> anyhow::Result<OpenModel> {
         let (name, file) = self.read()?;
         let threads = self.threads.map_or_else(super::cores, usize::from);
-        let model = GlowModel::new(&file.params, &self.device, threads)
+        let conditions = self.condition.read(file.params.config.variant.condition)?;
+        let mut model = GlowModel::new(&file.params, &self.device, threads)
             .map_err(|error| match error {
                 // The weights are fine there, so their name would mislead.
                 ModelError::Device(_) => anyhow::Error::from(error),
@@ -117,17 +225,25 @@ impl ModelArgs {
                 model.device_label()
             ));
         }
+        if let [one] = conditions.as_slice() {
+            model.set_condition(one.clone())?;
+        }
         Ok(OpenModel {
             name,
             path: self.model.clone(),
             model,
+            conditions,
         })
     }
 
     /// The name for people and the contents of the weight file.
     pub(super) fn read(&self) -> anyhow::Result<(String, WeightFile)> {
         Ok(match &self.model {
-            Some(path) => (file_name(path), weights::read(path)?),
+            Some(path) => {
+                let opened = import::open(path, &self.foreign.options())?;
+                note_all(path, &opened.notes);
+                (file_name(path), opened.file)
+            }
             None => (shipped::LABEL.to_owned(), shipped::weights()?),
         })
     }
@@ -185,13 +301,41 @@ impl OpenModel {
         Ok(file)
     }
 
-    /// Reads, frames and encodes one photo.
-    pub(super) fn encode_photo(&self, path: &Path, no_crop: bool) -> anyhow::Result<Photo> {
+    /// The conditions of pictures `range` of `n`, as the model takes them.
+    ///
+    /// Errors: another number of conditions than of pictures.
+    pub(super) fn conditions(&self, range: Range<usize>, n: usize) -> anyhow::Result<&[Condition]> {
+        match self.conditions.len() {
+            0 | 1 => Ok(&[]),
+            found if found == n => Ok(&self.conditions[range]),
+            found => bail!("there are {found} conditions for {n} pictures: give one, or one each"),
+        }
+    }
+
+    /// Decodes latents that are numbers `range` of `n`.
+    pub(super) fn decode(
+        &self,
+        latents: &[Latent],
+        range: Range<usize>,
+        n: usize,
+    ) -> anyhow::Result<Vec<Decoded>> {
+        let given = self.conditions(range, n)?;
+        Ok(self.model.decode_given(latents, given, &|| false)?)
+    }
+
+    /// Reads, frames and encodes one photo, number `at` of so many that are given conditions.
+    pub(super) fn encode_photo(
+        &self,
+        path: &Path,
+        no_crop: bool,
+        (at, n): (usize, usize),
+    ) -> anyhow::Result<Photo> {
         let source = intake::read(&PictureSource::Path(path.to_owned()))?;
         let size = self.config().image_size;
         let (pixels, _, face_found) = frame_for_model(&source, size, no_crop)
             .with_context(|| format!("cannot be framed: {}", path.display()))?;
-        let encoded = self.model.encode(&[pixels], &|| false)?;
+        let given = self.conditions(at..at + 1, n)?;
+        let encoded = self.model.encode_given(&[pixels], given, &|| false)?;
         let encoded = encoded
             .into_iter()
             .next()
@@ -217,13 +361,13 @@ impl OpenModel {
         no_crop: bool,
     ) -> anyhow::Result<Vec<(String, Latent)>> {
         let mut found = Vec::new();
-        for path in paths {
+        for (at, path) in paths.iter().enumerate() {
             if is_safetensors(path) {
                 let file = self.read_latents(path)?;
                 let names = item_names(path, &file);
                 found.extend(names.into_iter().zip(file.latents));
             } else {
-                let photo = self.encode_photo(path, no_crop)?;
+                let photo = self.encode_photo(path, no_crop, (at, paths.len()))?;
                 note_all(path, &photo.notes);
                 found.push((photo.name, photo.encoded.latent));
             }
@@ -231,9 +375,16 @@ impl OpenModel {
         Ok(found)
     }
 
-    /// `max |x - decode(encode(x))|` of each picture.
-    pub(super) fn round_trips(&self, encoded: &[Encoded]) -> anyhow::Result<Vec<f64>> {
-        Ok(crate::lab::report::round_trips(&self.model, encoded)?)
+    /// `max |x - decode(encode(x))|` of a picture, number `at` of so many that are given conditions.
+    pub(super) fn round_trip(
+        &self,
+        encoded: &Encoded,
+        (at, n): (usize, usize),
+    ) -> anyhow::Result<f64> {
+        let latent = std::slice::from_ref(&encoded.latent);
+        let decoded = self.decode(latent, at..at + 1, n)?;
+        let decoded = decoded.first().context("the model gave no picture")?;
+        Ok(largest_difference(&encoded.x, &decoded.x))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::common::{check_target, say};
-use crate::formats::weights::{self, Precision};
+use crate::files::weights::{self, Precision};
 
 pub(super) const EXAMPLES: &str = "Example:
   glow-explorer convert faces.safetensors faces-half.safetensors --half";

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::common::{check_target, say};
 use crate::export::chart::{Chart, Series};
 use crate::export::write_png;
-use crate::formats::weights;
+use crate::files::weights;
 
 pub(super) const EXAMPLES: &str = "Examples:
   glow-explorer curves a=runs/a.safetensors b=runs/b.jsonl --out curves.png

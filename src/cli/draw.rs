@@ -1,19 +1,18 @@
 //! From latents to files: a sheet, numbered frames, an animation, each with its settings inside.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::bail;
 use image::RgbImage;
-use serde::Serialize;
 
 use super::common::{BATCH, OpenModel, check_target, has_extension, note, progress, say};
-use crate::engine::message::{ItemId, Recipe};
 use crate::export::layout::{enlarge, sheet_size};
 use crate::export::{FrameFolder, compose, write_apng, write_gif, write_png};
-use crate::formats::latents::{self, LatentsFile};
-use crate::latent::temperature::scaled;
-use crate::model::Latent;
+use crate::files::latents::{self, LatentsFile};
+use crate::latent::Latent;
+use crate::latent::attributes::Directions;
+use crate::recipe::{self, Inputs, ItemId, PictureSettings, Recipe};
 
 /// Colour between the pictures of a sheet, as in the window's exports.
 const BACKGROUND: [u8; 3] = [255; 3];
@@ -53,65 +52,21 @@ pub(super) struct Drawing<'a> {
     /// The subcommand, for the settings.
     pub(super) command: &'static str,
     pub(super) model: &'a OpenModel,
-    /// How each picture came about, for the settings.
+    /// What each picture is.
     pub(super) recipes: Vec<Recipe>,
-    /// Names of the inputs, which the recipes number from zero.
-    pub(super) items: &'a [String],
+    /// The inputs, which the recipes number from zero.
+    pub(super) inputs: Inputs,
+    /// What edits move along.
+    pub(super) directions: Directions,
     pub(super) layout: LayoutArgs,
     /// Columns where none are asked for; 0 makes a strip.
     pub(super) default_columns: u32,
     pub(super) targets: Targets,
 }
 
-/// How a file came about; read back by the window, and by people.
-#[derive(Serialize)]
-struct Settings<'a> {
-    format: &'static str,
-    command: &'a str,
-    model: &'a str,
-    recipes: &'a [Recipe],
-    items: BTreeMap<u64, &'a str>,
-}
-
-/// The settings text of a file with these recipes.
-pub(super) fn settings(
-    command: &str,
-    model: &OpenModel,
-    recipes: &[Recipe],
-    items: &[String],
-) -> anyhow::Result<String> {
-    let settings = Settings {
-        format: "glow-explorer-settings/1",
-        command,
-        model: &model.name,
-        recipes,
-        items: (0..).zip(items.iter().map(String::as_str)).collect(),
-    };
-    Ok(serde_json::to_string(&settings)?)
-}
-
 /// The recipe of an input, by its place among them.
 pub(super) fn item(index: usize) -> Recipe {
     Recipe::Item(ItemId(index as u64))
-}
-
-/// A recipe at a temperature, where one is given.
-pub(super) fn recipe_at(base: Recipe, temperature: &[f32]) -> Recipe {
-    if temperature.is_empty() {
-        return base;
-    }
-    Recipe::Scaled {
-        base: Box::new(base),
-        temperature: temperature.to_vec(),
-    }
-}
-
-/// A latent at a temperature, where one is given.
-pub(super) fn latent_at(latent: Latent, temperature: &[f32]) -> anyhow::Result<Latent> {
-    if temperature.is_empty() {
-        return Ok(latent);
-    }
-    Ok(scaled(&latent, temperature)?)
 }
 
 /// Refuses a file that could not be written, or whose name would mislead.
@@ -149,20 +104,24 @@ impl Drawing<'_> {
         self.layout.columns.unwrap_or(self.default_columns)
     }
 
-    /// Decodes the latents, one for each recipe, writes all files and says where.
-    pub(super) fn draw(
-        self,
-        latent: impl Fn(usize) -> anyhow::Result<Latent>,
-    ) -> anyhow::Result<()> {
-        self.draw_quietly(false, latent)
+    /// Columns of the sheet as its settings say them; a strip has as many as pictures.
+    fn columns_used(&self) -> Option<u32> {
+        match self.columns() {
+            0 => u32::try_from(self.recipes.len()).ok(),
+            columns => Some(columns),
+        }
     }
 
-    /// The same, but silent where it is `quiet` because the caller prints JSON.
-    pub(super) fn draw_quietly(
-        self,
-        quiet: bool,
-        latent: impl Fn(usize) -> anyhow::Result<Latent>,
-    ) -> anyhow::Result<()> {
+    /// The latents of recipes.
+    fn latents(&self, recipes: &[Recipe]) -> anyhow::Result<Vec<Latent>> {
+        let shape = self.model.config().latent_shape();
+        let latents = recipe::latents(recipes, &shape, &self.directions, &self.inputs)?;
+        Ok(latents.into_iter().map(Arc::unwrap_or_clone).collect())
+    }
+
+    /// Decodes the latent of each recipe, writes all files and says where; silent where it is `quiet` because the
+    /// caller prints JSON.
+    pub(super) fn draw(self, quiet: bool) -> anyhow::Result<()> {
         self.check()?;
         let n = self.recipes.len();
         let folder = match &self.targets.frames {
@@ -178,10 +137,8 @@ impl Drawing<'_> {
         let wanted = keep || folder.is_some();
         while wanted && done < n {
             let end = n.min(done + BATCH);
-            let latents = (done..end)
-                .map(&latent)
-                .collect::<anyhow::Result<Vec<_>>>()?;
-            for decoded in self.model.model.decode(&latents, &|| false)? {
+            let latents = self.latents(&self.recipes[done..end])?;
+            for decoded in self.model.decode(&latents, done..end, n)? {
                 non_finite += usize::from(decoded.non_finite > 0);
                 if let Some(folder) = &folder {
                     self.write_frame(folder, done, &decoded.pixels)?;
@@ -206,10 +163,10 @@ impl Drawing<'_> {
         };
         let contents = LatentsFile {
             config: self.model.config().clone(),
-            latents: (0..n).map(&latent).collect::<anyhow::Result<_>>()?,
+            latents: self.latents(&self.recipes)?,
             bits_per_dim: None,
             names: None,
-            settings: Some(self.settings()?),
+            settings: Some(self.settings(&self.recipes)?.to_json()),
         };
         latents::write(path, &contents)?;
         match quiet {
@@ -218,9 +175,9 @@ impl Drawing<'_> {
         }
     }
 
-    /// The settings of all pictures together.
-    fn settings(&self) -> anyhow::Result<String> {
-        settings(self.command, self.model, &self.recipes, self.items)
+    fn settings(&self, recipes: &[Recipe]) -> anyhow::Result<PictureSettings> {
+        let settings = PictureSettings::new(&self.model.name, recipes, &self.inputs)?;
+        Ok(settings.by_command(self.command))
     }
 
     fn write_frame(
@@ -230,7 +187,7 @@ impl Drawing<'_> {
         picture: &RgbImage,
     ) -> anyhow::Result<()> {
         let recipes = self.recipes.get(index..=index).unwrap_or_default();
-        let settings = settings(self.command, self.model, recipes, self.items)?;
+        let settings = self.settings(recipes)?.to_json();
         folder.write(index, &enlarge(picture, self.layout.scale), Some(&settings))?;
         Ok(())
     }
@@ -252,7 +209,10 @@ impl Drawing<'_> {
         }
         if let Some(path) = &self.targets.sheet {
             let sheet = compose(pictures, self.columns(), gap, scale, None, BACKGROUND)?;
-            let settings = self.settings()?;
+            let settings = self
+                .settings(&self.recipes)?
+                .in_columns(self.columns_used());
+            let settings = settings.to_json();
             write_png(path, &sheet, Some(&settings))?;
             saved(path)?;
         }
@@ -270,7 +230,7 @@ impl Drawing<'_> {
             saved(path)?;
         }
         if let Some(path) = apng {
-            let settings = self.settings()?;
+            let settings = self.settings(&self.recipes)?.to_json();
             write_apng(path, &frames, delay_cs, Some(&settings), &mut |_| true)?;
             saved(path)?;
         }

@@ -6,9 +6,9 @@ use anyhow::bail;
 use serde_json::json;
 
 use super::common::{ModelArgs, say, say_json, temperature};
-use super::draw::{Drawing, LayoutArgs, Targets, item, latent_at, recipe_at};
-use crate::engine::message::Recipe;
+use super::draw::{Drawing, LayoutArgs, Targets, item};
 use crate::latent::attributes::{AttributeEdit, Directions, EditOptions};
+use crate::recipe::{Inputs, Recipe};
 
 pub(super) const EXAMPLES: &str = "Examples:
   glow-explorer edit anna.jpg --set smiling=1.5 --out smile.png
@@ -78,11 +78,11 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
         keep_others: args.keep_others,
         renormalise: false,
     };
-    let (mut names, mut edited, mut rows) = (Vec::new(), Vec::new(), Vec::new());
-    for (name, latent) in inputs {
-        let after = directions.apply(&latent, &args.edits, options)?;
+    let (mut names, mut rows) = (Vec::new(), Vec::new());
+    for (name, latent) in &inputs {
+        let after = directions.apply(latent, &args.edits, options)?;
         let (from, to) = (
-            directions.project_all(&latent)?,
+            directions.project_all(latent)?,
             directions.project_all(&after)?,
         );
         let scores = directions.as_slice().iter().zip(from.into_iter().zip(to));
@@ -90,8 +90,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
             .map(|(d, (from, to))| (d.name.as_str(), from, to))
             .collect();
         rows.push(scores);
-        names.push(name);
-        edited.push(latent_at(after, &args.temperature)?);
+        names.push(name.clone());
     }
     let recipe = |i| {
         let base = Box::new(item(i));
@@ -101,22 +100,23 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
             edits,
             keep_others,
         };
-        recipe_at(recipe, &args.temperature)
+        recipe.at_temperature(&args.temperature)
     };
     let drawing = Drawing {
         command: "edit",
         model: &model,
-        recipes: (0..edited.len()).map(recipe).collect(),
-        items: &names,
+        recipes: (0..names.len()).map(recipe).collect(),
+        inputs: Inputs::from_iter(inputs),
+        directions: directions.clone(),
         layout: args.layout,
-        default_columns: (edited.len() as f64).sqrt().ceil() as u32,
+        default_columns: (names.len() as f64).sqrt().ceil() as u32,
         targets: Targets {
             sheet: Some(args.out.clone()),
             latents: args.latents.clone(),
             ..Targets::default()
         },
     };
-    drawing.draw_quietly(args.json, |i| Ok(edited[i].clone()))?;
+    drawing.draw(args.json)?;
     if args.json {
         let pictures = names.iter().zip(&rows).map(|(name, scores)| {
             let scores = scores.iter().map(|(attribute, from, to)| {

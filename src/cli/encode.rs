@@ -1,22 +1,29 @@
 //! `glow-explorer encode`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::common::{ModelArgs, check_target, note_all, progress, say, say_json};
-use super::draw::{item, settings};
-use crate::formats::latents::{self, LatentsFile};
+use super::common::{ModelArgs, OpenModel, check_target, note_all, progress, say, say_json};
+use super::draw::item;
+use crate::files::exact;
+use crate::files::latents::{self, LatentsFile};
+use crate::model::{Encoded, Latent};
+use crate::recipe::PictureSettings;
 
 pub(super) const EXAMPLES: &str = "Examples:
   glow-explorer encode anna.jpg ben.jpg --out two.safetensors
-  glow-explorer encode --no-crop --json faces/*.png";
+  glow-explorer encode --no-crop --json faces/*.png
+  glow-explorer encode --tensor x.safetensors --json      model inputs as they are, without bins or noise";
 
 #[derive(clap::Args, Debug)]
 pub(super) struct Args {
     /// Photos
-    #[arg(required = true, value_name = "PHOTO")]
+    #[arg(required_unless_present = "tensor", value_name = "PHOTO")]
     photos: Vec<PathBuf>,
+    /// Encode the tensor `x` [n, c, h, w] of this file as it is, in the model's own range of -0.5 to 0.5
+    #[arg(long, value_name = "FILE.safetensors", conflicts_with = "photos")]
+    tensor: Option<PathBuf>,
     /// Latents file to write; without it only the figures are printed
     #[arg(long, value_name = "FILE.safetensors")]
     out: Option<PathBuf>,
@@ -30,54 +37,110 @@ pub(super) struct Args {
     model: ModelArgs,
 }
 
+/// What was encoded, and what is said of it.
+#[derive(Default)]
+struct Report {
+    rows: Vec<Value>,
+    lines: Vec<String>,
+    latents: Vec<Latent>,
+    bits: Vec<f64>,
+    names: Vec<String>,
+}
+
+impl Report {
+    fn add(
+        &mut self,
+        name: String,
+        file: &str,
+        encoded: Encoded,
+        round_trip: f64,
+        face: Option<bool>,
+    ) {
+        let norm = encoded.latent.relative_norm();
+        let mut row = json!({
+            "file": file,
+            "bits_per_dim": encoded.bits_per_dim,
+            "level_bits": encoded.level_bits,
+            "relative_norm": norm,
+            "round_trip": round_trip,
+        });
+        if let Some(face) = face {
+            row["face_found"] = face.into();
+        }
+        self.rows.push(row);
+        self.lines.push(format!(
+            "{:.4} bits/dim, |eps|/sqrt(D) {norm:.3}, round trip {round_trip:.1e}{}: {file}",
+            encoded.bits_per_dim,
+            if face == Some(true) {
+                ", face found"
+            } else {
+                ""
+            },
+        ));
+        self.bits.push(encoded.bits_per_dim);
+        self.names.push(name);
+        self.latents.push(encoded.latent);
+    }
+}
+
 pub(super) fn run(args: Args) -> anyhow::Result<()> {
     if let Some(path) = &args.out {
         check_target(path)?;
     }
     let model = args.model.open()?;
-    let (mut rows, mut lines) = (Vec::new(), Vec::new());
-    let (mut found, mut bits, mut names) = (Vec::new(), Vec::new(), Vec::new());
-    let bar = progress(args.photos.len(), "encoding");
-    for path in &args.photos {
-        let photo = model.encode_photo(path, args.no_crop)?;
-        note_all(path, &photo.notes);
-        let encoded = photo.encoded;
-        let round_trip = model.round_trips(std::slice::from_ref(&encoded))?;
-        let round_trip = round_trip.first().copied().unwrap_or(f64::NAN);
-        let norm = encoded.latent.relative_norm();
-        rows.push(json!({
-            "file": path.display().to_string(),
-            "bits_per_dim": encoded.bits_per_dim,
-            "level_bits": encoded.level_bits,
-            "relative_norm": norm,
-            "round_trip": round_trip,
-            "face_found": photo.face_found,
-        }));
-        lines.push(format!(
-            "{:.4} bits/dim, |eps|/sqrt(D) {norm:.3}, round trip {round_trip:.1e}{}: {}",
-            encoded.bits_per_dim,
-            if photo.face_found { ", face found" } else { "" },
-            path.display()
-        ));
-        bits.push(encoded.bits_per_dim);
-        names.push(photo.name);
-        found.push(encoded.latent);
-        bar.inc(1);
-    }
-    bar.finish_and_clear();
+    let report = match &args.tensor {
+        Some(path) => of_tensor(&model, path)?,
+        None => of_photos(&model, &args)?,
+    };
     if let Some(path) = &args.out {
-        let recipes: Vec<_> = (0..names.len()).map(item).collect();
+        let recipes: Vec<_> = (0..report.names.len()).map(item).collect();
+        let settings = PictureSettings::new(&model.name, &recipes, &report.names)?;
         let contents = LatentsFile {
             config: model.config().clone(),
-            latents: found,
-            bits_per_dim: Some(bits),
-            settings: Some(settings("encode", &model, &recipes, &names)?),
-            names: Some(names),
+            latents: report.latents,
+            bits_per_dim: Some(report.bits),
+            settings: Some(settings.by_command("encode").to_json()),
+            names: Some(report.names),
         };
         latents::write(path, &contents)?;
     }
     if args.json {
-        return say_json(&json!({ "model": model.name, "pictures": rows }));
+        return say_json(&json!({ "model": model.name, "pictures": report.rows }));
     }
-    lines.into_iter().try_for_each(say)
+    report.lines.into_iter().try_for_each(say)
+}
+
+fn of_photos(model: &OpenModel, args: &Args) -> anyhow::Result<Report> {
+    let mut report = Report::default();
+    let n = args.photos.len();
+    let bar = progress(n, "encoding");
+    for (at, path) in args.photos.iter().enumerate() {
+        let photo = model.encode_photo(path, args.no_crop, (at, n))?;
+        note_all(path, &photo.notes);
+        let round_trip = model.round_trip(&photo.encoded, (at, n))?;
+        let (file, face) = (path.display().to_string(), Some(photo.face_found));
+        report.add(photo.name, &file, photo.encoded, round_trip, face);
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    Ok(report)
+}
+
+fn of_tensor(model: &OpenModel, path: &Path) -> anyhow::Result<Report> {
+    let mut report = Report::default();
+    let x = exact::read(path, model.config())?;
+    let n = x.len();
+    let bar = progress(n, "encoding");
+    for (at, x) in x.into_iter().enumerate() {
+        let given = model.conditions(at..at + 1, n)?;
+        let encoded = model.model.encode_x_given(vec![x], given, &|| false)?;
+        for encoded in encoded {
+            let round_trip = model.round_trip(&encoded, (at, n))?;
+            let file = format!("{}[{at}]", path.display());
+            report.add(format!("x[{at}]"), &file, encoded, round_trip, None);
+        }
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    Ok(report)
 }

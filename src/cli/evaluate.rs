@@ -8,22 +8,23 @@ use serde_json::json;
 use super::common::{
     FolderArgs, ModelArgs, OpenModel, check_target, note, number_in, progress, say, say_json,
 };
-use crate::bench::median;
 use crate::data::DataError;
 use crate::data::batches::PictureSet;
 use crate::data::labels::LabelTable;
 use crate::export::write_atomically;
-use crate::lab::figures::{Spread, worst};
-use crate::lab::report::{self, Options, likelihood};
 use crate::latent::attributes::Directions;
+use crate::measure::bench::median;
+use crate::measure::figures::{Spread, worst};
+use crate::measure::report::{self, Options, likelihood};
 
 pub(super) const EXAMPLES: &str = "Examples:
   glow-explorer evaluate --images faces/ --labels labels.csv --split valid
   glow-explorer evaluate --model my.safetensors --images faces/ --limit 500 --json
   glow-explorer evaluate --report --images faces/ --labels labels.csv --out report.md
 The report measures in one go what a model card says: the likelihood and its spread, the round trip, the
-time of a decode, and the share of samples, morph midpoints and edits in which a face detector finds a
-face, beside its share of the photographs themselves.";
+time of a decode, the way back of pictures that are nothing like faces, and the share of samples, morph midpoints
+and edits in which a face detector finds a face, beside its share of the photographs themselves, with those of
+them that broke. Photographs are edited to both ends of every slider.";
 
 #[derive(clap::Args, Debug)]
 pub(super) struct Args {
@@ -63,7 +64,7 @@ struct ReportArgs {
     #[arg(long, default_value_t = 1000, requires = "report", value_parser = up_to())]
     round_trips: u32,
     /// Samples a temperature
-    #[arg(long, default_value_t = 500, requires = "report", value_parser = up_to())]
+    #[arg(long, default_value_t = 1000, requires = "report", value_parser = up_to())]
     samples: u32,
     /// Temperatures of the samples, separated by commas
     #[arg(long, default_values_t = [0.5, 0.7, 0.9, 1.0], value_delimiter = ',', requires = "report",
@@ -72,12 +73,15 @@ struct ReportArgs {
     /// Pairs of pictures whose midpoint is looked at
     #[arg(long, default_value_t = 250, requires = "report", value_parser = up_to())]
     pairs: u32,
-    /// Pictures edited with each direction
-    #[arg(long, default_value_t = 200, requires = "report", value_parser = up_to())]
+    /// Pictures edited with each direction, to each end of its slider
+    #[arg(long, default_value_t = 100, requires = "report", value_parser = up_to())]
     edits: u32,
-    /// By how much they are edited
-    #[arg(long, default_value = "2", requires = "report", value_parser = amount, allow_negative_numbers = true)]
-    amount: f32,
+    /// Edit them by this much instead
+    #[arg(long, requires = "report", value_parser = amount, allow_negative_numbers = true)]
+    amount: Option<f32>,
+    /// Generated pictures of each odd kind (noise, half-tones, black, ...) whose round trip is measured
+    #[arg(long, default_value_t = 16, requires = "report", value_parser = up_to())]
+    odd: u32,
     /// Decodes of one picture whose time is taken
     #[arg(long, default_value_t = 50, requires = "report", value_parser = up_to())]
     decodes: u32,
@@ -189,6 +193,7 @@ fn write_report(args: &Args, model: &OpenModel, set: &PictureSet, n: usize) -> a
         pairs: given.pairs as usize,
         edits: given.edits as usize,
         amount: given.amount,
+        odd: given.odd as usize,
         decodes: given.decodes as usize,
         threads: args.model.threads.map_or_else(super::cores, usize::from),
     };

@@ -43,11 +43,14 @@ fn open_window(args: Args) -> anyhow::Result<()> {
         device,
         threads,
         tf32,
+        foreign,
+        condition: _,
     } = args.model;
     let loader = Loader {
         device,
         threads: threads.map_or_else(super::cores, usize::from),
         tf32,
+        foreign: foreign.options(),
         shipped: Some(Shipped::built_in()),
     };
     // The worker lives as long as the window: dropping the engine ends and joins its thread.

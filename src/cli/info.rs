@@ -8,11 +8,11 @@ use anyhow::{Context, bail};
 use serde_json::{Value, json};
 
 use super::common::{config_text, file_name, item_names, say, say_json};
+use crate::config::{Coupling, Padding, Permutation};
 use crate::export::read_settings;
-use crate::formats::attributes::{self, AttributesFile};
-use crate::formats::weights::{self, WeightFile};
-use crate::formats::{latents, shipped};
-use crate::model::config::{Coupling, Padding, Permutation};
+use crate::files::attributes::{self, AttributesFile};
+use crate::files::weights::{self, WeightFile};
+use crate::files::{latents, shipped};
 use crate::train::checkpoint::{self, Checkpoint};
 
 pub(super) const EXAMPLES: &str = "Examples:

@@ -12,6 +12,8 @@ mod edit;
 mod encode;
 mod evaluate;
 mod explore;
+mod export;
+mod import;
 mod info;
 mod morph;
 mod sample;
@@ -81,6 +83,12 @@ enum Sub {
     /// Say what a file of this program holds
     #[command(after_help = info::EXAMPLES)]
     Info(info::Args),
+    /// Turn a checkpoint of another program into a weight file
+    #[command(after_help = import::EXAMPLES)]
+    Import(import::Args),
+    /// Turn a model into a file of another program
+    #[command(after_help = export::EXAMPLES)]
+    Export(export::Args),
     /// Write a weight file anew, in single or half precision
     #[command(hide = true, after_help = convert::EXAMPLES)]
     Convert(convert::Args),
@@ -106,6 +114,8 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Some(Sub::Curves(args)) => curves::run(args),
         Some(Sub::Evaluate(args)) => evaluate::run(args),
         Some(Sub::Info(args)) => info::run(args),
+        Some(Sub::Import(args)) => import::run(args),
+        Some(Sub::Export(args)) => export::run(args),
         Some(Sub::Convert(args)) => convert::run(args),
         Some(Sub::Bench(args)) => bench::run(args),
     }

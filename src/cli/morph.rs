@@ -6,10 +6,10 @@ use anyhow::bail;
 use clap::ValueEnum;
 
 use super::common::{ModelArgs, temperature};
-use super::draw::{Drawing, LayoutArgs, Targets, item, latent_at, recipe_at};
-use crate::engine::message::Recipe;
-use crate::latent::Latent;
-use crate::latent::interpolate::{self, KEYFRAMES, along, steps};
+use super::draw::{Drawing, LayoutArgs, Targets, item};
+use crate::latent::attributes::Directions;
+use crate::latent::interpolate::{self, KEYFRAMES, steps};
+use crate::recipe::{Inputs, Recipe};
 
 pub(super) const EXAMPLES: &str = "Examples:
   glow-explorer morph anna.jpg ben.jpg --steps 9 --scale 2 --out strip.png
@@ -81,15 +81,15 @@ enum Easing {
 
 pub(super) fn run(args: Args) -> anyhow::Result<()> {
     let model = args.model.open()?;
-    let (names, latents): (Vec<String>, Vec<Latent>) =
-        model.inputs(&args.keys, args.no_crop)?.into_iter().unzip();
-    if !KEYFRAMES.contains(&latents.len()) {
-        let found = names.first().map_or("none", String::as_str);
+    let inputs = model.inputs(&args.keys, args.no_crop)?;
+    let n_keys = inputs.len();
+    if !KEYFRAMES.contains(&n_keys) {
+        let found = inputs.first().map_or("none", |(name, _)| name.as_str());
         bail!(
             "a path has {} to {} keyframes, but {} were given (the first is {found})",
             KEYFRAMES.start(),
             KEYFRAMES.end(),
-            latents.len()
+            n_keys
         );
     }
     let path = match args.path {
@@ -103,14 +103,15 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
     };
     let times = steps(args.steps as usize, easing);
     let recipe = |&t: &f32| {
-        let keys = (0..latents.len()).map(item).collect();
-        recipe_at(Recipe::Morph { keys, t, path }, &args.temperature)
+        let keys = (0..n_keys).map(item).collect();
+        Recipe::Morph { keys, t, path }.at_temperature(&args.temperature)
     };
     let drawing = Drawing {
         command: "morph",
         model: &model,
         recipes: times.iter().map(recipe).collect(),
-        items: &names,
+        inputs: Inputs::from_iter(inputs),
+        directions: Directions::default(),
         layout: args.layout,
         default_columns: 0,
         targets: Targets {
@@ -122,6 +123,5 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
             latents: args.latents,
         },
     };
-    let keys: Vec<&Latent> = latents.iter().collect();
-    drawing.draw(|i| latent_at(along(&keys, times[i], path)?, &args.temperature))
+    drawing.draw(false)
 }

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use super::common::{ModelArgs, temperature};
-use super::draw::{Drawing, LayoutArgs, Targets, latent_at, recipe_at};
-use crate::engine::message::Recipe;
-use crate::latent::temperature::sample;
+use super::draw::{Drawing, LayoutArgs, Targets};
+use crate::latent::attributes::Directions;
+use crate::recipe::{Inputs, Recipe};
 
 pub(super) const EXAMPLES: &str = "Examples:
   glow-explorer sample --count 16 --seed 7 --out faces.png
@@ -41,12 +41,13 @@ pub(super) struct Args {
 pub(super) fn run(args: Args) -> anyhow::Result<()> {
     let model = args.model.open()?;
     let seed = args.seed;
-    let recipe = |index| recipe_at(Recipe::Sample { seed, index }, &args.temperature);
+    let recipe = |index| Recipe::Sample { seed, index }.at_temperature(&args.temperature);
     let drawing = Drawing {
         command: "sample",
         model: &model,
         recipes: (0..args.count).map(recipe).collect(),
-        items: &[],
+        inputs: Inputs::default(),
+        directions: Directions::default(),
         layout: args.layout,
         default_columns: f64::from(args.count).sqrt().ceil() as u32,
         targets: Targets {
@@ -56,5 +57,5 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
             ..Targets::default()
         },
     };
-    drawing.draw(|i| latent_at(sample(model.config(), seed, i as u32), &args.temperature))
+    drawing.draw(false)
 }

@@ -1,16 +1,21 @@
 //! `glow-explorer train`.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::common::FolderArgs;
+use crate::config::ScaleFloor;
+use crate::data::batches::PictureSet;
 use crate::data::labels::LabelTable;
-use crate::formats::weights::{self, Precision};
+use crate::files::weights::{self, Precision};
+use crate::model::GlowConfig;
+use crate::model::params::Params;
 use crate::train::config::TrainConfig;
+use crate::train::run;
 use crate::train::trainer::{Run, TrainEvent, Trainer};
 
 #[derive(clap::Args, Debug)]
@@ -39,8 +44,11 @@ pub(super) struct Args {
     #[arg(long)]
     out: PathBuf,
     /// Go on from the checkpoint beside the weight file
-    #[arg(long)]
+    #[arg(long, conflicts_with = "overwrite")]
     resume: bool,
+    /// Replace the weights and the checkpoint of an earlier training under the same name
+    #[arg(long)]
+    overwrite: bool,
     /// Write the weights in half precision
     #[arg(long)]
     half: bool,
@@ -51,8 +59,8 @@ pub(super) struct Args {
     #[arg(long, default_value = "")]
     licence: String,
     /// Seconds between saves
-    #[arg(long, default_value_t = 300.0)]
-    save_every: f64,
+    #[arg(long, default_value = "300", value_parser = save_every)]
+    save_every: f32,
     /// Threads; the default is one for each core
     #[arg(long, value_parser = super::common::threads())]
     threads: Option<u16>,
@@ -76,12 +84,23 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
         .map(weights::read)
         .transpose()?
         .map(|file| file.params);
-    let config = match (&args.config, &start) {
+    let mut config = match (&args.config, &start) {
         (Some(path), _) => super::read_config(path)?,
         (None, Some(params)) => params.config.clone(),
         (None, None) => anyhow::bail!("name the model: --config FILE or --start WEIGHTS"),
     };
-    if start.as_ref().is_some_and(|params| params.config != config) {
+    if let Some(floor) = args.train.scale_floor.and_then(ScaleFloor::new) {
+        config.scale_floor = floor;
+    }
+    // Weights may get another floor than they had: `--floor-pictures` says how fast.
+    let but_for_the_floor = |params: &Params| GlowConfig {
+        scale_floor: config.scale_floor,
+        ..params.config.clone()
+    };
+    if start
+        .as_ref()
+        .is_some_and(|params| but_for_the_floor(params) != config)
+    {
         anyhow::bail!(
             "the weights to start from are of another model than the config; leave one of the two out"
         );
@@ -89,7 +108,9 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
     let table = args.labels.as_deref().map(LabelTable::read).transpose()?;
     let shape = (config.image_size, config.channels);
     let chosen = table.as_ref().map(|table| (table, args.split.as_str()));
-    let pictures = Arc::new(args.folder.open(chosen, shape)?);
+    // The sheet of samples that an earlier part of this run may have written is no picture to learn from.
+    let pictures = args.folder.open(chosen, shape)?;
+    let pictures = Arc::new(pictures.without(&run::samples_path(&args.out)));
     let valid = args
         .folder
         .open_valid(args.valid.as_deref(), table.as_ref(), shape)?;
@@ -106,17 +127,78 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
         valid_limit: args.valid_limit,
         data: args.data,
         licence: args.licence,
-        save_every_secs: args.save_every,
+        save_every_secs: f64::from(args.save_every),
         save_every_pictures: None,
         threads,
     };
-    let goes_on = args.resume && run.checkpoint_path().exists();
-    let trainer = if goes_on {
+    let earlier = run.earlier_work();
+    if let Some(path) = earlier.first()
+        && !(args.resume || args.overwrite)
+    {
+        anyhow::bail!(
+            "an earlier training is there; go on with it by --resume, replace it by --overwrite, or choose another --out: {}",
+            path.display()
+        );
+    }
+    let summary = Summary::new(&args.folder.images, &run);
+    let trainer = if args.resume {
         Trainer::resume(&config, args.train.clone(), run)?
     } else {
         Trainer::start(config, start, args.train.clone(), run)?
     };
-    train(trainer, &args.train, &config_name(&args.out), args.json)
+    train(
+        trainer,
+        &args.train,
+        &config_name(&args.out),
+        args.json,
+        summary,
+    )
+}
+
+fn save_every(text: &str) -> Result<f32, String> {
+    super::common::number_in(text, 0.1..=1e7)
+}
+
+/// What is said at the end: what was learnt from, what was left out and why, what was written.
+struct Summary {
+    images: PathBuf,
+    pictures: Arc<PictureSet>,
+    valid: Option<Arc<PictureSet>>,
+    files: Vec<PathBuf>,
+}
+
+/// Pictures left out that are named one by one.
+const NAMED: usize = 10;
+
+impl Summary {
+    fn new(images: &Path, run: &Run) -> Self {
+        Self {
+            images: images.to_owned(),
+            pictures: Arc::clone(&run.pictures),
+            valid: run.valid.clone(),
+            files: vec![run.out.clone(), run.checkpoint_path(), run.samples_path()],
+        }
+    }
+
+    fn lines(&self) -> Vec<String> {
+        let mut left_out = self.pictures.failures();
+        let n = self.pictures.len() - left_out.len();
+        let mut lines = vec![format!(
+            "learnt from {n} pictures: {}",
+            self.images.display()
+        )];
+        left_out.extend(self.valid.iter().flat_map(|set| set.failures()));
+        if !left_out.is_empty() {
+            lines.push(format!("left out {}:", left_out.len()));
+            lines.extend(left_out.iter().take(NAMED).map(|why| format!("  {why}")));
+            if left_out.len() > NAMED {
+                lines.push(format!("  and {} more", left_out.len() - NAMED));
+            }
+        }
+        let written = self.files.iter().filter(|path| path.exists());
+        lines.extend(written.map(|path| format!("written: {}", path.display())));
+        lines
+    }
 }
 
 fn config_name(out: &std::path::Path) -> String {
@@ -126,11 +208,31 @@ fn config_name(out: &std::path::Path) -> String {
         .into_owned()
 }
 
+/// Where lines go: above the bar on a terminal, to standard output in a log, and beside JSON to standard error. Whoever
+/// read them may have gone; the training goes on.
+struct Lines<'a> {
+    bar: &'a ProgressBar,
+    json: bool,
+}
+
+impl Lines<'_> {
+    fn say(&self, line: impl std::fmt::Display) {
+        if self.json {
+            let _ = writeln!(std::io::stderr(), "glow-explorer: {line}");
+        } else if self.bar.is_hidden() {
+            let _ = writeln!(std::io::stdout(), "{line}");
+        } else {
+            self.bar.println(line.to_string());
+        }
+    }
+}
+
 fn train(
     mut trainer: Trainer,
     settings: &TrainConfig,
     name: &str,
     json: bool,
+    summary: Summary,
 ) -> anyhow::Result<()> {
     let stop = super::common::stop_on_ctrl_c()?;
     let bar = if json {
@@ -139,16 +241,15 @@ fn train(
         progress_bar(settings, trainer.progress().pictures_seen)
     };
     bar.set_prefix(name.to_owned());
+    let lines = Lines { bar: &bar, json };
     let mut smooth: Option<f64> = None;
     let mut report = |event| match event {
         TrainEvent::Started {
             pictures_seen,
             n_parameters,
-        } => {
-            bar.println(format!(
-                "{n_parameters} parameters, {pictures_seen} pictures seen before"
-            ));
-        }
+        } => lines.say(format_args!(
+            "{n_parameters} parameters, {pictures_seen} pictures seen before"
+        )),
         TrainEvent::Step {
             pictures_seen,
             bits_per_dim,
@@ -160,11 +261,22 @@ fn train(
             bar.set_position(pictures_seen);
             bar.set_message(format!("{value:.4} bits/dim, gradient {gradient_norm:.3}"));
         }
-        TrainEvent::LeftOut(name) => bar.println(format!("left out: {name}")),
+        TrainEvent::LeftOut(name) => lines.say(format_args!("left out: {name}")),
+        TrainEvent::Note(text) => lines.say(format_args!("note: {text}")),
         TrainEvent::Skipped => {
-            bar.println("an update was left out: its loss or gradient is not finite")
+            lines.say("an update was left out: its loss or gradient is not finite");
         }
-        // Whoever read the lines may have gone; the training goes on.
+        TrainEvent::WentBack {
+            reason,
+            pictures_seen,
+            rate_factor,
+        } => {
+            smooth = None;
+            bar.set_position(pictures_seen);
+            lines.say(format_args!(
+                "the training diverged ({reason}): back to {pictures_seen} pictures, learning rates times {rate_factor}"
+            ));
+        }
         TrainEvent::Saved(point) if json => {
             let _ = writeln!(std::io::stdout(), "{}", serde_json::json!(point));
         }
@@ -172,15 +284,17 @@ fn train(
             let valid = point
                 .valid_bits_per_dim
                 .map_or(String::new(), |v| format!(", valid {v:.4}"));
-            bar.println(format!(
+            lines.say(format_args!(
                 "{} pictures: train {:.4}{valid} bits/dim, round trip {:.1e}; saved",
                 point.pictures, point.train_bits_per_dim, point.round_trip
             ));
         }
     };
-    trainer.train(&|| stop.load(Ordering::Relaxed), &mut report)?;
+    let trained = trainer.train(&|| stop.load(Ordering::Relaxed), &mut report);
     bar.finish();
-    Ok(())
+    // Also after an error: what was learnt until then has been written.
+    summary.lines().iter().for_each(|line| lines.say(line));
+    Ok(trained?)
 }
 
 fn progress_bar(settings: &TrainConfig, seen: u64) -> ProgressBar {
@@ -200,8 +314,6 @@ fn progress_bar(settings: &TrainConfig, seen: u64) -> ProgressBar {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::batches::PictureSet;
-    use crate::model::GlowConfig;
 
     #[test]
     fn a_small_training_lowers_the_loss_and_resumes_where_it_stopped() {

@@ -93,6 +93,34 @@ impl PictureSet {
         self
     }
 
+    /// Leaves out this file where it is one of the set, such as a sheet that an earlier run wrote into the folder. A
+    /// set of nothing else stays as it is.
+    pub fn without(mut self, file: &Path) -> Self {
+        let Ok(file) = file.canonicalize() else {
+            return self;
+        };
+        let is_other = |name: &String| {
+            !self
+                .folder
+                .join(name)
+                .canonicalize()
+                .is_ok_and(|path| path == file)
+        };
+        let named = file.file_name().and_then(|name| name.to_str());
+        let suspect = |name: &String| Path::new(name).file_name().and_then(|n| n.to_str()) == named;
+        let names: Vec<String> = self
+            .names
+            .iter()
+            .filter(|name| !suspect(name) || is_other(name))
+            .cloned()
+            .collect();
+        if !names.is_empty() {
+            self.kept.truncate(names.len());
+            self.names = names;
+        }
+        self
+    }
+
     /// Pictures in the set, readable or not.
     pub fn len(&self) -> usize {
         self.names.len()
@@ -292,6 +320,19 @@ mod tests {
             image::Rgb([(x * 255 / width) as u8, (y * 255 / height) as u8, 60])
         });
         picture.save(folder.join(name)).unwrap();
+    }
+
+    #[test]
+    fn a_file_of_the_folder_can_be_left_out() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["a.png", "b.png"] {
+            save(folder.path(), name, 8, 8);
+        }
+        let open = || PictureSet::open(folder.path(), None, 8, 3).unwrap();
+        let set = open().without(&folder.path().join("./b.png"));
+        assert_eq!((set.len(), set.name(0)), (1, Some("a.png")));
+        assert_eq!(set.without(&folder.path().join("a.png")).len(), 1);
+        assert_eq!(open().without(&folder.path().join("c.png")).len(), 2);
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! What a request can fail with.
 
-use super::message::ItemId;
-use crate::formats::FormatError;
+use crate::files::FormatError;
 use crate::latent::LatentError;
 use crate::model::ModelError;
+use crate::recipe::RecipeError;
 
 /// Why a request was not answered. Its text is what the window shows.
 #[derive(Debug, thiserror::Error)]
@@ -11,12 +11,9 @@ pub enum EngineError {
     /// Nothing to encode or decode with.
     #[error("no model is open: open a weight file first")]
     NoModel,
-    /// An id that the worker has no item for.
-    #[error("picture {} is not on the shelf: it was removed, or could not be read", .0.0)]
-    UnknownItem(ItemId),
-    /// An item that was read while no model could encode it.
-    #[error("{0} is not encoded yet: open a model that can")]
-    NotEncoded(String),
+    /// A recipe that cannot be resolved.
+    #[error(transparent)]
+    Recipe(#[from] RecipeError),
     /// Pinned latents that the open model cannot decode.
     #[error(
         "taken off the shelf, as latents of a model of another shape: {}",
@@ -25,16 +22,6 @@ pub enum EngineError {
     Foreign {
         /// The items' names.
         names: Vec<String>,
-    },
-    /// A recipe within a recipe within a recipe ...
-    #[error(
-        "the recipe has more than {limit} {what}: pin an intermediate result and start from it"
-    )]
-    TooDeep {
-        /// `nested steps`, `parts`.
-        what: &'static str,
-        /// The limit.
-        limit: usize,
     },
     /// A request that makes no sense.
     #[error("{0}")]

@@ -1,24 +1,21 @@
 //! An export, done a picture at a time.
 
-use std::collections::BTreeMap;
-
 use image::RgbImage;
-use serde::Serialize;
 
 use super::error::EngineError;
+use super::library::{Library, ShelfItems};
 use super::message::{ExportKind, ExportRequest, Recipe, Ticket};
-use super::recipe::{self, Items, items_of};
 use super::seams::{Cancelled, Exporter, GridLayout};
-use super::session::Session;
-use crate::formats::latents::{self, LatentsFile};
+use crate::files::latents::{self, LatentsFile};
 use crate::latent::Latent;
+use crate::recipe::{self, PictureSettings};
 
 /// An export under way.
 pub(super) struct ExportJob {
     pub(super) ticket: Ticket,
     pub(super) request: ExportRequest,
     /// The items as they were when it began: what is forgotten or cropped meanwhile does not matter.
-    items: Option<Items>,
+    items: Option<ShelfItems>,
     pictures: Vec<RgbImage>,
     latents: Vec<Latent>,
     done: usize,
@@ -31,19 +28,6 @@ pub(super) enum Step {
     Going(usize),
     /// The file is there.
     Finished,
-}
-
-/// What goes into a file about how it came about.
-#[derive(Serialize)]
-struct Settings<'a> {
-    format: &'static str,
-    model: &'a str,
-    recipes: &'a [Recipe],
-    /// Names of the shelf's items in the recipes.
-    items: BTreeMap<u64, &'a str>,
-    /// Columns of a grid.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    columns: Option<u32>,
 }
 
 impl ExportJob {
@@ -66,7 +50,7 @@ impl ExportJob {
     /// Draws the next recipe, or writes the file once all are drawn.
     pub(super) fn step(
         &mut self,
-        session: &mut Session,
+        session: &mut Library,
         exporter: &dyn Exporter,
         cancelled: Cancelled<'_>,
     ) -> Result<Step, EngineError> {
@@ -124,7 +108,7 @@ impl ExportJob {
     fn draw(
         &mut self,
         pixels: RgbImage,
-        session: &Session,
+        session: &Library,
         exporter: &dyn Exporter,
     ) -> Result<(), EngineError> {
         if self.request.kind != ExportKind::Frames {
@@ -140,7 +124,7 @@ impl ExportJob {
 
     fn finish(
         &mut self,
-        session: &Session,
+        session: &Library,
         exporter: &dyn Exporter,
         cancelled: Cancelled<'_>,
     ) -> Result<(), EngineError> {
@@ -192,31 +176,20 @@ impl ExportJob {
     }
 
     fn names(&self) -> Vec<String> {
-        let none = Items::new();
+        let none = ShelfItems::new();
         let items = self.items.as_ref().unwrap_or(&none);
         let recipes = self.request.recipes.iter();
         recipes.map(|r| recipe::name(r, items)).collect()
     }
 
-    fn settings(&self, session: &Session, recipes: &[Recipe]) -> Result<String, EngineError> {
-        let mut names = BTreeMap::new();
-        for recipe in recipes {
-            for id in items_of(recipe)? {
-                if let Some(item) = self.items.as_ref().and_then(|items| items.get(&id)) {
-                    names.insert(id.0, item.name.as_str());
-                }
-            }
-        }
-        let settings = Settings {
-            format: "glow-explorer-settings/1",
-            model: session.model_name()?,
-            recipes,
-            items: names,
-            columns: match self.request.kind {
-                ExportKind::Grid { columns, .. } => Some(columns),
-                _ => None,
-            },
+    fn settings(&self, session: &Library, recipes: &[Recipe]) -> Result<String, EngineError> {
+        let none = ShelfItems::new();
+        let items = self.items.as_ref().unwrap_or(&none);
+        let columns = match self.request.kind {
+            ExportKind::Grid { columns, .. } => Some(columns),
+            _ => None,
         };
-        serde_json::to_string(&settings).map_err(|e| EngineError::Request(e.to_string()))
+        let settings = PictureSettings::new(session.model_name()?, recipes, items)?;
+        Ok(settings.in_columns(columns).to_json())
     }
 }

@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use super::message::ModelInfo;
 use super::seams::{OpenModel, OpenedModel};
-use crate::formats::attributes::{self, AttributesFile};
-use crate::formats::shipped;
-use crate::formats::weights::{self, WeightFile};
+use crate::files::attributes::{self, AttributesFile};
+use crate::files::weights::{self, WeightFile};
+use crate::files::{import, shipped};
 use crate::latent::attributes::Directions;
 use crate::model::{DeviceChoice, GlowModel};
 
@@ -41,6 +41,8 @@ pub struct Loader {
     pub threads: usize,
     /// Whether a CUDA device may round to TF32 ([`GlowModel::with_tf32`]).
     pub tf32: bool,
+    /// What checkpoints of other programs do not say of themselves.
+    pub foreign: import::Options,
     /// What is opened where no file is named.
     pub shipped: Option<Shipped>,
 }
@@ -55,9 +57,12 @@ impl Loader {
     ///
     /// Errors: one message that names the file, what is wrong and what to do.
     pub fn open(&self, path: Option<&Path>) -> Result<OpenedModel, String> {
+        let mut notes = Vec::new();
         let (name, file, attributes) = match (path, &self.shipped) {
             (Some(path), _) => {
-                let file = weights::read(path).map_err(|e| e.to_string())?;
+                let opened = import::open(path, &self.foreign).map_err(|e| e.to_string())?;
+                let file = opened.file;
+                notes = opened.notes;
                 let beside = attributes::path_beside(path);
                 let attributes = beside.is_file().then(|| attributes::read(&beside));
                 let name = path.file_name().unwrap_or(path.as_os_str());
@@ -82,12 +87,13 @@ impl Loader {
             .and_then(|model| model.with_drafts(&params))
             .map_err(|e| format!("{e}: {name}"))?
             .with_tf32(self.tf32);
-        let (directions, warnings) = match attributes {
+        let (directions, mut warnings) = match attributes {
             None => (Directions::default(), Vec::new()),
             Some(Ok(AttributesFile { directions, .. })) => (directions, Vec::new()),
             // The model is of use without them.
             Some(Err(error)) => (Directions::default(), vec![error.to_string()]),
         };
+        warnings.extend(notes);
         let info = ModelInfo {
             name,
             path: path.map(Path::to_owned),
@@ -118,6 +124,7 @@ mod tests {
             device: DeviceChoice::Cpu,
             threads: 1,
             tf32: false,
+            foreign: import::Options::default(),
             shipped: None,
         }
     }

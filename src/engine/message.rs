@@ -11,13 +11,11 @@ use image::RgbImage;
 use serde::{Deserialize, Serialize};
 
 pub use crate::data::{CropSquare, PictureSource};
+use crate::latent::LatentShape;
 pub use crate::latent::attributes::AttributeEdit;
 pub use crate::latent::interpolate::PathKind;
 use crate::model::GlowConfig;
-
-/// A picture, sample or edit on the shelf. Handed out by the window, never used twice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct ItemId(pub u64);
+pub use crate::recipe::{ItemId, Recipe};
 
 /// Names one request; answers carry it back, and the window drops those it no longer waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -36,55 +34,6 @@ pub enum View {
     Edit,
     /// The picture that the inspector shows.
     Inspector,
-}
-
-/// Decides one latent completely: equal recipes give equal pictures.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Recipe {
-    /// The latent of a shelf item.
-    Item(ItemId),
-    /// `eps ~ N(0, 1)` drawn from (seed, index).
-    Sample {
-        /// The grid's seed.
-        seed: u64,
-        /// The cell.
-        index: u32,
-    },
-    /// A point on the path through two to eight keyframes.
-    Morph {
-        /// The keyframes.
-        keys: Vec<Recipe>,
-        /// 0 at the first, 1 at the last keyframe.
-        t: f32,
-        /// Straight or spherical.
-        path: PathKind,
-    },
-    /// A base moved along attribute directions.
-    Edited {
-        /// What is edited.
-        base: Box<Recipe>,
-        /// The sliders that are not at zero.
-        edits: Vec<AttributeEdit>,
-        /// Orthogonalise each direction against the others, so that they stay as they are.
-        keep_others: bool,
-    },
-    /// `eps + amount * n`, `n ~ N(0, 1)` from the seed, back on the shell: "more like this".
-    Varied {
-        /// What is varied.
-        base: Box<Recipe>,
-        /// Seed of the noise.
-        seed: u64,
-        /// Standard deviation of the noise.
-        amount: f32,
-    },
-    /// Each level's eps times a factor; a single factor holds for all levels. The temperature.
-    Scaled {
-        /// What is scaled.
-        base: Box<Recipe>,
-        /// Factors, finest level first, or one for all.
-        temperature: Vec<f32>,
-    },
 }
 
 /// What an export writes.
@@ -280,6 +229,13 @@ pub struct ModelInfo {
     pub provenance: String,
     /// Where it runs: `cpu, 2 threads`.
     pub device: String,
+}
+
+impl ModelInfo {
+    /// What its latents look like.
+    pub fn latent_shape(&self) -> LatentShape {
+        self.config.latent_shape()
+    }
 }
 
 /// One direction of the open attributes file.

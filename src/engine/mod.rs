@@ -8,13 +8,12 @@ mod adapters;
 mod error;
 mod export;
 mod figures;
+mod library;
 mod loader;
 mod mail;
 pub mod message;
 mod queue;
-mod recipe;
 mod seams;
-mod session;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
@@ -32,9 +31,9 @@ pub use seams::{
     Cancelled, Codec, Exporter, GridLayout, OpenModel, OpenedModel, PictureReader, ReadPicture,
 };
 
+use library::{Library, failed};
 use mail::{Inbox, Outbox};
 use message::{Command, Event};
-use session::{Session, failed};
 use worker::Worker;
 
 /// The window's end of the two channels. [`Engine`] gives one; tests make their own with a script
@@ -102,7 +101,7 @@ impl Engine {
                     events: event_sender,
                     wake: Box::new(wake),
                 };
-                let session = Session::new(
+                let session = Library::new(
                     options.open,
                     options.reader,
                     options.picture_bytes,

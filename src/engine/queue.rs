@@ -3,14 +3,14 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::export::ExportJob;
 use super::message::{
     Command, CropSquare, ItemId, PictureSource, Recipe, StoredItem, Ticket, View,
 };
-use super::recipe::{items_of, needs};
 use crate::latent::Latent;
-use std::sync::Arc;
+use crate::recipe::{items_of, needs};
 
 /// Interactive steps in a row while a batch job waits, so that an endless animation does not hold up an
 /// export for ever.

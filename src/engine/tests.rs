@@ -13,7 +13,7 @@ use crossbeam_channel::{Receiver, Sender, unbounded};
 use super::message::*;
 use super::toy::{Gate, ToyExporter, ToyReader, open_toy};
 use super::{Engine, EngineOptions};
-use crate::formats;
+use crate::files;
 use crate::latent::attributes::{Direction, Directions, Figures};
 use crate::latent::temperature::sample as drawn;
 use crate::latent::tests::tiny_config;
@@ -555,7 +555,7 @@ fn inspections_of_photos_and_of_samples() {
 
     bench.send([inspect(6, sample(3))]);
     let asked = find(bench.until(|e| matches!(e, Event::Inspected { .. })));
-    let latent = drawn(&tiny_config(), 1, 3);
+    let latent = drawn(&tiny_config().latent_shape(), 1, 3);
     assert!((asked.relative_norm - latent.relative_norm()).abs() < 1e-9);
     assert_eq!(asked.level_norms.len(), 2);
     assert!(asked.round_trip < 1e-5);
@@ -609,7 +609,7 @@ fn direction(name: &str, index: u32, side: usize) -> Direction {
     };
     Direction {
         name: name.to_owned(),
-        vector: drawn(&config, 5, index),
+        vector: drawn(&config.latent_shape(), 5, index),
         center: 0.0,
         range: [-2.0, 2.0],
         figures: Figures {
@@ -632,8 +632,8 @@ fn attributes_open_edit_and_project() {
         };
         let list = vec![direction("smile", 0, side), direction("age", 1, side)];
         let directions = Directions::new(list).unwrap();
-        let precision = formats::attributes::Precision::F32;
-        formats::attributes::write(&path, &config, &directions, precision).unwrap();
+        let precision = files::attributes::Precision::F32;
+        files::attributes::write(&path, &config, &directions, precision).unwrap();
     };
     let edited = |name: &str, amount| Recipe::Edited {
         base: Box::new(sample(0)),
@@ -714,8 +714,8 @@ fn frames_gifs_and_latents_are_exported() {
     assert!(asked[0].starts_with("frame 0 of 2") && !asked[0].contains("\"item\""));
     assert!(asked[1].contains(r#""items":{"4":"80"}"#), "{}", asked[1]);
     assert_eq!(asked[2], "gif of 2 at 5");
-    let file = formats::latents::read(&path).unwrap();
-    assert_eq!(file.latents[0], drawn(&tiny_config(), 1, 0));
+    let file = files::latents::read(&path).unwrap();
+    assert_eq!(file.latents[0], drawn(&tiny_config().latent_shape(), 1, 0));
     assert_eq!(file.names.unwrap(), ["seed 1, cell 0", "80"]);
     assert!(file.settings.unwrap().contains("glow-explorer-settings/1"));
 }

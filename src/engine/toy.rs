@@ -113,7 +113,7 @@ impl Codec for ToyCodec {
                 .map(|i| f32::from(raw[i % (side * side) * 3 + i / (side * side)] / 8))
                 .map(|bin| (bin + 0.5) / 32.0 - 0.5)
                 .collect();
-            let mut latent = Latent::zeros(&self.config);
+            let mut latent = Latent::zeros(&self.config.latent_shape());
             let mut flow = x.clone();
             for (level, shape) in latent.levels.iter_mut().zip(self.config.level_shapes()) {
                 flow = haar(&flow, shape.channels / 4, 2 * shape.side);
@@ -180,7 +180,7 @@ impl Codec for ToyCodec {
             .fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less);
         assert!(panics.is_err(), "toy panic");
         let decode = |latent: &Latent| {
-            assert!(latent.fits(&self.config));
+            assert!(latent.fits(&self.config.latent_shape()));
             let mut flow: Vec<f32> = Vec::new();
             let shapes = self.config.level_shapes();
             for (level, shape) in latent.levels.iter().zip(shapes).rev() {

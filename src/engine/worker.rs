@@ -8,17 +8,17 @@ use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::error::EngineError;
+use super::library::{Library, failed};
 use super::mail::{Inbox, Outbox};
 use super::message::{Command, Event, ItemId, Ticket, View};
 use super::queue::{Accepted, Next, Queue};
 use super::seams::Exporter;
-use super::session::{Session, failed};
 
 /// See the module.
 pub(super) struct Worker {
     pub(super) inbox: Inbox,
     pub(super) outbox: Outbox,
-    pub(super) session: Session,
+    pub(super) session: Library,
     pub(super) exporter: Box<dyn Exporter>,
     queue: Queue,
     /// Imports done since the line last held none.
@@ -33,7 +33,7 @@ impl Worker {
     pub(super) fn new(
         inbox: Inbox,
         outbox: Outbox,
-        session: Session,
+        session: Library,
         exporter: Box<dyn Exporter>,
     ) -> Self {
         Self {

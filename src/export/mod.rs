@@ -24,6 +24,23 @@ use std::io;
 
 use image::{ImageError, RgbImage};
 
+/// A name that every file system takes.
+pub fn folder_name(name: &str) -> String {
+    let mut text = String::new();
+    for c in name.chars().take(80) {
+        if c.is_alphanumeric() || c == '.' {
+            text.extend(c.to_lowercase());
+        } else if !text.is_empty() && !text.ends_with('-') {
+            text.push('-');
+        }
+    }
+    let text = text.trim_matches(['-', '.']);
+    match text {
+        "" => "row".to_owned(),
+        text => text.to_owned(),
+    }
+}
+
 /// Refuses an animation without frames, or with frames that differ in size.
 fn check_frames(frames: &[RgbImage]) -> Result<(u32, u32), ExportError> {
     let first = frames.first().ok_or(ExportError::Nothing)?.dimensions();

@@ -8,7 +8,7 @@ use candle_core::{Device, Result, Tensor};
 use candle_nn::VarBuilder;
 
 use super::scale;
-use crate::model::config::Padding;
+use crate::config::Padding;
 
 /// `x [n, h, w, c]` with a border of zeros, `[n, h + 2, w + 2, c]`.
 fn bordered(x: &Tensor) -> Result<Tensor> {

@@ -6,7 +6,7 @@ use candle_nn::VarBuilder;
 use super::actnorm::ActNorm;
 use super::conv::{Conv, ZeroConv};
 use super::{Bijector, log_sigmoid, sum_per_picture};
-use crate::model::config::{self, GlowConfig};
+use crate::config::{GlowConfig, ScaleFloor, ScaleFunction};
 
 /// The coupling network: 3x3, actnorm, relu, 1x1, actnorm, relu, zero-initialised 3x3.
 ///
@@ -44,13 +44,17 @@ impl Net {
 /// A coupling layer (Dinh et al. 2015, 2017; Kingma & Dhariwal 2018, section 3.3): the first half of the
 /// channels passes unchanged and decides what happens to the second.
 ///
-/// Affine: `z2 = (x2 + shift) * sigmoid(raw + 2)`, `log_det = sum ln sigmoid(raw + 2)`, where `shift` and `raw`
-/// are the halves of the network's output. Additive: `z2 = x2 + net(x1)`, `log_det = 0`.
+/// Affine: `z2 = (x2 + shift) * s`, `s = f + (1 - f) sigmoid(raw + 2)`, `log_det = sum ln s`, where `shift` and `raw`
+/// are the halves of the network's output and `f` is [`GlowConfig::scale_floor`]. Additive: `z2 = x2 + net(x1)`,
+/// `log_det = 0`.
 ///
 /// Shapes: `x`, `z` `[n, h, w, c]`, `c` even.
 pub struct Coupling {
     net: Net,
-    kind: config::Coupling,
+    /// The floor of the factor, where it is affine.
+    affine: Option<ScaleFloor>,
+    /// The factor, where it is affine.
+    function: ScaleFunction,
 }
 
 impl Coupling {
@@ -60,7 +64,8 @@ impl Coupling {
     pub fn new(vb: &VarBuilder, config: &GlowConfig, c: usize) -> Result<Self> {
         Ok(Self {
             net: Net::new(vb, config, c)?,
-            kind: config.coupling,
+            affine: config.affine(),
+            function: config.variant.scale_function,
         })
     }
 
@@ -71,6 +76,20 @@ impl Coupling {
     }
 }
 
+/// `ln s` of the factor `s` for `v = raw + 2`.
+fn log_scale(v: &Tensor, floor: ScaleFloor, function: ScaleFunction) -> Result<Tensor> {
+    match function {
+        ScaleFunction::Sigmoid => {}
+        ScaleFunction::Exp => return v - 2.0,
+        ScaleFunction::InverseSigmoid => return log_sigmoid(v)?.neg(),
+    }
+    let f = f64::from(floor.value());
+    if f == 0.0 {
+        return log_sigmoid(v);
+    }
+    ((log_sigmoid(v)?.exp()? * (1.0 - f))? + f)?.log()
+}
+
 impl Bijector for Coupling {
     fn forward(&self, x: &Tensor) -> Result<(Tensor, Tensor)> {
         let (n, _, _, c) = x.dims4()?;
@@ -78,13 +97,13 @@ impl Bijector for Coupling {
             x.narrow(3, 0, c / 2)?.contiguous()?,
             x.narrow(3, c / 2, c / 2)?,
         );
-        let (z2, log_det) = match self.kind {
-            config::Coupling::Affine => {
+        let (z2, log_det) = match self.affine {
+            Some(floor) => {
                 let (shift, raw) = self.shift_and_raw(&x1)?;
-                let log_s = log_sigmoid(&raw)?;
+                let log_s = log_scale(&raw, floor, self.function)?;
                 (((x2 + shift)? * log_s.exp()?)?, sum_per_picture(&log_s)?)
             }
-            config::Coupling::Additive => (
+            None => (
                 (x2 + self.net.apply(&x1)?)?,
                 Tensor::zeros(n, x.dtype(), x.device())?,
             ),
@@ -98,13 +117,20 @@ impl Bijector for Coupling {
             z.narrow(3, 0, c / 2)?.contiguous()?,
             z.narrow(3, c / 2, c / 2)?,
         );
-        let x2 = match self.kind {
-            config::Coupling::Affine => {
+        let x2 = match self.affine {
+            Some(floor) if self.function != ScaleFunction::Sigmoid => {
                 let (shift, raw) = self.shift_and_raw(&z1)?;
-                // 1 / sigmoid(v) = 1 + exp(-v).
-                ((z2 * (raw.neg()?.exp()? + 1.0)?)? - shift)?
+                let log_s = log_scale(&raw, floor, self.function)?;
+                ((z2 * log_s.neg()?.exp()?)? - shift)?
             }
-            config::Coupling::Additive => (z2 - self.net.apply(&z1)?)?,
+            Some(floor) => {
+                let (shift, raw) = self.shift_and_raw(&z1)?;
+                // 1 / s = (1 + u) / (1 + f u), u = exp(-v).
+                let u = raw.neg()?.exp()?;
+                let above = (&u * f64::from(floor.value()))? + 1.0;
+                ((z2 * ((u + 1.0)? / above?)?)? - shift)?
+            }
+            None => (z2 - self.net.apply(&z1)?)?,
         };
         Tensor::cat(&[&z1, &x2], 3)
     }

@@ -5,8 +5,8 @@ use candle_nn::VarBuilder;
 
 use super::Bijector;
 use super::conv::product;
-use crate::model::config::Permutation;
-use crate::model::linalg::Matrix;
+use crate::config::Permutation;
+use crate::linalg::Matrix;
 
 /// An invertible 1x1 convolution (Kingma & Dhariwal 2018, section 3.2), of which a permutation of the channels
 /// is a special case.

@@ -5,14 +5,14 @@ use candle_nn::VarBuilder;
 
 use super::conv::ZeroConv;
 use super::gaussian::Gaussian;
-use crate::model::config::Padding;
+use crate::config::Padding;
 
 /// The first half of the channels goes on and decides, through a zero-initialised convolution, the Gaussian of
 /// the second, which is factored out (Dinh et al. 2017, section 3.6; the paper's code).
 ///
 /// Shapes: `[n, h, w, c]` to `[n, h, w, c/2]` and eps `[n, h, w, c/2]`.
 pub struct Split {
-    prior: ZeroConv,
+    prior: Option<ZeroConv>,
 }
 
 impl Split {
@@ -21,15 +21,26 @@ impl Split {
     /// Errors: missing tensors or other shapes.
     pub fn new(vb: &VarBuilder, c: usize, padding: Padding) -> Result<Self> {
         Ok(Self {
-            prior: ZeroConv::new(&vb.pp("prior"), c / 2, c, padding)?,
+            prior: Some(ZeroConv::new(&vb.pp("prior"), c / 2, c, padding)?),
         })
+    }
+
+    /// A split whose other half is standard normal: what a table says of it is taken where latents come in and go out.
+    pub fn standard() -> Self {
+        Self { prior: None }
     }
 
     /// The prior of the half that leaves, given the half that stays: mean first, log_std second.
     ///
     /// Errors: other channels than `c/2`.
     pub fn prior(&self, z1: &Tensor) -> Result<Gaussian> {
-        let out = self.prior.apply(z1)?;
+        let Some(prior) = &self.prior else {
+            return Ok(Gaussian {
+                mean: z1.zeros_like()?,
+                log_std: z1.zeros_like()?,
+            });
+        };
+        let out = prior.apply(z1)?;
         let m = out.dim(3)? / 2;
         Ok(Gaussian {
             mean: out.narrow(3, 0, m)?,

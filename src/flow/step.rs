@@ -7,7 +7,7 @@ use super::Bijector;
 use super::actnorm::ActNorm;
 use super::coupling::Coupling;
 use super::permutation::Mixing;
-use crate::model::config::GlowConfig;
+use crate::config::GlowConfig;
 
 /// Actnorm, channel mixing, coupling (Kingma & Dhariwal 2018, figure 2a).
 pub struct Step {

@@ -3,15 +3,15 @@
 use std::cell::RefCell;
 
 use super::aligned::Aligned;
-use super::cells::{Arithmetic, cell, cell_stride, pair_columns, pair_rows};
-use super::micro::{self, Tile};
+use super::bf16::{Arithmetic, cell, cell_stride, pair_columns, pair_rows};
+use super::tile::{self, Tile};
 use super::{Isa, LANES, padded};
 
 /// Columns of `B` that a tile covers at most.
 pub(super) const PANEL: usize = 2 * LANES;
 
 /// A right-hand side `[k, n]` stored as panels of 32 columns (the last one of 16 where that is enough),
-/// each of consecutive rows of [cells](super::cells): the order in which the kernel reads it, so that it is
+/// each of consecutive rows of [cells](super::bf16): the order in which the kernel reads it, so that it is
 /// packed once and streamed ever after.
 #[derive(Clone, Default)]
 pub struct PackedMatrix {
@@ -339,7 +339,7 @@ fn gemm_cells(
         };
         let mut i = 0;
         while i < m {
-            let rows = micro::rows_at_most(isa).min(m - i);
+            let rows = tile::rows_at_most(isa).min(m - i);
             // SAFETY: the assertions above cover every address: `A` up to row m - 1 and column k - 1, the
             // panel up to row k - 1 and `width` columns, `C`, mask and bias up to `n` padded columns.
             // `class` was checked to name rows of the table. `isa` was detected on this machine, and
@@ -369,7 +369,7 @@ fn gemm_cells(
                         mask.add(i * c_stride + start)
                     },
                 };
-                micro::run(isa, arithmetic, rows, width, &tile);
+                tile::run(isa, arithmetic, rows, width, &tile);
             }
             i += rows;
         }

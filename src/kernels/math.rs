@@ -45,6 +45,26 @@ fn ln_1p_unit(u: f32) -> f32 {
     2.0 * s * (p * q + 1.0)
 }
 
+/// `ln(x)` for normal positive numbers.
+#[inline(always)]
+pub fn ln(x: f32) -> f32 {
+    const LN_2: f32 = std::f32::consts::LN_2;
+    // The bits of sqrt(1/2): mantissas are taken from there to sqrt(2), so that the logarithm of numbers near one has
+    // no exponent to cancel.
+    const ROOT: u32 = 0x3f35_04f3;
+    let shifted = x.to_bits().wrapping_sub(ROOT);
+    let exponent = (shifted as i32) >> 23;
+    let m = f32::from_bits((shifted & 0x007f_ffff).wrapping_add(ROOT));
+    // ln m = 2 atanh(s), |s| < 0.172.
+    let s = (m - 1.0) / (m + 1.0);
+    let q = s * s;
+    let p = 1.0 / 9.0;
+    let p = p * q + 1.0 / 7.0;
+    let p = p * q + 1.0 / 5.0;
+    let p = p * q + 1.0 / 3.0;
+    exponent as f32 * LN_2 + 2.0 * s * (p * q + 1.0)
+}
+
 /// `ln(sigmoid(x))`.
 #[inline(always)]
 pub fn log_sigmoid(x: f32) -> f32 {
@@ -71,6 +91,11 @@ mod tests {
                 "sigmoid({x})"
             );
             let l = -(-wide).exp().ln_1p();
+            assert!(
+                (f64::from(ln(s as f32)) - f64::from(s as f32).ln()).abs()
+                    < 3e-7 * f64::from(s as f32).ln().abs().max(1e-3),
+                "ln({s})"
+            );
             assert!(
                 (f64::from(log_sigmoid(x)) - l).abs() < 2e-7 * l.abs().max(1.0),
                 "log_sigmoid({x})"

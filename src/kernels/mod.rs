@@ -8,20 +8,20 @@
 //! checked by the safe functions round them, and the buffers that a [`team`] shares.
 
 pub mod aligned;
-pub mod cells;
-mod deal;
+pub mod bf16;
 pub mod gemm;
-mod lanes;
 pub mod math;
-mod micro;
 pub mod neighbours;
+mod parallel;
+mod simd;
 pub mod team;
+mod tile;
 pub mod winograd;
 
 pub use aligned::Aligned;
-pub use cells::Arithmetic;
-pub use deal::in_parallel;
+pub use bf16::Arithmetic;
 pub use gemm::{Finish, Init, Lhs, PackedMatrix, Rhs, gemm};
+pub use parallel::in_parallel;
 
 /// Floats a vector; row strides are multiples of it.
 pub const LANES: usize = 16;

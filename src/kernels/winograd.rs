@@ -12,8 +12,8 @@
 
 use std::ops::Range;
 
-use super::lanes::Lanes;
 use super::neighbours::Grid;
+use super::simd::Lanes;
 use super::{Aligned, Finish, Init, LANES, Lhs, PackedMatrix, Rhs, gemm, multiversion, padded};
 
 /// Entries of a transformed patch.

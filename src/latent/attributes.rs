@@ -313,14 +313,14 @@ mod tests {
     use super::*;
     use crate::latent::latent_from_flat;
     use crate::latent::temperature::sample;
-    use crate::latent::tests::tiny_config;
+    use crate::latent::tests::tiny_shape;
 
     fn direction(name: &str, entries: &[(usize, f32)]) -> Direction {
         let mut flat = vec![0.0; 192];
         entries.iter().for_each(|&(i, v)| flat[i] = v);
         Direction {
             name: name.to_owned(),
-            vector: latent_from_flat(&tiny_config(), &flat).unwrap(),
+            vector: latent_from_flat(&tiny_shape(), &flat).unwrap(),
             center: 0.25,
             range: [-3.0, 3.0],
             figures: Figures::default(),
@@ -345,7 +345,7 @@ mod tests {
 
     #[test]
     fn an_edit_moves_its_score_by_its_amount() {
-        let (all, latent) = (three(), sample(&tiny_config(), 1, 0));
+        let (all, latent) = (three(), sample(&tiny_shape(), 1, 0));
         let edited = all
             .apply(&latent, &[edit("smile", 1.5)], EditOptions::default())
             .unwrap();
@@ -354,16 +354,13 @@ mod tests {
         assert!((after[0] - before[0] - 1.5).abs() < 1e-5);
         // It shares entries 0 and 100 with the others, so they move as well.
         assert!((after[1] - before[1]).abs() > 0.1);
-        let origin = Latent::zeros(&tiny_config());
+        let origin = Latent::zeros(&tiny_shape());
         assert_eq!(project(&origin, &all.as_slice()[0]).unwrap(), -0.25);
     }
 
     #[test]
     fn another_unit_is_the_same_direction() {
-        let (whole, latent) = (
-            direction("smile", &[(0, 2.0)]),
-            sample(&tiny_config(), 1, 0),
-        );
+        let (whole, latent) = (direction("smile", &[(0, 2.0)]), sample(&tiny_shape(), 1, 0));
         let half = whole.clone().with_unit(0.5);
         let of = |d: &Direction| project(&latent, d).unwrap();
         assert!((of(&half) - 2.0 * of(&whole)).abs() < 1e-5);
@@ -375,7 +372,7 @@ mod tests {
 
     #[test]
     fn leakage_is_what_an_edit_does_to_the_other_scores() {
-        let (all, latent) = (three().with_leakage(), sample(&tiny_config(), 1, 0));
+        let (all, latent) = (three().with_leakage(), sample(&tiny_shape(), 1, 0));
         let edited = all
             .apply(&latent, &[edit("smile", 1.0)], EditOptions::default())
             .unwrap();
@@ -394,7 +391,7 @@ mod tests {
 
     #[test]
     fn keeping_others_leaves_their_scores() {
-        let (all, latent) = (three(), sample(&tiny_config(), 1, 0));
+        let (all, latent) = (three(), sample(&tiny_shape(), 1, 0));
         let options = EditOptions {
             keep_others: true,
             renormalise: false,
@@ -415,7 +412,7 @@ mod tests {
         let mut list = three().list;
         list.push(twin);
         let all = Directions::new(list).unwrap();
-        let latent = Latent::zeros(&tiny_config());
+        let latent = Latent::zeros(&tiny_shape());
         let options = EditOptions {
             keep_others: true,
             renormalise: false,
@@ -435,7 +432,7 @@ mod tests {
 
     #[test]
     fn renormalising_keeps_the_norm() {
-        let (all, latent) = (three(), sample(&tiny_config(), 1, 0));
+        let (all, latent) = (three(), sample(&tiny_shape(), 1, 0));
         let options = EditOptions {
             keep_others: false,
             renormalise: true,
@@ -446,7 +443,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_applied() {
-        let (all, latent) = (three(), sample(&tiny_config(), 1, 0));
+        let (all, latent) = (three(), sample(&tiny_shape(), 1, 0));
         let options = EditOptions::default();
         let unknown = all
             .apply(&latent, &[edit("beard", 1.0)], options)

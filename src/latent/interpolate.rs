@@ -151,11 +151,10 @@ fn mix(a: &LevelEps, wa: f64, b: &LevelEps, wb: f64) -> LevelEps {
 mod tests {
     use super::*;
     use crate::latent::temperature::{sample, scaled};
-    use crate::latent::tests::tiny_config;
-    use crate::model::GlowConfig;
+    use crate::latent::tests::tiny_shape;
 
     fn pair() -> (Latent, Latent) {
-        (sample(&tiny_config(), 1, 0), sample(&tiny_config(), 1, 1))
+        (sample(&tiny_shape(), 1, 0), sample(&tiny_shape(), 1, 1))
     }
 
     #[track_caller]
@@ -201,7 +200,7 @@ mod tests {
     #[test]
     fn degenerate_pairs_go_straight() {
         let (a, _) = pair();
-        let zero = Latent::zeros(&tiny_config());
+        let zero = Latent::zeros(&tiny_shape());
         let opposite = scaled(&a, &[-1.0]).unwrap();
         let longer = scaled(&a, &[3.0]).unwrap();
         for (b, factor) in [(&zero, 0.75), (&opposite, 0.5), (&longer, 1.5)] {
@@ -212,8 +211,8 @@ mod tests {
 
     #[test]
     fn keyframes_are_met_at_even_times() {
-        let config = tiny_config();
-        let keys: Vec<Latent> = (0..5).map(|i| sample(&config, 3, i)).collect();
+        let shape = tiny_shape();
+        let keys: Vec<Latent> = (0..5).map(|i| sample(&shape, 3, i)).collect();
         let keys: Vec<&Latent> = keys.iter().collect();
         for (i, key) in keys.iter().enumerate() {
             let p = along(&keys, i as f32 / 4.0, PathKind::Spherical).unwrap();
@@ -227,10 +226,9 @@ mod tests {
     #[test]
     fn a_foreign_keyframe_is_named() {
         let (a, b) = pair();
-        let other = Latent::zeros(&GlowConfig {
-            image_size: 16,
-            ..tiny_config()
-        });
+        let mut larger = tiny_shape();
+        larger.levels[0].side = 16;
+        let other = Latent::zeros(&larger);
         let error = along(&[&a, &b, &other], 0.0, PathKind::Linear).unwrap_err();
         assert!(error.to_string().contains("keyframe 3"));
     }

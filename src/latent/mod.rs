@@ -6,11 +6,10 @@
 
 pub mod attributes;
 pub mod interpolate;
+mod point;
 pub mod temperature;
 
-pub use crate::model::{Latent, LevelEps};
-
-use crate::model::GlowConfig;
+pub use point::{EpsShape, Latent, LatentShape, LevelEps};
 
 /// Latents or numbers that an operation of this module cannot take.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -109,8 +108,8 @@ pub fn flat_from_latent(latent: &Latent) -> Vec<f32> {
 /// The latent whose numbers, finest level first, are `flat`.
 ///
 /// Errors: another count of numbers than the model's latent has.
-pub fn latent_from_flat(config: &GlowConfig, flat: &[f32]) -> Result<Latent, LatentError> {
-    let mut latent = Latent::zeros(config);
+pub fn latent_from_flat(shape: &LatentShape, flat: &[f32]) -> Result<Latent, LatentError> {
+    let mut latent = Latent::zeros(shape);
     if flat.len() != latent.dims() {
         return Err(LatentError::Shape {
             what: "a row of numbers".to_owned(),
@@ -158,31 +157,21 @@ pub(crate) fn dot_flat(a: &[f32], b: &[f32]) -> f64 {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::model::{Coupling, Padding, Permutation};
+    pub(crate) use crate::config::tests::tiny_config;
 
-    /// A small configuration: D = 3 * 8 * 8 = 192 in two levels.
-    pub(crate) fn tiny_config() -> GlowConfig {
-        GlowConfig {
-            image_size: 8,
-            channels: 3,
-            levels: 2,
-            depth: 1,
-            width: 8,
-            permutation: Permutation::InvconvLu,
-            coupling: Coupling::Affine,
-            bits: 5,
-            padding: Padding::Zeros,
-        }
+    /// The shape of [`tiny_config`]'s latents: D = 192 in two levels.
+    pub(crate) fn tiny_shape() -> LatentShape {
+        tiny_config().latent_shape()
     }
 
     #[test]
     fn flat_and_back() {
-        let config = tiny_config();
+        let shape = tiny_shape();
         let flat: Vec<f32> = (0..192).map(|i| i as f32).collect();
-        let latent = latent_from_flat(&config, &flat).unwrap();
+        let latent = latent_from_flat(&shape, &flat).unwrap();
         assert_eq!(latent.levels[1].data[0], 96.0);
         assert_eq!(flat_from_latent(&latent), flat);
-        assert!(latent_from_flat(&config, &flat[1..]).is_err());
+        assert!(latent_from_flat(&shape, &flat[1..]).is_err());
     }
 
     #[test]
@@ -194,11 +183,10 @@ pub(crate) mod tests {
 
     #[test]
     fn another_models_latent_is_named() {
-        let a = Latent::zeros(&tiny_config());
-        let b = Latent::zeros(&GlowConfig {
-            image_size: 16,
-            ..tiny_config()
-        });
+        let a = Latent::zeros(&tiny_shape());
+        let mut larger = tiny_shape();
+        larger.levels[0].side = 16;
+        let b = Latent::zeros(&larger);
         let error = check_same_shape("keyframe 2", &b, &a).unwrap_err();
         let text = error.to_string();
         assert!(

@@ -6,15 +6,20 @@
 
 mod memory;
 
-use super::config::{Padding, Permutation};
-use super::linalg::Matrix;
+use super::ModelError;
 use super::params::Params;
-use super::{Coupling, ModelError};
+use crate::config::{Padding, Permutation, ScaleFloor, ScaleFunction, SplitPrior};
 use crate::kernels::neighbours::{BORDER_CLASSES, Grid, tap_is_outside, taps_stride};
 use crate::kernels::{Aligned, Arithmetic, PackedMatrix, in_parallel, padded, winograd};
+use crate::linalg::Matrix;
 
 /// Factor between a stored `log_scale` and the logarithm of the scale (the paper's code).
 pub const LOG_SCALE_FACTOR: f32 = 3.0;
+
+/// Rows of a tile: its hidden activations stay in the second-level cache.
+pub fn tile_rows(width: usize) -> usize {
+    if width > 256 { 64 } else { 128 }
+}
 
 /// A bias that depends on which sides of the picture a pixel touches: `[classes, stride]`.
 #[derive(Clone, Default)]
@@ -182,6 +187,10 @@ pub struct FoldedLevel {
     pub channels: usize,
     /// Output channels of a coupling network, `o`.
     pub coupling_out: usize,
+    /// The floor of the couplings' factor, where they are affine.
+    pub affine: Option<ScaleFloor>,
+    /// The couplings' factor, where they are affine.
+    pub scale_function: ScaleFunction,
     /// Pixels.
     pub grid: Grid,
     /// Border class of each pixel of a picture.
@@ -223,7 +232,7 @@ impl FoldedLevel {
 
     /// Rows that are coupled at a time.
     pub fn couple_rows(&self, width: usize) -> usize {
-        super::phases::tile_rows(width).next_multiple_of(self.grain())
+        tile_rows(width).next_multiple_of(self.grain())
     }
 
     /// Stride of what a network hands to its last phase: hidden activations in Winograd's form, else taps.
@@ -244,8 +253,6 @@ impl FoldedLevel {
 /// A model, folded.
 #[derive(Clone)]
 pub struct Folded {
-    /// Whether couplings are affine.
-    pub affine: bool,
     /// Hidden channels.
     pub width: usize,
     /// The levels, finest first.
@@ -284,7 +291,6 @@ impl Folded {
             levels[at / depth].steps.push(step?);
         }
         Ok(Self {
-            affine: config.coupling == Coupling::Affine,
             width: config.width,
             levels,
         })
@@ -309,6 +315,8 @@ impl Folded {
         Ok(FoldedLevel {
             channels: shape.channels,
             coupling_out: params.config.coupling_out(shape.channels),
+            affine: params.config.affine(),
+            scale_function: params.config.variant.scale_function,
             classes: grid.border_classes(),
             grid,
             steps,
@@ -500,6 +508,14 @@ fn fold_prior(
         };
     }
     let m = c / 2;
+    if params.config.variant.split_prior == SplitPrior::Table {
+        // A standard normal: mean and log_std of the table are taken where latents come in and go out.
+        return FoldedPrior::Split {
+            w: PackedMatrix::from_fn(9 * m, c, |_, _| 0.0),
+            b: BorderBias::new(c, false, |_, _| 0.0),
+            transposed: None,
+        };
+    }
     let name = format!("levels.{level}.split.prior");
     let weight = params.slice(&format!("{name}.weight"));
     let s: Vec<f32> = params

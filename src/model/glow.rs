@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use candle_core::{DType, Device, Result, Tensor};
 use candle_nn::VarBuilder;
 
-use super::config::GlowConfig;
 use super::params::Params;
+use crate::config::{GlowConfig, SplitPrior};
 use crate::flow::Bijector;
 use crate::flow::gaussian::Gaussian;
 use crate::flow::split::Split;
@@ -74,7 +74,10 @@ impl Glow {
                 .collect::<Result<_>>()?;
             let has_split = l + 1 < shapes.len();
             let split = has_split
-                .then(|| Split::new(&vb.pp("split"), shape.channels, config.padding))
+                .then(|| match config.variant.split_prior {
+                    SplitPrior::Table => Ok(Split::standard()),
+                    SplitPrior::Conv => Split::new(&vb.pp("split"), shape.channels, config.padding),
+                })
                 .transpose()?;
             levels.push(Level { steps, split });
         }

@@ -1,27 +1,26 @@
 //! Glow as a whole: configuration, parameters, encode, decode, likelihood.
 
-pub mod config;
 pub mod device;
 pub mod fast;
 pub mod folded;
 pub mod glow;
-pub mod latent;
-pub mod linalg;
+mod incremental;
 pub mod params;
-pub mod phases;
 pub mod pixels;
-mod resume;
+pub mod priors;
 
-pub use config::{ConfigError, Coupling, GlowConfig, LevelShape, Padding, Permutation};
-pub use latent::{Latent, LevelEps};
+pub use crate::config::{ConfigError, Coupling, GlowConfig, LevelShape, Padding, Permutation};
+pub use crate::latent::{Latent, LatentShape, LevelEps};
 
 use image::RgbImage;
 
 use crate::kernels::Arithmetic;
 use device::DeviceModel;
 use fast::FastGlow;
+use incremental::Resume;
 use params::Params;
-use resume::Resume;
+pub use priors::Condition;
+use priors::Priors;
 
 /// What encoding a picture gives.
 #[derive(Clone, Debug)]
@@ -123,6 +122,9 @@ impl std::str::FromStr for DeviceChoice {
 pub struct GlowModel {
     config: GlowConfig,
     backend: Backend,
+    priors: Priors,
+    /// The condition where a call names none.
+    condition: Condition,
 }
 
 enum Backend {
@@ -156,6 +158,8 @@ impl GlowModel {
         Ok(Self {
             config: params.config.clone(),
             backend,
+            priors: Priors::new(params),
+            condition: Condition::default(),
         })
     }
 
@@ -196,6 +200,18 @@ impl GlowModel {
         pictures: &[RgbImage],
         cancelled: &(dyn Fn() -> bool + Sync),
     ) -> Result<Vec<Encoded>, ModelError> {
+        self.encode_given(pictures, &[], cancelled)
+    }
+
+    /// As [`GlowModel::encode`], each picture given its own condition (none: the model's).
+    ///
+    /// Errors: as [`GlowModel::encode`], and conditions of another number or length.
+    pub fn encode_given(
+        &self,
+        pictures: &[RgbImage],
+        conditions: &[Condition],
+        cancelled: &(dyn Fn() -> bool + Sync),
+    ) -> Result<Vec<Encoded>, ModelError> {
         let x = pictures
             .iter()
             .map(|p| {
@@ -206,7 +222,21 @@ impl GlowModel {
                 ))
             })
             .collect::<Result<Vec<_>, ModelError>>()?;
-        self.encode_x(x, cancelled)
+        self.encode_x_given(x, conditions, cancelled)
+    }
+
+    /// What the model is conditioned on from now on, where a call names nothing else.
+    ///
+    /// Errors: a condition of another length than the config's.
+    pub fn set_condition(&mut self, condition: Condition) -> Result<(), ModelError> {
+        self.priors.check(&condition)?;
+        self.condition = condition;
+        Ok(())
+    }
+
+    /// What the model is conditioned on.
+    pub fn condition(&self) -> &Condition {
+        &self.condition
     }
 
     /// Encodes model inputs, each `[c, h, w]`.
@@ -217,13 +247,30 @@ impl GlowModel {
         x: Vec<Vec<f32>>,
         cancelled: &(dyn Fn() -> bool + Sync),
     ) -> Result<Vec<Encoded>, ModelError> {
+        self.encode_x_given(x, &[], cancelled)
+    }
+
+    /// As [`GlowModel::encode_x`], each input given its own condition (none: the model's).
+    ///
+    /// Errors: as [`GlowModel::encode`], and conditions of another number or length.
+    pub fn encode_x_given(
+        &self,
+        x: Vec<Vec<f32>>,
+        conditions: &[Condition],
+        cancelled: &(dyn Fn() -> bool + Sync),
+    ) -> Result<Vec<Encoded>, ModelError> {
+        let maps = self.maps(conditions, x.len())?;
         let refs: Vec<&[f32]> = x.iter().map(Vec::as_slice).collect();
         let raw = match &self.backend {
             Backend::Cpu(cpu) => cpu.fast.encode(&refs, cancelled)?,
             Backend::Device(model, _) => model.encode(&refs, cancelled)?,
         };
         let per_nat = -1.0 / (self.config.dims() as f64 * std::f64::consts::LN_2);
-        let encoded = raw.into_iter().zip(x).map(|(raw, x)| {
+        let numbered = raw.into_iter().zip(x).enumerate();
+        let encoded = numbered.map(|(i, (mut raw, x))| {
+            if let Some(map) = maps.of(i) {
+                map.outward(&mut raw.latent, &mut raw.level_log_prob);
+            }
             let level_bits: Vec<f64> = raw.level_log_prob.iter().map(|lp| lp * per_nat).collect();
             let bits_per_dim = f64::from(self.config.bits) + level_bits.iter().sum::<f64>();
             Encoded {
@@ -244,7 +291,30 @@ impl GlowModel {
         latents: &[Latent],
         cancelled: &(dyn Fn() -> bool + Sync),
     ) -> Result<Vec<Decoded>, ModelError> {
-        let refs: Vec<&Latent> = latents.iter().collect();
+        self.decode_given(latents, &[], cancelled)
+    }
+
+    fn maps(&self, conditions: &[Condition], n: usize) -> Result<priors::Maps, ModelError> {
+        let one = std::slice::from_ref(&self.condition);
+        let conditions = if conditions.is_empty() {
+            one
+        } else {
+            conditions
+        };
+        self.priors.maps(conditions, n)
+    }
+
+    /// As [`GlowModel::decode`], each latent given its own condition (none: the model's).
+    ///
+    /// Errors: as [`GlowModel::decode`], and conditions of another number or length.
+    pub fn decode_given(
+        &self,
+        latents: &[Latent],
+        conditions: &[Condition],
+        cancelled: &(dyn Fn() -> bool + Sync),
+    ) -> Result<Vec<Decoded>, ModelError> {
+        let inner = self.maps(conditions, latents.len())?.inward(latents);
+        let refs: Vec<&Latent> = inner.iter().map(|z| &**z).collect();
         let x = match &self.backend {
             Backend::Cpu(cpu) => cpu
                 .resume
@@ -291,7 +361,8 @@ impl GlowModel {
         let Some((fast, resume)) = draft else {
             return self.decode(latents, cancelled);
         };
-        let refs: Vec<&Latent> = latents.iter().collect();
+        let inner = self.maps(&[], latents.len())?.inward(latents);
+        let refs: Vec<&Latent> = inner.iter().map(|z| &**z).collect();
         Ok(self.decoded(resume.decode(fast, &self.config, &refs, cancelled)?))
     }
 

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::config::{Coupling, GlowConfig, Padding, Permutation};
-use super::linalg::Matrix;
+use crate::config::{GlowConfig, Padding, Permutation, SplitPrior};
+use crate::linalg::Matrix;
 use crate::noise::Noise;
 
 /// One tensor of the weight file.
@@ -77,19 +77,17 @@ impl Layout {
                 layout.push(&p, "coupling.conv3.bias", &[o], true);
                 layout.push(&p, "coupling.conv3.log_scale", &[o], true);
             }
-            if l + 1 < shapes.len() {
+            let map = prior_map.then_some(shape.side);
+            if l + 1 == shapes.len() {
+                layout.push_table("", c, map, config.variant.condition);
+            } else if config.variant.split_prior == SplitPrior::Table {
+                let p = format!("levels.{l}.split.");
+                layout.push_table(&p, m, map, config.variant.condition);
+            } else {
                 let p = format!("levels.{l}.split.");
                 layout.push_conv(&p, "prior", [c, m, 3], config);
                 layout.push(&p, "prior.bias", &[c], true);
                 layout.push(&p, "prior.log_scale", &[c], true);
-            } else {
-                let shape = if prior_map {
-                    vec![c, shape.side, shape.side]
-                } else {
-                    vec![c]
-                };
-                layout.push("", "prior.mean", &shape, true);
-                layout.push("", "prior.log_std", &shape, true);
             }
         }
         layout
@@ -105,6 +103,20 @@ impl Layout {
             trained,
         });
         self.len += shape.iter().product::<usize>();
+    }
+
+    /// A prior of numbers of its own, one a channel or a map of them, and what each value of a condition adds.
+    fn push_table(&mut self, prefix: &str, channels: usize, map: Option<usize>, condition: usize) {
+        let mut shape = vec![channels];
+        shape.extend(map.into_iter().flat_map(|side| [side, side]));
+        let mut by_value = vec![condition];
+        by_value.extend(&shape);
+        self.push(prefix, "prior.mean", &shape, true);
+        self.push(prefix, "prior.log_std", &shape, true);
+        if condition > 0 {
+            self.push(prefix, "prior.condition_mean", &by_value, true);
+            self.push(prefix, "prior.condition_log_std", &by_value, true);
+        }
     }
 
     fn push_conv(
@@ -348,11 +360,6 @@ impl Params {
         });
         (lower, upper)
     }
-
-    /// Whether the coupling is affine.
-    pub fn is_affine(&self) -> bool {
-        self.config.coupling == Coupling::Affine
-    }
 }
 
 fn random_rotation(c: usize, noise: &mut Noise) -> Matrix {
@@ -371,6 +378,7 @@ fn copy_f64<'a>(to: &mut [f32], from: impl Iterator<Item = &'a f64>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Coupling;
 
     pub(crate) fn config(permutation: Permutation) -> GlowConfig {
         GlowConfig {
@@ -382,7 +390,9 @@ mod tests {
             permutation,
             coupling: Coupling::Affine,
             bits: 5,
+            variant: Default::default(),
             padding: Padding::EdgeBias,
+            scale_floor: Default::default(),
         }
     }
 

@@ -6,7 +6,7 @@
 use image::{Rgb, RgbImage};
 
 use super::ModelError;
-use super::config::GlowConfig;
+use crate::config::GlowConfig;
 use crate::noise::Noise;
 
 /// What stands where a value is not finite: a magenta that no photo has, never black.
@@ -90,7 +90,7 @@ pub fn largest_difference(a: &[f32], b: &[f32]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::config::{Coupling, Padding, Permutation};
+    use crate::config::{Coupling, Padding, Permutation};
 
     fn config(bits: u32, channels: usize) -> GlowConfig {
         GlowConfig {
@@ -102,7 +102,9 @@ mod tests {
             permutation: Permutation::Reverse,
             coupling: Coupling::Affine,
             bits,
+            variant: Default::default(),
             padding: Padding::Zeros,
+            scale_floor: Default::default(),
         }
     }
 

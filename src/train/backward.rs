@@ -11,20 +11,20 @@
 mod gradients;
 mod memory;
 mod prior;
-mod step;
 mod sums;
 #[cfg(test)]
 mod tests;
+mod walk;
 mod workspace;
 
 pub use gradients::{Gradients, LevelGradients, StepGradients};
 pub use workspace::{Activations, Workspace};
 
 use crate::kernels::padded;
+use crate::model::fast::step::{self, tile_rows, tiles};
 use crate::model::folded::{Folded, FoldedLevel, FoldedPrior};
-use crate::model::phases::{self, tile_rows, tiles};
 use prior::prior_backward;
-use step::step_backward;
+use walk::step_backward;
 use workspace::chunk_pictures;
 
 /// One thread's share of a batch: adds the gradients of `weight * sum_n ln p(x_n)` to `gradients`.
@@ -58,7 +58,7 @@ fn forward(folded: &Folded, n: usize, ws: &mut Workspace) -> f64 {
         for (k, step) in level.steps.iter().enumerate() {
             for tile in tiles(0..rows, tile_rows(folded.width)) {
                 let at = tile.start * stride..tile.end * stride;
-                phases::mix_rows(
+                step::mix_rows(
                     &ws.state[at.clone()],
                     &mut ws.other[at],
                     stride,
@@ -79,15 +79,14 @@ fn forward(folded: &Folded, n: usize, ws: &mut Workspace) -> f64 {
                         &kept.taps[chunk.start * t_stride..chunk.end * t_stride]
                     }
                     None => {
-                        phases::net(level, step, x, local.clone(), &mut ws.taps, &mut ws.scratch);
+                        step::net(level, step, x, local.clone(), &mut ws.taps, &mut ws.scratch);
                         &ws.taps
                     }
                 };
                 for tile in tiles(local, tile_rows(folded.width)) {
                     let rows = &mut x[tile.start * stride..tile.end * stride];
                     let n = tile.len();
-                    let affine = folded.affine;
-                    phases::couple_forward(level, step, affine, taps, tile, rows, &mut ws.scratch);
+                    step::couple_forward(level, step, taps, tile, rows, &mut ws.scratch);
                     let log_dets = ws.scratch.per_row[..n].iter();
                     log_prob += log_dets.map(|&v| f64::from(v)).sum::<f64>();
                 }
@@ -99,17 +98,17 @@ fn forward(folded: &Folded, n: usize, ws: &mut Workspace) -> f64 {
         let mut eps = vec![0.0; e_stride];
         for tile in tiles(0..rows, tile_rows(folded.width)) {
             let mut prior = std::mem::take(&mut ws.chunk.sum);
-            phases::split_prior(level, &ws.state, tile.clone(), &mut prior, &mut ws.scratch);
+            step::split_prior(level, &ws.state, tile.clone(), &mut prior, &mut ws.scratch);
             for (i, row) in tile.enumerate() {
                 let (offset, p) = prior_row(level, row, &prior[i * e_stride..]);
                 let z = &ws.state[row * stride + offset..(row + 1) * stride];
-                log_prob += f64::from(phases::eps_from_z(z, p, level.channels - offset, &mut eps));
+                log_prob += f64::from(step::eps_from_z(z, p, level.channels - offset, &mut eps));
             }
             ws.chunk.sum = prior;
         }
         if let Some(next) = folded.levels.get(l + 1) {
             let side = next.grid.side;
-            phases::squeeze_rows(
+            step::squeeze_rows(
                 &ws.state,
                 stride,
                 level.half(),
@@ -127,7 +126,7 @@ fn forward(folded: &Folded, n: usize, ws: &mut Workspace) -> f64 {
 /// The channel where the factored-out part starts, and its prior row `[mean, log_std]`.
 fn prior_row<'a>(level: &'a FoldedLevel, row: usize, split: &'a [f32]) -> (usize, &'a [f32]) {
     match level.prior {
-        FoldedPrior::Top { .. } => (0, phases::top_prior_row(level, row)),
+        FoldedPrior::Top { .. } => (0, step::top_prior_row(level, row)),
         FoldedPrior::Split { .. } => (level.half(), split),
     }
 }
@@ -143,7 +142,7 @@ fn backward(folded: &Folded, n: usize, weight: f32, ws: &mut Workspace, gradient
             let side = level.grid.side;
             ws.d_other[..rows * stride].fill(0.0);
             let next = &folded.levels[l + 1];
-            phases::unsqueeze_rows(
+            step::unsqueeze_rows(
                 &ws.d,
                 next.state_stride(),
                 level.half(),

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::config::TrainConfig;
 use super::optimizer::{Optimizer, Rule};
-use crate::export::write_atomically;
-use crate::formats::weights::widened;
+use crate::export::{ExportError, write_atomically};
+use crate::files::weights::widened;
 use crate::model::GlowConfig;
 use crate::model::params::{Layout, Params};
 
@@ -50,6 +50,12 @@ pub struct Progress {
     pub seconds: f64,
     /// The curve.
     pub curve: Vec<CurvePoint>,
+    /// How often the training had diverged and went back.
+    #[serde(default)]
+    pub setbacks: u32,
+    /// Pictures of the set that is learnt from.
+    #[serde(default)]
+    pub set_size: Option<usize>,
 }
 
 /// Everything that a resumed run needs.
@@ -75,10 +81,18 @@ struct Header {
 
 /// What is wrong with a checkpoint.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot use the checkpoint ({problem}); remove it to start anew: {path}")]
-pub struct CheckpointError {
-    problem: String,
-    path: PathBuf,
+pub enum CheckpointError {
+    /// It cannot be gone on from.
+    #[error("cannot use the checkpoint ({problem}); start anew under another name: {path}")]
+    Unusable {
+        /// What was found.
+        problem: String,
+        /// The file.
+        path: PathBuf,
+    },
+    /// It cannot be written.
+    #[error(transparent)]
+    Write(#[from] ExportError),
 }
 
 impl Checkpoint {
@@ -86,7 +100,7 @@ impl Checkpoint {
     ///
     /// Errors: the folder cannot be written or the disk is full.
     pub fn write(&self, path: &Path) -> Result<(), CheckpointError> {
-        let fail = |problem: String| CheckpointError {
+        let fail = |problem: String| CheckpointError::Unusable {
             problem,
             path: path.into(),
         };
@@ -117,8 +131,8 @@ impl Checkpoint {
         ]);
         let file =
             safetensors::serialize(views, Some(metadata)).map_err(|e| fail(e.to_string()))?;
-        write_atomically(path, |writer| std::io::Write::write_all(writer, &file))
-            .map_err(|e| fail(e.to_string()))
+        write_atomically(path, |writer| std::io::Write::write_all(writer, &file))?;
+        Ok(())
     }
 
     fn vectors(&self) -> [(&'static str, &[f32]); 4] {
@@ -135,7 +149,7 @@ impl Checkpoint {
     ///
     /// Errors: unreadable, another format, or vectors that do not fit the config.
     pub fn read(path: &Path) -> Result<Self, CheckpointError> {
-        let fail = |problem: String| CheckpointError {
+        let fail = |problem: String| CheckpointError::Unusable {
             problem,
             path: path.into(),
         };
@@ -151,23 +165,35 @@ impl Checkpoint {
         let header: Header = serde_json::from_str(header).map_err(|e| fail(e.to_string()))?;
         let config = header.config.validated().map_err(|e| fail(e.to_string()))?;
         let tensors = SafeTensors::deserialize(&bytes).map_err(|e| fail(e.to_string()))?;
-        // A config can claim more numbers than any machine has.
-        if Layout::new(&config, false).len() > bytes.len() {
-            return Err(fail(
-                "its config wants more numbers than the file holds".into(),
-            ));
+        let stored = tensors.tensor("weights").map_err(|e| fail(e.to_string()))?;
+        let n: usize = stored.shape().iter().product();
+        // The prior at the top is one number a channel, or a map of them.
+        let is_map = Layout::new(&config, false).len() != n;
+        if Layout::new(&config, is_map).len() != n {
+            return Err(fail(format!(
+                "its config wants another number of weights than the {n} that it holds"
+            )));
         }
-        let mut params = Params::zeros(config, false);
-        let n = params.data.len();
         let vector = |name: &str| {
             let tensor = tensors.tensor(name).map_err(|e| fail(e.to_string()))?;
-            widened(&tensor)
+            let numbers = widened(&tensor)
                 .filter(|v| v.len() == n)
-                .ok_or_else(|| fail(format!("{name} does not have {n} numbers")))
+                .ok_or_else(|| fail(format!("{name} does not have {n} numbers")))?;
+            match numbers.iter().find(|v| !v.is_finite()) {
+                Some(v) => Err(fail(format!("{name} holds {v}, not a finite number"))),
+                None => Ok(numbers),
+            }
         };
-        params.data = vector("weights")?;
+        let weights = vector("weights")?;
+        let mut params = Params::zeros(config, is_map);
+        params.data = weights;
         let mut optimizer = Optimizer::new(header.rule, header.train.rates(), &vector("average")?);
         (optimizer.t, optimizer.m, optimizer.v) = (header.updates, vector("m")?, vector("v")?);
+        if let Some(v) = optimizer.v.iter().find(|v| **v < 0.0) {
+            return Err(fail(format!(
+                "v holds {v}, and a second moment is never negative"
+            )));
+        }
         Ok(Self {
             params,
             optimizer,

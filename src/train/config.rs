@@ -1,9 +1,11 @@
 //! What a training run is told.
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use serde::{Deserialize, Serialize};
 
 use super::backward::Activations;
 use super::optimizer::{Rates, Rule};
+use crate::config::ScaleFloor;
 use crate::kernels::Arithmetic;
 
 /// Settings of a training run; one struct for the command line, the checkpoint and tables of runs.
@@ -25,6 +27,12 @@ pub struct TrainConfig {
     /// Largest norm of a gradient; longer ones are shortened
     #[arg(long, default_value_t = DEFAULTS.clip)]
     pub clip: f64,
+    /// Least factor of an affine coupling, 0 to less than 1, in place of the config's
+    #[arg(long)]
+    pub scale_floor: Option<f32>,
+    /// Pictures over which the floor rises from 0, for weights that learnt without one
+    #[arg(long, default_value_t = DEFAULTS.floor_pictures)]
+    pub floor_pictures: u64,
     /// Update rule
     #[arg(long, value_enum, default_value_t = DEFAULTS.optimizer)]
     pub optimizer: Rule,
@@ -44,7 +52,8 @@ pub struct TrainConfig {
     #[arg(long, default_value_t = DEFAULTS.init_batch)]
     pub init_batch: usize,
     /// Numbers that the coupling networks' products multiply
-    #[arg(long, value_enum, default_value_t = DEFAULTS.arithmetic)]
+    #[arg(long, value_parser = arithmetic(), default_value_t = DEFAULTS.arithmetic)]
+    #[serde(with = "as_text")]
     pub arithmetic: Arithmetic,
     /// What happens to the coupling networks' activations between the two passes
     #[arg(long, value_enum, default_value_t = DEFAULTS.activations)]
@@ -57,6 +66,29 @@ pub struct TrainConfig {
     pub minutes: Option<f64>,
 }
 
+/// The arithmetics by name, for the command line: kernels know nothing of it.
+fn arithmetic() -> impl TypedValueParser<Value = Arithmetic> {
+    PossibleValuesParser::new(Arithmetic::ALL.map(Arithmetic::name))
+        .try_map(|name| name.parse::<Arithmetic>())
+}
+
+/// The same in files.
+mod as_text {
+    use serde::{Deserialize, Deserializer, Serializer, de};
+
+    use crate::kernels::Arithmetic;
+
+    pub(super) fn serialize<S: Serializer>(value: &Arithmetic, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(value)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Arithmetic, D::Error> {
+        String::deserialize(from)?
+            .parse()
+            .map_err(de::Error::custom)
+    }
+}
+
 /// What holds where nothing is said, on the command line and in files alike.
 const DEFAULTS: TrainConfig = TrainConfig {
     batch: 16,
@@ -64,6 +96,8 @@ const DEFAULTS: TrainConfig = TrainConfig {
     warmup: 500,
     decay: 0.3,
     clip: 10.0,
+    scale_floor: None,
+    floor_pictures: 0,
     optimizer: Rule::Adam,
     beta2: 0.99,
     average: 0.999,
@@ -114,6 +148,12 @@ impl TrainConfig {
                 "from 0 to less than 1",
             ),
             (
+                self.scale_floor
+                    .is_none_or(|f| ScaleFloor::new(f).is_some()),
+                "scale-floor",
+                "from 0 to less than 1",
+            ),
+            (
                 self.minutes.is_none_or(|m| m.is_finite() && m > 0.0),
                 "minutes",
                 "a number above 0",
@@ -121,6 +161,15 @@ impl TrainConfig {
         ];
         let failed = checks.into_iter().find(|(sound, ..)| !sound);
         failed.map(|(_, setting, expected)| (setting, expected))
+    }
+
+    /// The floor of the couplings' factor after so many pictures, on the way to `target`.
+    pub fn floor(&self, target: ScaleFloor, pictures_seen: u64) -> ScaleFloor {
+        let share = match self.floor_pictures {
+            0 => 1.0,
+            n => (pictures_seen as f64 / n as f64).min(1.0),
+        };
+        ScaleFloor::new((f64::from(target.value()) * share) as f32).unwrap_or(target)
     }
 
     /// The optimiser's rates.

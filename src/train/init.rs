@@ -4,9 +4,9 @@ use crate::kernels::neighbours::taps_stride;
 use crate::kernels::{Aligned, Finish, Init, Lhs, PackedMatrix, Rhs, gemm, padded};
 use crate::model::ModelError;
 use crate::model::fast::load_picture_rows;
+use crate::model::fast::step::{self, Scratch, tile_rows, tiles};
 use crate::model::folded::{Folded, FoldedLevel, FoldedStep, LOG_SCALE_FACTOR, Purpose};
 use crate::model::params::Params;
-use crate::model::phases::{self, Scratch, tile_rows, tiles};
 
 /// Sets every actnorm, in the order of the flow, so that its output has mean 0 and standard deviation 1 in
 /// each channel over the pictures `x` (each `[c, h, w]`): `bias = -mean`,
@@ -40,7 +40,7 @@ pub fn data_dependent_init(params: &mut Params, x: &[&[f32]]) -> Result<(), Mode
             scratch.reserve(&level, params.config.width, rows);
             for tile in tiles(0..rows, 128) {
                 let at = tile.start * stride..tile.end * stride;
-                phases::mix_rows(
+                step::mix_rows(
                     &state[at.clone()],
                     &mut other[at],
                     stride,
@@ -66,7 +66,6 @@ pub fn data_dependent_init(params: &mut Params, x: &[&[f32]]) -> Result<(), Mode
             couple(
                 &level,
                 &level.steps[0],
-                params.is_affine(),
                 &mut state,
                 rows,
                 params.config.width,
@@ -75,7 +74,7 @@ pub fn data_dependent_init(params: &mut Params, x: &[&[f32]]) -> Result<(), Mode
         }
         if let Some(next) = shapes.get(l + 1) {
             let mut coarse = Aligned::zeros(rows / 4 * padded(next.channels));
-            phases::squeeze_rows(
+            step::squeeze_rows(
                 &state,
                 stride,
                 shape.channels / 2,
@@ -117,11 +116,11 @@ fn hidden_moments(
             class,
             ..
         } = scratch;
-        phases::hidden_tile(level, step, state, tile.clone(), gathered, h1, h2, class);
+        step::hidden_tile(level, step, state, tile.clone(), gathered, h1, h2, class);
         // The same products without the relu.
         match layer {
             Layer::First => {
-                phases::fill_classes(level, tile, class);
+                step::fill_classes(level, tile, class);
                 let class = step.b1.by_class.then_some(class.as_slice());
                 let init = Init::Bias {
                     table: &step.b1.table,
@@ -179,7 +178,6 @@ fn product(
 fn couple(
     level: &FoldedLevel,
     step: &FoldedStep,
-    affine: bool,
     state: &mut [f32],
     rows: usize,
     width: usize,
@@ -187,10 +185,10 @@ fn couple(
 ) {
     let stride = level.state_stride();
     let mut taps = Aligned::zeros(rows * level.taps_out_stride());
-    phases::net(level, step, state, 0..rows, &mut taps, scratch);
+    step::net(level, step, state, 0..rows, &mut taps, scratch);
     for tile in tiles(0..rows, tile_rows(width)) {
         let x = &mut state[tile.start * stride..tile.end * stride];
-        phases::couple_forward(level, step, affine, &taps, tile, x, scratch);
+        step::couple_forward(level, step, &taps, tile, x, scratch);
     }
 }
 

@@ -3,8 +3,11 @@
 pub mod backward;
 pub mod checkpoint;
 pub mod config;
-pub mod engine;
+pub mod error;
+pub mod estimate;
+pub mod gradients;
 pub mod init;
 pub mod optimizer;
+pub mod run;
 pub mod trainer;
 pub mod unfold;

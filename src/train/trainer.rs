@@ -1,21 +1,24 @@
 //! The training loop. It reports [`TrainEvent`]s and prints nothing.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
 use image::RgbImage;
 use serde_json::json;
 
-use super::checkpoint::{Checkpoint, CheckpointError, CurvePoint, Progress};
+use super::checkpoint::{Checkpoint, CurvePoint, Progress};
 use super::config::TrainConfig;
-use super::engine::CpuGradients;
+pub use super::error::TrainError;
+use super::estimate;
+use super::gradients::CpuGradients;
 use super::init::data_dependent_init;
 use super::optimizer::{Optimizer, norm};
-use crate::data::DataError;
+pub use super::run::Run;
+use super::run::RunLock;
+use crate::config::ScaleFloor;
 use crate::data::batches::{Batch, BatchStream, PictureSet};
 use crate::export::{self, ExportError};
-use crate::formats::weights::{self, Precision, WeightsError};
+use crate::files::weights::{self, Precision, WeightsError};
 use crate::model::fast::FastGlow;
 use crate::model::params::Params;
 use crate::model::pixels::{largest_difference, picture_from_x, x_from_bytes};
@@ -30,6 +33,18 @@ const WATCHED: usize = 4;
 
 /// Validation pictures evaluated at once.
 const VALID_BATCH: usize = 16;
+
+/// Updates in a row that may be left out because they are not finite; then the training has diverged.
+const MAX_SKIPPED: u32 = 20;
+
+/// A round trip that errs by more than this (of a range of 1) is lost: the weights have no usable inverse.
+const LOST_ROUND_TRIP: f64 = 0.01;
+
+/// How often a diverged training goes back to its last good save, each time with half the learning rate.
+const MAX_SETBACKS: u32 = 3;
+
+/// Sides of the sheet of samples in pixels, about: large pictures make a sheet of fewer.
+const SHEET_SIDE: usize = 1024;
 
 /// What a run reports.
 #[derive(Clone, Debug)]
@@ -52,70 +67,23 @@ pub enum TrainEvent {
         /// Part of the run that is done, where its end is known.
         done: f64,
     },
-    /// A picture was left out.
+    /// A picture was left out, and why.
     LeftOut(String),
+    /// Something that people should know though the training goes on.
+    Note(String),
+    /// The training had diverged and goes on from an earlier state with a smaller learning rate.
+    WentBack {
+        /// What was wrong.
+        reason: String,
+        /// Pictures seen where it goes on.
+        pictures_seen: u64,
+        /// What learning rates are multiplied by from here on.
+        rate_factor: f64,
+    },
     /// Weights, checkpoint and samples were written.
     Saved(CurvePoint),
     /// The loss or gradient was not finite: the update was left out.
     Skipped,
-}
-
-/// Why a run ended early.
-#[derive(Debug, thiserror::Error)]
-pub enum TrainError {
-    /// Pictures.
-    #[error(transparent)]
-    Data(#[from] DataError),
-    /// The model.
-    #[error(transparent)]
-    Model(#[from] ModelError),
-    /// The checkpoint.
-    #[error(transparent)]
-    Checkpoint(#[from] CheckpointError),
-    /// The weight file.
-    #[error(transparent)]
-    Weights(#[from] WeightsError),
-    /// The sheet of samples.
-    #[error(transparent)]
-    Export(#[from] ExportError),
-    /// The run cannot be what was asked for.
-    #[error("{0}")]
-    Setup(String),
-}
-
-/// Files and pictures of a run.
-pub struct Run {
-    /// The weight file that is written.
-    pub out: PathBuf,
-    /// Its precision.
-    pub precision: Precision,
-    /// Training pictures.
-    pub pictures: Arc<PictureSet>,
-    /// Validation pictures.
-    pub valid: Option<Arc<PictureSet>>,
-    /// At most this many of them each time.
-    pub valid_limit: usize,
-    /// Words on the data, for the provenance.
-    pub data: String,
-    /// Terms of the weights, for the provenance.
-    pub licence: String,
-    /// Seconds between saves.
-    pub save_every_secs: f64,
-    /// Pictures between saves, beside the seconds: runs to compare are measured at the same points.
-    pub save_every_pictures: Option<u64>,
-    /// Threads.
-    pub threads: usize,
-}
-
-impl Run {
-    /// The checkpoint beside the weight file.
-    pub fn checkpoint_path(&self) -> PathBuf {
-        self.out.with_extension("checkpoint.safetensors")
-    }
-
-    fn samples_path(&self) -> PathBuf {
-        self.out.with_extension("samples.png")
-    }
 }
 
 /// A training in progress.
@@ -126,6 +94,16 @@ pub struct Trainer {
     optimizer: Optimizer,
     progress: Progress,
     gradients: CpuGradients,
+    /// The floor that the couplings' factor rises to.
+    floor: ScaleFloor,
+    /// Updates left out since the last one that was not.
+    skipped: u32,
+    /// Where a diverged training goes on as long as nothing is saved: the weights it started from.
+    initial: Option<Params>,
+    /// What was noticed before the training itself.
+    notes: Vec<TrainEvent>,
+    /// Keeps others from these files.
+    _lock: RunLock,
 }
 
 impl Trainer {
@@ -144,6 +122,10 @@ impl Trainer {
                 "a batch has at least one picture: give --batch 1 or more".into(),
             ));
         }
+        refuse_too_large(&config, &train, run.threads)?;
+        let lock = run.lock()?;
+        let floor = config.scale_floor;
+        let mut notes = Vec::new();
         let params = match start {
             Some(params) => params,
             None => {
@@ -158,6 +140,7 @@ impl Trainer {
                     run.threads,
                 )?;
                 let batch = stream.next_batch()?;
+                notes.extend(batch.left_out.iter().cloned().map(TrainEvent::LeftOut));
                 let x = inputs(
                     &batch,
                     &params.config,
@@ -174,29 +157,66 @@ impl Trainer {
             position: 0,
             seconds: 0.0,
             curve: Vec::new(),
+            setbacks: 0,
+            set_size: Some(run.pictures.len()),
         };
-        Self::assemble(run, train, params, optimizer, progress)
+        let initial = params.clone();
+        let mut trainer = Self::assemble(run, train, params, optimizer, progress, floor, lock)?;
+        (trainer.initial, trainer.notes) = (Some(initial), notes);
+        Ok(trainer)
     }
 
     /// Takes up the checkpoint beside the weight file.
     ///
-    /// Errors: a checkpoint that cannot be read or is of another model than `config`.
+    /// Errors: no checkpoint, one that cannot be read or is of another model than `config`.
     pub fn resume(config: &GlowConfig, train: TrainConfig, run: Run) -> Result<Self, TrainError> {
         let path = run.checkpoint_path();
-        let Checkpoint {
-            params,
-            mut optimizer,
-            progress,
-            ..
-        } = Checkpoint::read(&path)?;
-        if params.config != *config {
+        if !path.exists() {
             return Err(TrainError::Setup(format!(
-                "the checkpoint holds another model than the config; give the same config or another --out: {}",
+                "there is nothing to resume: no checkpoint stands beside the weight file; check --out, or leave --resume out to start: {}",
                 path.display()
             )));
         }
+        refuse_too_large(config, &train, run.threads)?;
+        let lock = run.lock()?;
+        let Checkpoint {
+            params,
+            mut optimizer,
+            mut progress,
+            train: before,
+        } = Checkpoint::read(&path)?;
+        let floor = config.scale_floor;
+        // The floor may be on its way up.
+        let same_floor = GlowConfig {
+            scale_floor: config.scale_floor,
+            ..params.config.clone()
+        };
+        if same_floor != *config {
+            return Err(TrainError::Setup(format!(
+                "the checkpoint holds another model than the config ({}); give the same config or another --out: {}",
+                differences(&same_floor, config),
+                path.display()
+            )));
+        }
+        let mut notes = Vec::new();
+        let mut note = |text: String| notes.push(TrainEvent::Note(text));
+        if before.seed != train.seed {
+            note(format!(
+                "the seed was {} before and is {} now: pictures come in another order",
+                before.seed, train.seed
+            ));
+        }
+        let n = run.pictures.len();
+        if let Some(n_before) = progress.set_size.filter(|&before| before != n) {
+            note(format!(
+                "there were {n_before} pictures before and there are {n} now: they come in another order"
+            ));
+        }
+        progress.set_size = Some(n);
         (optimizer.rule, optimizer.rates) = (train.optimizer, train.rates());
-        Self::assemble(run, train, params, optimizer, progress)
+        let mut trainer = Self::assemble(run, train, params, optimizer, progress, floor, lock)?;
+        trainer.notes = notes;
+        Ok(trainer)
     }
 
     fn assemble(
@@ -205,6 +225,8 @@ impl Trainer {
         params: Params,
         optimizer: Optimizer,
         progress: Progress,
+        floor: ScaleFloor,
+        lock: RunLock,
     ) -> Result<Self, TrainError> {
         let gradients = CpuGradients::new(&params, run.threads)?
             .with_activations(train.activations)
@@ -216,26 +238,26 @@ impl Trainer {
             optimizer,
             progress,
             gradients,
+            floor,
+            skipped: 0,
+            initial: None,
+            notes: Vec::new(),
+            _lock: lock,
         })
     }
 
-    /// Trains until the run's end or until `stop` says so; saves at the end in either case.
+    /// Trains until the run's end or until `stop` says so; saves at the end in either case. A training that diverges
+    /// goes back to its last good save with half the learning rate.
     ///
-    /// Errors: pictures, files, or weights that no longer have an inverse.
+    /// Errors: pictures; files that cannot be written at the end; weights that no longer have an inverse, or updates
+    /// that are not finite, more than a few times.
     pub fn train(
         &mut self,
         stop: &dyn Fn() -> bool,
         report: &mut dyn FnMut(TrainEvent),
     ) -> Result<(), TrainError> {
-        let flip = !self.train.no_flip;
-        let mut stream = BatchStream::new(
-            Arc::clone(&self.run.pictures),
-            self.train.batch,
-            self.train.seed,
-            self.progress.position,
-            flip,
-            1,
-        )?;
+        self.notes.drain(..).for_each(&mut *report);
+        let mut stream = self.stream()?;
         report(TrainEvent::Started {
             pictures_seen: self.progress.pictures_seen,
             n_parameters: self.params.data.len(),
@@ -243,52 +265,157 @@ impl Trainer {
         let (start, seconds_before) = (Instant::now(), self.progress.seconds);
         let (mut saved, mut losses) = (Instant::now(), Vec::new());
         loop {
-            let done = self.done(start.elapsed().as_secs_f64());
-            if done >= 1.0 || stop() {
-                break;
-            }
-            let seen_before = self.progress.pictures_seen;
-            let batch = stream.next_batch()?;
-            batch
-                .left_out
-                .iter()
-                .for_each(|name| report(TrainEvent::LeftOut(name.clone())));
-            match self.step(&batch, done)? {
-                Some((bits_per_dim, gradient_norm)) => {
-                    losses.push(bits_per_dim);
-                    let pictures_seen = self.progress.pictures_seen;
-                    report(TrainEvent::Step {
-                        pictures_seen,
-                        bits_per_dim,
-                        gradient_norm,
-                        done,
-                    });
+            let is_over = self.done(start.elapsed().as_secs_f64()) >= 1.0 || stop();
+            let diverged = if is_over {
+                // Where a run is stopped right after a save there is nothing new to write down.
+                let seen = self.progress.pictures_seen;
+                let last = self.progress.curve.last();
+                if losses.is_empty() && last.is_some_and(|p| p.pictures == seen) {
+                    return Ok(());
                 }
-                None => report(TrainEvent::Skipped),
-            }
-            self.progress.seconds = seconds_before + start.elapsed().as_secs_f64();
-            let due = saved.elapsed().as_secs_f64() > self.run.save_every_secs
-                || self.passed_a_save_point(seen_before);
-            // The last point is that of the end, below.
-            if due && self.done(start.elapsed().as_secs_f64()) < 1.0 {
-                let point = self.save(&losses)?;
-                report(TrainEvent::Saved(point));
-                losses.clear();
-                saved = Instant::now();
+                match self.save(&losses, report) {
+                    Ok(()) => return Ok(()),
+                    Err(SaveError::Diverged(reason)) => reason,
+                    Err(SaveError::Failed(error)) => return Err(error),
+                }
+            } else {
+                let seen_before = self.progress.pictures_seen;
+                let batch = stream.next_batch()?;
+                let left_out = batch.left_out.iter().cloned();
+                left_out.map(TrainEvent::LeftOut).for_each(&mut *report);
+                let done = self.done(start.elapsed().as_secs_f64());
+                let step = self.step(&batch, done);
+                self.progress.seconds = seconds_before + start.elapsed().as_secs_f64();
+                let due = saved.elapsed().as_secs_f64() > self.run.save_every_secs
+                    || self.passed_a_save_point(seen_before);
+                match self.after_step(step, done, &mut losses, report)? {
+                    Some(reason) => reason,
+                    // The last point is that of the end, above.
+                    None if due && self.done(start.elapsed().as_secs_f64()) < 1.0 => {
+                        saved = Instant::now();
+                        match self.save(&losses, report) {
+                            Ok(()) => {
+                                losses.clear();
+                                continue;
+                            }
+                            Err(SaveError::Diverged(reason)) => reason,
+                            // A disk that is full now may have room at the next save.
+                            Err(SaveError::Failed(error)) => {
+                                report(TrainEvent::Note(format!(
+                                    "not saved, tried again at the next save: {error}"
+                                )));
+                                continue;
+                            }
+                        }
+                    }
+                    None => continue,
+                }
+            };
+            self.go_back(diverged, report)?;
+            losses.clear();
+            stream = self.stream()?;
+            if stop() {
+                return Ok(());
             }
         }
-        // Where a run is stopped right after a save there is nothing new to write down.
-        let seen = self.progress.pictures_seen;
-        let is_saved = self
-            .progress
-            .curve
-            .last()
-            .is_some_and(|p| p.pictures == seen);
-        if !(is_saved && losses.is_empty()) {
-            let point = self.save(&losses)?;
-            report(TrainEvent::Saved(point));
+    }
+
+    fn stream(&self) -> Result<BatchStream, TrainError> {
+        Ok(BatchStream::new(
+            Arc::clone(&self.run.pictures),
+            self.train.batch,
+            self.train.seed,
+            self.progress.position,
+            !self.train.no_flip,
+            1,
+        )?)
+    }
+
+    /// What a step came to; the reason where the training has diverged.
+    fn after_step(
+        &mut self,
+        step: Result<Option<(f64, f64)>, TrainError>,
+        done: f64,
+        losses: &mut Vec<f64>,
+        report: &mut dyn FnMut(TrainEvent),
+    ) -> Result<Option<String>, TrainError> {
+        match step {
+            Ok(Some((bits_per_dim, gradient_norm))) => {
+                self.skipped = 0;
+                losses.push(bits_per_dim);
+                let pictures_seen = self.progress.pictures_seen;
+                report(TrainEvent::Step {
+                    pictures_seen,
+                    bits_per_dim,
+                    gradient_norm,
+                    done,
+                });
+                Ok(None)
+            }
+            Ok(None) => {
+                self.skipped += 1;
+                report(TrainEvent::Skipped);
+                let reason = "the loss or its gradient was not finite 20 times running";
+                Ok((self.skipped >= MAX_SKIPPED).then(|| reason.to_owned()))
+            }
+            Err(TrainError::Model(error)) => Ok(Some(error.to_string())),
+            Err(error) => Err(error),
         }
+    }
+
+    /// Goes back to the last good save, or to the start where there is none yet, with half the learning rate.
+    ///
+    /// Errors: it has done so too often, or the checkpoint cannot be read.
+    fn go_back(
+        &mut self,
+        reason: String,
+        report: &mut dyn FnMut(TrainEvent),
+    ) -> Result<(), TrainError> {
+        let setbacks = self.progress.setbacks + 1;
+        if setbacks > MAX_SETBACKS {
+            return Err(TrainError::Diverged {
+                times: setbacks,
+                reason,
+                path: self.run.out.display().to_string(),
+            });
+        }
+        match &self.initial {
+            Some(params) => {
+                self.params = params.clone();
+                let rates = self.train.rates();
+                self.optimizer = Optimizer::new(self.train.optimizer, rates, &params.data);
+                self.progress.pictures_seen = 0;
+                self.progress.curve.clear();
+            }
+            None => {
+                let saved = Checkpoint::read(&self.run.checkpoint_path())?;
+                self.params = saved.params;
+                self.optimizer = saved.optimizer;
+                self.optimizer.rule = self.train.optimizer;
+                self.optimizer.rates = self.train.rates();
+                let (seconds, set_size) = (self.progress.seconds, self.progress.set_size);
+                self.progress = Progress {
+                    seconds,
+                    set_size,
+                    // What comes next are other pictures than those at which it broke.
+                    position: self.progress.position,
+                    ..saved.progress
+                };
+            }
+        }
+        self.progress.setbacks = setbacks;
+        self.skipped = 0;
+        report(TrainEvent::WentBack {
+            reason,
+            pictures_seen: self.progress.pictures_seen,
+            rate_factor: self.rate_factor(),
+        });
         Ok(())
+    }
+
+    /// What learning rates are multiplied by: half for each time that the training had diverged.
+    fn rate_factor(&self) -> f64 {
+        0.5f64.powi(self.progress.setbacks as i32)
     }
 
     /// Whether the last step has gone past a multiple of the pictures between saves.
@@ -317,6 +444,7 @@ impl Trainer {
         let mut noise = Noise::with_stream(self.train.seed, NOISE_STREAM + 1 + self.optimizer.t);
         let x = inputs(batch, &self.params.config, &mut noise);
         let x: Vec<&[f32]> = x.iter().map(Vec::as_slice).collect();
+        self.params.config.scale_floor = self.train.floor(self.floor, self.progress.pictures_seen);
         let (bits, gradient) = self.gradients.loss_and_gradients(&self.params, &x)?;
         let length = norm(&gradient);
         self.progress.position = batch.end_position;
@@ -325,7 +453,7 @@ impl Trainer {
             return Ok(None);
         }
         let scale = (self.train.clip / length.max(1e-12)).min(1.0) as f32;
-        let lr = self.train.learning_rate(self.optimizer.t, done);
+        let lr = self.train.learning_rate(self.optimizer.t, done) * self.rate_factor() as f32;
         self.optimizer.step(
             &mut self.params.data,
             &gradient,
@@ -360,30 +488,71 @@ impl Trainer {
         &self.progress
     }
 
-    fn save(&mut self, losses: &[f64]) -> Result<CurvePoint, TrainError> {
+    /// Writes weights, checkpoint and samples.
+    ///
+    /// Errors: the weights are no longer usable, and nothing is written; or a file cannot be written.
+    fn save(
+        &mut self,
+        losses: &[f64],
+        report: &mut dyn FnMut(TrainEvent),
+    ) -> Result<(), SaveError> {
         let averaged = self.averaged();
-        let fast = FastGlow::new(&averaged, self.run.threads)?;
+        if !averaged
+            .data
+            .iter()
+            .chain(&self.params.data)
+            .all(|v| v.is_finite())
+        {
+            return Err(SaveError::Diverged("a weight is not finite".into()));
+        }
+        let fast = FastGlow::new(&averaged, self.run.threads)
+            .map_err(|error| SaveError::Diverged(error.to_string()))?;
         let valid = match &self.run.valid {
-            Some(set) => Some(bits_per_dim(&fast, &averaged.config, set, self.run.valid_limit)?.0),
+            Some(set) => {
+                let found = bits_per_dim(&fast, &averaged.config, set, self.run.valid_limit)?;
+                let left_out = found.left_out.into_iter();
+                left_out.map(TrainEvent::LeftOut).for_each(&mut *report);
+                Some(found.mean)
+            }
             None => None,
         };
         let round_trip = self.round_trip(&fast, &averaged.config)?;
-        let mean = losses.iter().sum::<f64>() / losses.len().max(1) as f64;
+        // A NaN is lost as well.
+        if round_trip.is_nan() || round_trip > LOST_ROUND_TRIP {
+            return Err(SaveError::Diverged(format!(
+                "the round trip was lost (a difference of {round_trip:.1e})"
+            )));
+        }
+        let (sheet, n_finite) = samples(&fast, &averaged.config, self.n_samples(), 0.7)?;
+        if n_finite == 0 {
+            return Err(SaveError::Diverged("no sample was finite".into()));
+        }
         let point = CurvePoint {
             pictures: self.progress.pictures_seen,
-            train_bits_per_dim: mean,
+            train_bits_per_dim: losses.iter().sum::<f64>() / losses.len().max(1) as f64,
             valid_bits_per_dim: valid,
             round_trip,
             seconds: self.progress.seconds,
         };
         self.progress.curve.push(point);
-        weights::write(
-            &self.run.out,
-            &averaged,
-            &self.provenance(),
-            None,
-            self.run.precision,
-        )?;
+        if let Err(error) = self.write(&averaged, report) {
+            self.progress.curve.pop();
+            return Err(SaveError::Failed(error));
+        }
+        self.initial = None;
+        report(TrainEvent::Saved(point));
+        if let Err(error) = self.write_sheet(&sheet) {
+            report(TrainEvent::Note(format!("no sheet of samples: {error}")));
+        }
+        Ok(())
+    }
+
+    /// Writes checkpoint and weights.
+    fn write(
+        &self,
+        averaged: &Params,
+        report: &mut dyn FnMut(TrainEvent),
+    ) -> Result<(), TrainError> {
         let checkpoint = Checkpoint {
             params: self.params.clone(),
             optimizer: self.optimizer.clone(),
@@ -391,17 +560,39 @@ impl Trainer {
             train: self.train.clone(),
         };
         checkpoint.write(&self.run.checkpoint_path())?;
-        let sheet = samples(&fast, &averaged.config, 16, 0.7)?;
-        let sheet = export::compose(&sheet, 4, 2, 2, None, [24, 24, 24])?;
-        export::write_png(&self.run.samples_path(), &sheet, None)?;
-        Ok(point)
+        let (out, provenance) = (&self.run.out, self.provenance());
+        let write = |precision| weights::write(out, averaged, &provenance, None, precision);
+        match write(self.run.precision) {
+            Err(WeightsError::Unwritable { problem, .. }) => {
+                report(TrainEvent::Note(format!(
+                    "written in full precision: {problem}"
+                )));
+                Ok(write(Precision::F32)?)
+            }
+            written => Ok(written?),
+        }
     }
 
+    fn write_sheet(&self, sheet: &[RgbImage]) -> Result<(), ExportError> {
+        let columns = (sheet.len() as f64).sqrt().ceil() as u32;
+        let sheet = export::compose(sheet, columns, 2, 2, None, [24, 24, 24])?;
+        export::write_png(&self.run.samples_path(), &sheet, None)
+    }
+
+    /// Samples on the sheet: 16 of small pictures.
+    fn n_samples(&self) -> usize {
+        let a_side = (SHEET_SIDE / self.params.config.image_size).clamp(1, 4);
+        a_side * a_side
+    }
+
+    /// The round trip of the first pictures that can be read.
     fn round_trip(&self, fast: &FastGlow, config: &GlowConfig) -> Result<f64, TrainError> {
         let set = self.run.valid.as_ref().unwrap_or(&self.run.pictures);
-        let x = (0..set.len().min(WATCHED))
-            .map(|i| Ok(x_from_bytes(&set.get(i)?, config, None)))
-            .collect::<Result<Vec<_>, DataError>>()?;
+        let readable = (0..set.len()).filter_map(|i| set.get(i).ok());
+        let x: Vec<Vec<f32>> = readable
+            .take(WATCHED)
+            .map(|bytes| x_from_bytes(&bytes, config, None))
+            .collect();
         let refs: Vec<&[f32]> = x.iter().map(Vec::as_slice).collect();
         let encoded = fast.encode(&refs, &|| false)?;
         let latents: Vec<&Latent> = encoded.iter().map(|e| &e.latent).collect();
@@ -439,50 +630,128 @@ fn inputs(batch: &Batch, config: &GlowConfig, noise: &mut Noise) -> Vec<Vec<f32>
         .collect()
 }
 
-/// Mean bits per dimension of (at most `limit`) pictures of a set and the value of each, with noise that is the
-/// same at every call.
+/// Why nothing was saved.
+enum SaveError {
+    /// The weights are no longer usable.
+    Diverged(String),
+    /// A file or picture.
+    Failed(TrainError),
+}
+
+impl<E: Into<TrainError>> From<E> for SaveError {
+    fn from(error: E) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+/// Refuses a training that the machine has no memory for.
+fn refuse_too_large(
+    config: &GlowConfig,
+    train: &TrainConfig,
+    threads: usize,
+) -> Result<(), TrainError> {
+    let plain = config.variant.refuse("training");
+    plain.map_err(|e| TrainError::Setup(e.to_string()))?;
+    let needed = estimate::training_bytes(config, train, threads.max(1));
+    match estimate::too_large("this training", needed) {
+        Some(problem) => Err(TrainError::Setup(problem)),
+        None => Ok(()),
+    }
+}
+
+/// The fields in which two configs differ, each with both values.
+fn differences(before: &GlowConfig, now: &GlowConfig) -> String {
+    let fields = |config| match serde_json::to_value(config) {
+        Ok(serde_json::Value::Object(map)) => map,
+        _ => serde_json::Map::new(),
+    };
+    let (before, now) = (fields(before), fields(now));
+    let mut names: Vec<&String> = before.keys().chain(now.keys()).collect();
+    names.sort_unstable();
+    names.dedup();
+    let text = |map: &serde_json::Map<_, serde_json::Value>, name: &String| {
+        map.get(name).map_or("none".to_owned(), ToString::to_string)
+    };
+    let differ = names.into_iter().filter(|n| before.get(*n) != now.get(*n));
+    let parts: Vec<String> = differ
+        .map(|name| {
+            format!(
+                "{name} {} instead of {}",
+                text(&before, name),
+                text(&now, name)
+            )
+        })
+        .collect();
+    parts.join(", ")
+}
+
+/// The likelihood of a set of pictures.
+pub struct SetBits {
+    /// Mean bits per dimension of the pictures that can be read.
+    pub mean: f64,
+    /// Pictures that cannot, found now for the first time, each with the reason.
+    pub left_out: Vec<String>,
+}
+
+/// Mean bits per dimension of (at most `limit`) pictures of a set, with noise that is the same at every call. Pictures
+/// that cannot be read are left out.
 ///
-/// Errors: a picture that cannot be read; a model without an inverse.
+/// Errors: no picture can be read.
 pub fn bits_per_dim(
     fast: &FastGlow,
     config: &GlowConfig,
     set: &PictureSet,
     limit: usize,
-) -> Result<(f64, Vec<f64>), TrainError> {
+) -> Result<SetBits, TrainError> {
     let n = set.len().min(limit.max(1));
     let mut noise = Noise::new(1);
-    let mut bits = Vec::with_capacity(n);
+    let (mut sum, mut read) = (0.0, 0usize);
+    let (mut left_out, mut first_error) = (Vec::new(), None);
     let indices: Vec<usize> = (0..n).collect();
     for part in indices.chunks(VALID_BATCH) {
-        let x = part
-            .iter()
-            .map(|&i| Ok(x_from_bytes(&set.get(i)?, config, Some(&mut noise))))
-            .collect::<Result<Vec<_>, DataError>>()?;
+        let mut x = Vec::with_capacity(part.len());
+        for &i in part {
+            match set.get(i) {
+                Ok(bytes) => x.push(x_from_bytes(&bytes, config, Some(&mut noise))),
+                Err(error) => {
+                    if set.note_failure(i, error.to_string()) {
+                        left_out.push(error.to_string());
+                    }
+                    first_error.get_or_insert(error);
+                }
+            }
+        }
         let refs: Vec<&[f32]> = x.iter().map(Vec::as_slice).collect();
         for encoded in fast.encode(&refs, &|| false)? {
             let log_prob: f64 = encoded.level_log_prob.iter().sum();
-            bits.push(
-                f64::from(config.bits) - log_prob / (config.dims() as f64 * std::f64::consts::LN_2),
-            );
+            let per_bit = config.dims() as f64 * std::f64::consts::LN_2;
+            sum += f64::from(config.bits) - log_prob / per_bit;
+            read += 1;
         }
     }
-    Ok((bits.iter().sum::<f64>() / n as f64, bits))
+    match first_error {
+        Some(error) if read == 0 => Err(error.into()),
+        _ => Ok(SetBits {
+            mean: sum / read.max(1) as f64,
+            left_out,
+        }),
+    }
 }
 
-/// `n` samples at a temperature, always from the same eps.
+/// `n` samples at a temperature, always from the same eps, and how many of them are finite throughout.
 fn samples(
     fast: &FastGlow,
     config: &GlowConfig,
     n: usize,
     temperature: f32,
-) -> Result<Vec<RgbImage>, ModelError> {
+) -> Result<(Vec<RgbImage>, usize), ModelError> {
+    let shape = config.latent_shape();
     let latents: Vec<Latent> = (0..n)
-        .map(|i| Latent::drawn(config, &mut Noise::with_stream(1, i as u64), temperature))
+        .map(|i| Latent::drawn(&shape, &mut Noise::with_stream(1, i as u64), temperature))
         .collect();
     let refs: Vec<&Latent> = latents.iter().collect();
-    Ok(fast
-        .decode(&refs, &|| false)?
-        .iter()
-        .map(|x| picture_from_x(x, config).0)
-        .collect())
+    let decoded = fast.decode(&refs, &|| false)?;
+    let pictures = decoded.iter().map(|x| picture_from_x(x, config));
+    let (pictures, non_finite): (Vec<_>, Vec<_>) = pictures.unzip();
+    Ok((pictures, non_finite.iter().filter(|&&n| n == 0).count()))
 }

@@ -3,11 +3,11 @@
 use std::ops::Range;
 
 use super::backward::{Gradients, LevelGradients, StepGradients};
+use crate::config::{Padding, Permutation};
 use crate::kernels::neighbours::{BORDER_CLASSES, tap_is_outside, taps_stride};
 use crate::kernels::{in_parallel, padded};
-use crate::model::config::{Padding, Permutation};
+use crate::linalg::Matrix;
 use crate::model::folded::{LOG_SCALE_FACTOR, outside_sum};
-use crate::model::linalg::Matrix;
 use crate::model::params::Params;
 
 /// Gradients of the parameters, in the order of the layout. `weight_sum` is the derivative of the loss by a

@@ -6,14 +6,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use candle_core::{DType, Device, Tensor, Var};
 use candle_nn::VarBuilder;
 use glow_explorer::kernels::Arithmetic;
-use glow_explorer::kernels::cells::has_bf16;
+use glow_explorer::kernels::bf16::has_bf16;
 use glow_explorer::model::fast::{FastGlow, Resumable};
 use glow_explorer::model::glow::{Glow, tensors};
 use glow_explorer::model::pixels::largest_difference;
 use glow_explorer::model::{DeviceChoice, GlowModel, Latent};
 use glow_explorer::noise::Noise;
 use glow_explorer::train::backward::Activations;
-use glow_explorer::train::engine::CpuGradients;
+use glow_explorer::train::gradients::CpuGradients;
 
 use crate::support::{assert_agrees, configs, lively, pictures};
 
@@ -136,7 +136,7 @@ fn what_is_cancelled_at_a_step_does_no_other() {
         for (threads, n) in [(1, 1), (2, 1), (2, 2), (2, 3)] {
             let fast = FastGlow::new(&lively(&config, 1), threads).unwrap();
             let x = pictures(&config, n, 3);
-            let latents = vec![Latent::zeros(&config); n];
+            let latents = vec![Latent::zeros(&config.latent_shape()); n];
             let latents: Vec<&Latent> = latents.iter().collect();
             // Two threads with a picture each ask on their own.
             let groups = if n == 2 { 2 } else { 1 };
@@ -162,7 +162,7 @@ fn what_is_cancelled_at_a_step_does_no_other() {
 fn cancelling_stops_a_decode_and_leaves_the_model_usable() {
     let config = &configs()[0];
     let model = GlowModel::new(&lively(config, 1), &DeviceChoice::Cpu, 2).unwrap();
-    let zero = [Latent::zeros(config)];
+    let zero = [Latent::zeros(&config.latent_shape())];
     assert!(model.decode(&zero, &|| true).is_err());
     assert_eq!(model.decode(&zero, &|| false).unwrap()[0].non_finite, 0);
     let wrong = [Latent { levels: Vec::new() }];
@@ -175,13 +175,19 @@ fn drafts_of_the_shipped_model_are_within_two_grey_levels() {
         println!("skipped: the processor has no bf16");
         return;
     }
-    let params = glow_explorer::formats::shipped::weights().unwrap().params;
+    let params = glow_explorer::files::shipped::weights().unwrap().params;
     let model = GlowModel::new(&params, &DeviceChoice::Cpu, 2).unwrap();
     assert!(!model.has_drafts());
     let model = model.with_drafts(&params).unwrap();
     assert!(model.has_drafts());
     let latents: Vec<Latent> = (0..12)
-        .map(|i| Latent::drawn(&params.config, &mut Noise::with_stream(5, i), 0.7))
+        .map(|i| {
+            Latent::drawn(
+                &params.config.latent_shape(),
+                &mut Noise::with_stream(5, i),
+                0.7,
+            )
+        })
         .collect();
     let exact = model.decode(&latents, &|| false).unwrap();
     let drafts = model.draft(&latents, &|| false).unwrap();

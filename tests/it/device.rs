@@ -30,7 +30,11 @@ fn the_device_form_agrees_with_the_plain_model_and_the_fast_form() {
 }
 
 fn check_all(device: &Device) {
-    for config in configs() {
+    // The kernels have no floor of the factor yet: such models are refused, and run on the CPU.
+    for config in configs()
+        .into_iter()
+        .filter(|c| c.scale_floor.value() == 0.0)
+    {
         let params = lively(&config, 7);
         let x = pictures(&config, 3, 11);
         let refs: Vec<&[f32]> = x.iter().map(Vec::as_slice).collect();
@@ -62,7 +66,7 @@ fn cancelling_stops_the_device_form_between_steps() {
     let config = &configs()[0];
     let model = DeviceModel::new(&lively(config, 1), &Device::Cpu).unwrap();
     let x = pictures(config, 1, 2);
-    let zero = Latent::zeros(config);
+    let zero = Latent::zeros(&config.latent_shape());
     for stop_at in 0..config.levels * config.depth {
         let asked = AtomicUsize::new(0);
         let cancelled = || asked.fetch_add(1, Ordering::Relaxed) == stop_at;

@@ -8,9 +8,9 @@ use glow_explorer::flow::coupling::Coupling;
 use glow_explorer::flow::permutation::Mixing;
 use glow_explorer::flow::squeeze::Squeeze;
 use glow_explorer::flow::step::Step;
+use glow_explorer::linalg::Matrix;
 use glow_explorer::model::GlowConfig;
 use glow_explorer::model::glow::{Glow, tensors};
-use glow_explorer::model::linalg::Matrix;
 use glow_explorer::model::pixels::largest_difference;
 use glow_explorer::noise::Noise;
 

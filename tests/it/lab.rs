@@ -1,7 +1,7 @@
 //! Comparing runs, reporting on a model, choosing directions: the program itself, on small weights.
 
-use glow_explorer::formats::attributes;
-use glow_explorer::formats::weights;
+use glow_explorer::files::attributes;
+use glow_explorer::files::weights;
 use serde_json::{Value, json};
 
 use crate::cli::{Scratch, failed, picture, succeeded};

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use glow_explorer::formats::weights;
+use glow_explorer::files::weights;
 use glow_explorer::model::pixels::largest_difference;
 use glow_explorer::model::{DeviceChoice, GlowModel};
 use image::RgbImage;

@@ -1,8 +1,8 @@
 //! What several tests need.
 
 use candle_core::{Device, Tensor};
+use glow_explorer::config::{Coupling, GlowConfig, Padding, Permutation, ScaleFloor};
 use glow_explorer::model::Latent;
-use glow_explorer::model::config::{Coupling, GlowConfig, Padding, Permutation};
 use glow_explorer::model::fast::RawEncoding;
 use glow_explorer::model::glow::Glow;
 use glow_explorer::model::params::Params;
@@ -32,7 +32,9 @@ pub fn config(permutation: Permutation, coupling: Coupling, padding: Padding) ->
         permutation,
         coupling,
         bits: 5,
+        variant: Default::default(),
         padding,
+        scale_floor: Default::default(),
     }
     .validated()
     .unwrap()
@@ -61,7 +63,13 @@ pub fn configs() -> Vec<GlowConfig> {
     all.push(GlowConfig {
         levels: 4,
         width: 33,
+        variant: Default::default(),
         padding: Padding::EdgeBias,
+        scale_floor: ScaleFloor::new(0.5).unwrap(),
+        ..base.clone()
+    });
+    all.push(GlowConfig {
+        scale_floor: ScaleFloor::new(0.1).unwrap(),
         ..base.clone()
     });
     all.push(GlowConfig {

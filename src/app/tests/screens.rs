@@ -26,6 +26,7 @@ fn draw_the_readme_screenshot() {
     let loader = Loader {
         device: crate::model::DeviceChoice::Cpu,
         threads: 2,
+        foreign: Default::default(),
         tf32: false,
         shipped: Some(Shipped::built_in()),
     };

@@ -209,8 +209,8 @@ pub fn temperature_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
 
 /// `Level 1 · 32 px`.
 pub fn level_label(state: &State, level: usize) -> String {
-    let shapes = state.live.model.as_ref().map(|m| m.config.level_shapes());
-    match shapes.as_ref().and_then(|shapes| shapes.get(level)) {
+    let shape = state.live.model.as_ref().map(|m| m.latent_shape());
+    match shape.as_ref().and_then(|shape| shape.levels.get(level)) {
         Some(shape) => format!("Level {} · {} px", level + 1, shape.side),
         None => format!("Level {}", level + 1),
     }

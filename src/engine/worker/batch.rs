@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use super::super::error::EngineError;
 use super::super::export::{ExportJob, Step};
+use super::super::library::{Library, store};
 use super::super::message::{Command, Event, ItemId, PictureSource, StoredItem};
 use super::super::queue::Job;
-use super::super::session::{Session, store};
 use super::Worker;
-use crate::formats::latents;
+use crate::files::latents;
 use crate::latent::Latent;
+use crate::recipe::RecipeError;
 
 impl Worker {
     pub(super) fn work(&mut self, job: Job) {
@@ -108,7 +109,7 @@ impl Worker {
     fn encode(
         &mut self,
         item: ItemId,
-        job: impl FnOnce(&mut Session, &(dyn Fn() -> bool + Sync)) -> Result<Event, EngineError>,
+        job: impl FnOnce(&mut Library, &(dyn Fn() -> bool + Sync)) -> Result<Event, EngineError>,
     ) -> Result<(), EngineError> {
         let inbox = &self.inbox;
         let unwanted = |c: &Command| match c {
@@ -136,8 +137,8 @@ impl Worker {
             }
         };
         let latents: Vec<Arc<Latent>> = latents.into_iter().map(Arc::new).collect();
-        let config = self.session.config().ok().cloned();
-        let fits = |latent: &Arc<Latent>| config.as_ref().is_some_and(|c| latent.fits(c));
+        let shape = self.session.shape().ok().cloned();
+        let fits = |latent: &Arc<Latent>| shape.as_ref().is_some_and(|s| latent.fits(s));
         let (mut lost, mut foreign) = (Vec::new(), false);
         for (item, stored) in items {
             let latent = stored.latent.and_then(|row| latents.get(row)).cloned();
@@ -189,7 +190,7 @@ impl Worker {
                 (Err(error), None) => return Err(error),
             }
         }
-        let latent = latent.ok_or_else(|| EngineError::NotEncoded(stored.name.clone()))?;
+        let latent = latent.ok_or_else(|| RecipeError::NotEncoded(stored.name.clone()))?;
         self.encode(item, |session, cancelled| {
             session.put_back(item, stored.name, latent, cancelled)
         })

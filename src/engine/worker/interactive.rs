@@ -5,10 +5,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use super::super::error::EngineError;
+use super::super::library::Picture;
 use super::super::mail::Inbox;
 use super::super::message::{Command, Event, Recipe, Ticket, View};
 use super::super::queue::{Slot, Work};
-use super::super::session::Picture;
 use super::Worker;
 use crate::latent::Latent;
 use crate::model::Decoded;

@@ -409,7 +409,7 @@ fn in_slider_units(
     let reach = ((reach * 2.0).ceil() / 2.0) as f32;
     Ok(Direction {
         name: name.to_owned(),
-        vector: latent_from_flat(&vectors.config, &flat)?,
+        vector: latent_from_flat(&vectors.shape, &flat)?,
         center: (0.5 * (low + high) / step) as f32,
         range: [-reach, reach],
         figures: Figures::default(),

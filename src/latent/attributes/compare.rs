@@ -69,7 +69,7 @@ impl Method {
 
 /// A method with all its settings.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Recipe {
+pub struct Approach {
     /// How the vector is found.
     pub method: Method,
     /// [`RidgeOptions::shrinkage`], where the method has one.
@@ -80,7 +80,7 @@ pub struct Recipe {
     pub level_weights: Vec<f32>,
 }
 
-impl Recipe {
+impl Approach {
     /// A method with its usual settings.
     pub fn new(method: Method) -> Self {
         Self {
@@ -90,7 +90,7 @@ impl Recipe {
         }
     }
 
-    /// The recipe in words.
+    /// The approach in words.
     pub fn text(&self) -> String {
         let mut text = self.method.text().to_owned();
         if let Some(shrinkage) = self.shrinkage {
@@ -190,19 +190,19 @@ impl Grid {
 }
 
 impl Grid {
-    /// Recipes that [`Task::compare`] judges at most.
-    pub fn n_recipes(&self) -> usize {
+    /// Approaches that [`Task::compare`] judges at most.
+    pub fn n_approaches(&self) -> usize {
         let n_weights = self.level_weights.len();
         3 * (1 + n_weights) + self.shrinkages.len() + n_weights
     }
 }
 
-/// How one recipe did.
+/// How one approach did.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Compared {
-    /// The recipe.
+    /// The approach.
     #[serde(flatten)]
-    pub recipe: Recipe,
+    pub approach: Approach,
     /// Area under the ROC curve on the second part.
     pub auc: f32,
     /// The same within groups that are alike in another label, the least over these labels.
@@ -229,21 +229,21 @@ pub struct Task<'a> {
 }
 
 impl Task<'_> {
-    /// The raw vector of a recipe.
+    /// The raw vector of an approach.
     ///
     /// Errors: labels from which it cannot be found.
-    pub fn raw(&self, rows: &[usize], recipe: &Recipe) -> Result<Vec<f32>, LatentError> {
+    pub fn raw(&self, rows: &[usize], approach: &Approach) -> Result<Vec<f32>, LatentError> {
         let (vectors, label) = (self.vectors, self.label);
-        let weights = match &recipe.level_weights[..] {
+        let weights = match &approach.level_weights[..] {
             [] => None,
             factors => Some(vectors.level_weights(factors)?),
         };
         let options = || RidgeOptions {
-            shrinkage: recipe.shrinkage.unwrap_or(1.0),
+            shrinkage: approach.shrinkage.unwrap_or(1.0),
             weights: weights.clone(),
             ..RidgeOptions::default()
         };
-        let mut raw = match recipe.method {
+        let mut raw = match approach.method {
             Method::Difference => difference_of_means(vectors, rows, &label.positive())?,
             Method::Balanced => {
                 let strata = self.strata();
@@ -268,12 +268,12 @@ impl Task<'_> {
         Ok(raw)
     }
 
-    /// The direction of a recipe, with its figures on the rows held out.
+    /// The direction of an approach, with its figures on the rows held out.
     ///
     /// Errors: labels from which it cannot be found, or that it does not tell apart.
-    pub fn direction(&self, split: &Split, recipe: &Recipe) -> Result<Direction, LatentError> {
-        let raw = self.raw(&split.train, recipe)?;
-        self.in_units(split, &raw, &recipe.text())
+    pub fn direction(&self, split: &Split, approach: &Approach) -> Result<Direction, LatentError> {
+        let raw = self.raw(&split.train, approach)?;
+        self.in_units(split, &raw, &approach.text())
     }
 
     fn in_units(&self, split: &Split, raw: &[f32], text: &str) -> Result<Direction, LatentError> {
@@ -285,10 +285,10 @@ impl Task<'_> {
     }
 
     /// Judges all methods: `train` of each split is learnt from, `held_out` judged on, and the figures are averages
-    /// over the splits. Recipes that the labels do not allow are left out. `proceed` is asked before each; where it
+    /// over the splits. Approaches that the labels do not allow are left out. `proceed` is asked before each; where it
     /// says no, what is there is given.
     ///
-    /// Errors: no split, or the labels allow no recipe.
+    /// Errors: no split, or the labels allow no approach.
     pub fn compare(
         &self,
         splits: &[Split],
@@ -301,23 +301,23 @@ impl Task<'_> {
         let methods = Method::ALL.into_iter();
         // The two differ for labels that are numbers alone, and there the classifier is the regression.
         for method in methods.filter(|&m| m != Method::Ridge) {
-            let mut one = |recipe: Recipe, raws: Option<Vec<Vec<f32>>>| -> Option<Compared> {
+            let mut one = |approach: Approach, raws: Option<Vec<Vec<f32>>>| -> Option<Compared> {
                 if !proceed() {
                     return None;
                 }
-                let raws = raws.map_or_else(|| self.raws(splits, &recipe), Ok);
+                let raws = raws.map_or_else(|| self.raws(splits, &approach), Ok);
                 let judged = raws.and_then(|raws| {
                     let parts = splits.iter().zip(&probes).zip(&raws);
                     let all: Result<Vec<Compared>, LatentError> = parts
                         .map(|((split, probes), raw)| {
-                            self.judge(split, probes, recipe.clone(), raw)
+                            self.judge(split, probes, approach.clone(), raw)
                         })
                         .collect();
-                    averaged(recipe, &all?)
+                    averaged(approach, &all?)
                 });
                 judged.map_err(|e| first_error.get_or_insert(e)).ok()
             };
-            let mut best = Recipe::new(method);
+            let mut best = Approach::new(method);
             if method.shrinks() {
                 // With the fewer numbers that weights leave, less shrinkage is needed: weights come first.
                 let [usual, others @ ..] = &grid.shrinkages[..] else {
@@ -325,20 +325,21 @@ impl Task<'_> {
                 };
                 best.shrinkage = Some(*usual);
                 let all = std::iter::once(&best.level_weights).chain(&grid.level_weights);
-                let tried = all.map(|weights| Recipe {
+                let tried = all.map(|weights| Approach {
                     level_weights: weights.clone(),
                     ..best.clone()
                 });
-                let tried: Vec<Compared> = tried.filter_map(|recipe| one(recipe, None)).collect();
+                let tried: Vec<Compared> =
+                    tried.filter_map(|approach| one(approach, None)).collect();
                 if let Some(&first) = ranking(&tried).first() {
-                    best = tried[first].recipe.clone();
+                    best = tried[first].approach.clone();
                 }
                 found.extend(tried);
-                let shrunk = others.iter().map(|&shrinkage| Recipe {
+                let shrunk = others.iter().map(|&shrinkage| Approach {
                     shrinkage: Some(shrinkage),
                     ..best.clone()
                 });
-                found.extend(shrunk.filter_map(|recipe| one(recipe, None)));
+                found.extend(shrunk.filter_map(|approach| one(approach, None)));
                 continue;
             }
             // Weights are factors on the result here, so it is found once.
@@ -361,9 +362,9 @@ impl Task<'_> {
         }
     }
 
-    /// The raw vector of a recipe from the first part of each split.
-    fn raws(&self, splits: &[Split], recipe: &Recipe) -> Result<Vec<Vec<f32>>, LatentError> {
-        let of = |split: &Split| self.raw(&split.train, recipe);
+    /// The raw vector of an approach from the first part of each split.
+    fn raws(&self, splits: &[Split], approach: &Approach) -> Result<Vec<Vec<f32>>, LatentError> {
+        let of = |split: &Split| self.raw(&split.train, approach);
         splits.iter().map(of).collect()
     }
 
@@ -371,7 +372,7 @@ impl Task<'_> {
         &self,
         split: &Split,
         probes: &[Probe],
-        recipe: Recipe,
+        approach: Approach,
         raw: &[f32],
     ) -> Result<Compared, LatentError> {
         let direction = self.in_units(split, raw, "")?;
@@ -394,7 +395,7 @@ impl Task<'_> {
         let balanced = within.into_iter().reduce(f64::min).unwrap_or(plain);
         let leak = |probe: &Probe| (dot(&direction.vector, &probe.seen) / probe.own).abs() as f32;
         Ok(Compared {
-            recipe,
+            approach,
             auc: plain as f32,
             balanced_auc: balanced as f32,
             leakage: probes.iter().map(leak).reduce(f32::max),
@@ -435,7 +436,7 @@ impl Task<'_> {
             label,
             others: &others,
         };
-        let direction = task.direction(&split, &Recipe::new(Method::Adjusted));
+        let direction = task.direction(&split, &Approach::new(Method::Adjusted));
         direction.ok().map(|d| d.vector)
     }
 
@@ -458,8 +459,8 @@ fn nothing_to_compare() -> LatentError {
     }
 }
 
-/// One recipe's figures over several splits.
-fn averaged(recipe: Recipe, all: &[Compared]) -> Result<Compared, LatentError> {
+/// One approach's figures over several splits.
+fn averaged(approach: Approach, all: &[Compared]) -> Result<Compared, LatentError> {
     let mean = |values: Vec<f32>| -> Option<f32> {
         (!values.is_empty()).then(|| values.iter().sum::<f32>() / values.len() as f32)
     };
@@ -467,7 +468,7 @@ fn averaged(recipe: Recipe, all: &[Compared]) -> Result<Compared, LatentError> {
         mean(all.iter().map(figure).collect()).ok_or_else(nothing_to_compare)
     };
     Ok(Compared {
-        recipe,
+        approach,
         auc: of(|c| c.auc)?,
         balanced_auc: of(|c| c.balanced_auc)?,
         leakage: mean(all.iter().filter_map(|c| c.leakage).collect()),
@@ -488,7 +489,7 @@ struct Probe {
     own: f64,
 }
 
-/// Places of the recipes, the best first: those that tell the sides apart within groups about as well as the
+/// Places of the approaches, the best first: those that tell the sides apart within groups about as well as the
 /// best, the one that moves the others least before the others; then the rest by how well they tell them apart.
 pub fn ranking(compared: &[Compared]) -> Vec<usize> {
     let best = compared

@@ -1,8 +1,7 @@
 //! Latents as rows of one matrix, summed and multiplied on all processors.
 
 use crate::kernels::in_parallel;
-use crate::latent::{Latent, LatentError, check_same_shape, dot_flat};
-use crate::model::GlowConfig;
+use crate::latent::{EpsShape, Latent, LatentError, LatentShape, check_same_shape, dot_flat};
 
 /// Rows are shared out to threads in this many blocks at most. It is fixed, so that sums are taken in
 /// the same order on every machine.
@@ -11,17 +10,17 @@ const MAX_BLOCKS: usize = 32;
 /// Latents as rows of one matrix.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Vectors {
-    pub(super) config: GlowConfig,
+    pub(super) shape: LatentShape,
     d: usize,
     data: Vec<f32>,
 }
 
 impl Vectors {
     /// No rows yet, for latents of this model.
-    pub fn new(config: &GlowConfig) -> Self {
+    pub fn new(shape: &LatentShape) -> Self {
         Self {
-            config: config.clone(),
-            d: config.dims(),
+            shape: shape.clone(),
+            d: shape.dims(),
             data: Vec::new(),
         }
     }
@@ -30,8 +29,8 @@ impl Vectors {
     ///
     /// Errors: another model's latent, numbers that are not finite.
     pub fn push(&mut self, latent: &Latent) -> Result<(), LatentError> {
-        if !latent.fits(&self.config) {
-            let zeros = Latent::zeros(&self.config);
+        if !latent.fits(&self.shape) {
+            let zeros = Latent::zeros(&self.shape);
             check_same_shape("a latent", latent, &zeros)?;
         }
         if latent.iter().any(|v| !v.is_finite()) {
@@ -58,7 +57,7 @@ impl Vectors {
 
     /// Levels of a latent.
     pub fn n_levels(&self) -> usize {
-        self.config.levels
+        self.shape.levels.len()
     }
 
     /// One row.
@@ -70,7 +69,7 @@ impl Vectors {
     ///
     /// Errors: another count of factors than levels.
     pub fn level_weights(&self, factors: &[f32]) -> Result<Vec<f32>, LatentError> {
-        let shapes = self.config.level_shapes();
+        let shapes: &[EpsShape] = &self.shape.levels;
         if factors.len() != shapes.len() {
             let expected = format!("the model has {} levels", shapes.len());
             return Err(LatentError::number(
@@ -81,7 +80,7 @@ impl Vectors {
         }
         let levels = shapes.iter().zip(factors);
         Ok(levels
-            .flat_map(|(s, &f)| std::iter::repeat_n(f, s.eps_len()))
+            .flat_map(|(s, &f)| std::iter::repeat_n(f, s.len()))
             .collect())
     }
 

@@ -1,8 +1,8 @@
 //! What each kernel computes, in plain Rust: the definition that `kernels.cu` is tested against, and what runs where
 //! the tensors live on the CPU.
 
-use super::launch::{Kernel, Sizes};
-use crate::kernels::neighbours::{BORDER_CLASSES, Grid};
+use super::kernel::{Kernel, Sizes};
+use crate::kernels::neighbours::Grid;
 
 /// Half of `ln(2 pi)`.
 const HALF_LN_TAU: f32 = 0.918_938_5;
@@ -160,7 +160,7 @@ fn for_each_gaussian(
 fn squeeze(fine: &[f32], out: &mut [f32], [side, m, stride, ..]: [usize; 6]) {
     for (row, line) in out.chunks_exact_mut(4 * m).enumerate() {
         for (to, v) in line.iter_mut().enumerate() {
-            let from = crate::model::phases::fine_pixel(row, side, to / 2 % 2, to % 2);
+            let from = crate::model::fast::step::fine_pixel(row, side, to / 2 % 2, to % 2);
             *v = fine[from * stride + to / 4];
         }
     }
@@ -171,13 +171,8 @@ fn unsqueeze(coarse: &[f32], bias: &[f32], out: &mut [f32], [side, m, stride, ..
     out.fill(0.0);
     for (row, line) in coarse.chunks_exact(4 * m).enumerate() {
         for (from, v) in line.iter().enumerate() {
-            let to = crate::model::phases::fine_pixel(row, half, from / 2 % 2, from % 2);
+            let to = crate::model::fast::step::fine_pixel(row, half, from / 2 % 2, from % 2);
             out[to * stride + from / 4] = v + bias[from];
         }
     }
-}
-
-/// Rows of a bias table.
-pub(super) fn table_rows(by_class: bool) -> usize {
-    if by_class { BORDER_CLASSES } else { 1 }
 }

@@ -8,6 +8,7 @@
 //! thread.
 
 mod definitions;
+mod kernel;
 mod launch;
 mod net;
 #[cfg(test)]
@@ -16,11 +17,11 @@ mod weights;
 
 use candle_core::{Device, Tensor};
 
-use super::config::GlowConfig;
 use super::fast::{RawEncoding, shape_error};
 use super::glow::Glow;
 use super::params::Params;
 use super::{DeviceChoice, Latent, LevelEps, ModelError};
+use crate::config::GlowConfig;
 use net::{Encoding, FoldedGlow};
 
 /// The device of `choice`; `None` is the CPU, which has a form of its own.
@@ -226,7 +227,8 @@ impl DeviceModel {
         latents: &[&Latent],
         cancelled: &(dyn Fn() -> bool + Sync),
     ) -> Result<Vec<Vec<f32>>, ModelError> {
-        if let Some(wrong) = latents.iter().find(|z| !z.fits(&self.config)) {
+        let shape = self.config.latent_shape();
+        if let Some(wrong) = latents.iter().find(|z| !z.fits(&shape)) {
             return Err(shape_error("latent", self.config.dims(), wrong.dims()));
         }
         let mut out = Vec::with_capacity(latents.len());

@@ -6,10 +6,11 @@
 
 use candle_core::{DType, Device, Result, Tensor};
 
-use super::launch::{Kernel, Launch};
+use super::kernel::Kernel;
+use super::launch::Launch;
 use super::weights::{self, Bias, Level, Prior, Step};
+use crate::config::{Coupling, ScaleFunction};
 use crate::model::ModelError;
-use crate::model::config::Coupling;
 use crate::model::params::Params;
 
 /// A model, folded, on a device.
@@ -32,6 +33,17 @@ impl FoldedGlow {
     ///
     /// Errors: a 1x1 convolution without an inverse, or what the device says.
     pub(super) fn new(params: &Params, device: &Device) -> std::result::Result<Self, ModelError> {
+        // The kernels know the plain sigmoid alone: better no picture than a wrong one.
+        let other = params.config.variant.scale_function != ScaleFunction::Sigmoid;
+        if params
+            .config
+            .affine()
+            .is_some_and(|f| other || f.value() > 0.0)
+        {
+            return Err(ModelError::Device(
+                "a model with a scale_floor or another scale_function runs on the CPU so far; choose --device cpu".into(),
+            ));
+        }
         Ok(Self {
             affine: params.config.coupling == Coupling::Affine,
             channels: params.config.channels,

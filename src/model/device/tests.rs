@@ -7,7 +7,8 @@ use std::process::{Command, Stdio};
 use candle_core::{Device, Tensor};
 
 use super::definitions;
-use super::launch::{Kernel, Launch, Sizes};
+use super::kernel::{Kernel, Sizes};
+use super::launch::Launch;
 use crate::noise::Noise;
 
 const SOURCE: &str = include_str!("kernels.cu");
@@ -220,7 +221,7 @@ fn a_launch_beyond_its_tensors_is_refused() {
 #[test]
 fn weights_unpack_to_what_was_packed() {
     use crate::kernels::PackedMatrix;
-    use crate::kernels::cells::Arithmetic;
+    use crate::kernels::bf16::Arithmetic;
 
     // Small whole numbers, which bf16 holds exactly.
     let entry = |i: usize, j: usize| (i * 7 + j * 3) as f32 % 100.0 - 50.0;

@@ -6,12 +6,13 @@ use std::sync::{Mutex, PoisonError};
 
 use super::super::ModelError;
 use super::super::folded::{FoldedLevel, FoldedStep};
-use super::super::latent::Latent;
-use super::super::phases::{self, Scratch, tile_rows, tiles};
 use super::rows::{load_eps_rows, picture_from_rows};
+use super::step::{self, Scratch, tile_rows, tiles};
 use super::{Cancelled, CoarseState, FastGlow, Member, Shared, shape_error};
+use crate::config::ScaleFunction;
 use crate::kernels::team::{self, SharedBuffer};
 use crate::kernels::{Aligned, padded};
+use crate::latent::Latent;
 
 /// A decoded picture and the state that was asked for.
 pub(super) struct Decoded {
@@ -160,7 +161,7 @@ impl FastGlow {
                         shared.states[1 - now].rows_mut(mine.clone(), stride),
                     )
                 };
-                phases::unsqueeze_rows(
+                step::unsqueeze_rows(
                     x,
                     level.state_stride(),
                     fine.half(),
@@ -191,7 +192,7 @@ impl FastGlow {
         let x = unsafe { shared.states[now].rows_mut(mine.clone(), stride) };
         for (row, x) in mine.zip(x.chunks_exact_mut(stride)) {
             let e = &eps[row * e_stride..(row + 1) * e_stride];
-            phases::z_from_eps(e, phases::top_prior_row(level, row), level.channels, x);
+            step::z_from_eps(e, step::top_prior_row(level, row), level.channels, x);
         }
     }
 
@@ -217,7 +218,7 @@ impl FastGlow {
         };
         for tile in tiles(mine.clone(), tile_rows(self.folded.width)) {
             let to = &mut prior[(tile.start - mine.start) * e_stride..];
-            phases::split_prior(level, x, tile, to, scratch);
+            step::split_prior(level, x, tile, to, scratch);
         }
         member.barrier.wait();
         // SAFETY: own rows of both, until the barrier that follows.
@@ -232,7 +233,7 @@ impl FastGlow {
             .zip(prior.chunks_exact(e_stride))
         {
             let e = &eps[row * e_stride..(row + 1) * e_stride];
-            phases::z_from_eps(e, prior, half, &mut x[half..]);
+            step::z_from_eps(e, prior, half, &mut x[half..]);
         }
     }
 
@@ -261,7 +262,7 @@ impl FastGlow {
         for tile in tiles(mine.clone(), level.couple_rows(self.folded.width)) {
             let at = (tile.start - mine.start) * stride..(tile.end - mine.start) * stride;
             self.couple_inverse(level, step, y, tile.clone(), &mut from[at.clone()], scratch);
-            phases::mix_rows(
+            step::mix_rows(
                 &from[at.clone()],
                 &mut to[at],
                 stride,
@@ -283,12 +284,17 @@ impl FastGlow {
         scratch: &mut Scratch,
     ) {
         let n = tile.len();
-        let o_stride = phases::net_output(level, step, y, tile, scratch);
+        let o_stride = step::net_output(level, step, y, tile, scratch);
         let out = &scratch.out[..n * o_stride];
-        if self.folded.affine {
-            phases::affine_inverse(out, o_stride, level.half(), x, level.state_stride());
+        let (m, stride) = (level.half(), level.state_stride());
+        if level.affine.is_some() && level.scale_function != ScaleFunction::Sigmoid {
+            for (x, out) in x.chunks_exact_mut(stride).zip(out.chunks_exact(o_stride)) {
+                step::other_affine(out, m, x, level.scale_function, false);
+            }
+        } else if let Some(floor) = level.affine {
+            step::affine_inverse(out, o_stride, m, floor.value(), x, stride);
         } else {
-            phases::additive(out, o_stride, level.half(), x, level.state_stride(), -1.0);
+            step::additive(out, o_stride, m, x, stride, -1.0);
         }
     }
 }

@@ -6,8 +6,8 @@ use std::sync::{Mutex, PoisonError};
 
 use super::super::ModelError;
 use super::super::folded::{FoldedLevel, FoldedPrior};
-use super::super::phases::{self, Scratch, tile_rows, tiles};
 use super::rows::{latent_from_rows, load_picture_rows};
+use super::step::{self, Scratch, tile_rows, tiles};
 use super::{Cancelled, FastGlow, Member, RawEncoding, Shared};
 use crate::kernels::padded;
 use crate::kernels::team::{self, SharedBuffer};
@@ -110,7 +110,7 @@ impl FastGlow {
                 // SAFETY: the squeeze phase of `Shared`.
                 let to =
                     unsafe { shared.states[1 - now].rows_mut(mine.clone(), next.state_stride()) };
-                phases::squeeze_rows(
+                step::squeeze_rows(
                     x,
                     stride,
                     level.half(),
@@ -147,7 +147,7 @@ impl FastGlow {
                 states[1 - now].rows_mut(mine.clone(), stride),
             )
         };
-        phases::mix_rows(from, to, stride, mine.len(), &first.mix, &first.mix_bias);
+        step::mix_rows(from, to, stride, mine.len(), &first.mix, &first.mix_bias);
         now = 1 - now;
         member.barrier.wait();
         for (k, step) in level.steps.iter().enumerate() {
@@ -163,20 +163,12 @@ impl FastGlow {
             for tile in tiles(mine.clone(), level.couple_rows(self.folded.width)) {
                 let at = (tile.start - mine.start) * stride..(tile.end - mine.start) * stride;
                 let x = &mut from[at.clone()];
-                phases::couple_forward(
-                    level,
-                    step,
-                    self.folded.affine,
-                    y,
-                    tile.clone(),
-                    x,
-                    scratch,
-                );
+                step::couple_forward(level, step, y, tile.clone(), x, scratch);
                 for (row, v) in tile.clone().zip(&scratch.per_row) {
                     log_probs[row / pixels] += f64::from(*v);
                 }
                 if let Some(next) = level.steps.get(k + 1) {
-                    phases::mix_rows(
+                    step::mix_rows(
                         &from[at.clone()],
                         &mut to[at],
                         stride,
@@ -210,16 +202,16 @@ impl FastGlow {
         let offset = if is_top { 0 } else { level.half() };
         let mut prior = std::mem::take(&mut scratch.out);
         for tile in tiles(mine.clone(), tile_rows(self.folded.width)) {
-            phases::split_prior(level, x, tile.clone(), &mut prior, scratch);
+            step::split_prior(level, x, tile.clone(), &mut prior, scratch);
             for (i, row) in tile.enumerate() {
                 let z = &x[row * stride + offset..(row + 1) * stride];
                 let p = if is_top {
-                    phases::top_prior_row(level, row)
+                    step::top_prior_row(level, row)
                 } else {
                     &prior[i * e_stride..(i + 1) * e_stride]
                 };
                 let at = (row - mine.start) * e_stride;
-                let log_prob = phases::eps_from_z(z, p, c - offset, &mut eps[at..at + e_stride]);
+                let log_prob = step::eps_from_z(z, p, c - offset, &mut eps[at..at + e_stride]);
                 log_probs[row / pixels] += f64::from(log_prob);
             }
         }

@@ -4,7 +4,7 @@ use std::sync::PoisonError;
 
 use super::{FastGlow, Workspace};
 use crate::kernels::{Aligned, padded};
-use crate::model::phases::Scratch;
+use crate::model::fast::step::Scratch;
 
 impl FastGlow {
     /// Bytes of the whole folded model: packed weights, biases, priors.
@@ -52,10 +52,12 @@ mod tests {
             permutation: Permutation::Reverse,
             coupling: Coupling::Affine,
             bits: 5,
+            variant: Default::default(),
             padding: Padding::Zeros,
+            scale_floor: Default::default(),
         };
         let fast = FastGlow::new(&Params::perturbed(config.clone(), 1), threads).unwrap();
-        let latents = vec![Latent::zeros(&config); pictures];
+        let latents = vec![Latent::zeros(&config.latent_shape()); pictures];
         let latents: Vec<&Latent> = latents.iter().collect();
         fast.decode(&latents, &|| false).unwrap();
         (fast.workspace_bytes(), fast.block_bytes(pictures))

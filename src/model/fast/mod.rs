@@ -8,19 +8,20 @@ mod decode;
 mod encode;
 mod memory;
 mod rows;
+pub mod step;
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use self::step::Scratch;
 use super::ModelError;
-use super::config::GlowConfig;
 use super::folded::{Folded, FoldedLevel, FoldedStep, Form, Purpose};
-use super::latent::Latent;
 use super::params::Params;
-use super::phases::{self, Scratch};
+use crate::config::GlowConfig;
 use crate::kernels::team::{self, Barrier, SharedBuffer};
 use crate::kernels::{Aligned, Arithmetic, padded};
+use crate::latent::Latent;
 pub use rows::load_picture_rows;
 
 /// Pictures of one pass; more are taken in turns so that the buffers stay bounded.
@@ -217,7 +218,8 @@ impl FastGlow {
         keep: bool,
         cancelled: Cancelled,
     ) -> Result<Resumable, ModelError> {
-        if let Some(wrong) = latents.iter().find(|z| !z.fits(&self.config)) {
+        let shape = self.config.latent_shape();
+        if let Some(wrong) = latents.iter().find(|z| !z.fits(&shape)) {
             return Err(shape_error("latent", self.config.dims(), wrong.dims()));
         }
         let work: Vec<_> = latents
@@ -314,7 +316,7 @@ impl FastGlow {
                 shared.between.rows_mut(mine.clone(), stride),
             )
         };
-        phases::net(level, step, x, mine, between, scratch);
+        step::net(level, step, x, mine, between, scratch);
         shared.ask(member);
         member.barrier.wait();
         (!shared.stopped()).then_some(())

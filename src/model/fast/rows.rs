@@ -1,9 +1,9 @@
 //! Host numbers in channel order to pixel rows and back.
 
-use super::super::config::GlowConfig;
 use super::super::folded::FoldedLevel;
-use super::super::latent::{Latent, LevelEps};
+use crate::config::GlowConfig;
 use crate::kernels::{Aligned, padded};
+use crate::latent::{Latent, LevelEps};
 
 /// Calls `visit(at in [c, h, w], at in squeezed rows)` for every number of a picture whose finest level is
 /// `level`.

@@ -52,7 +52,7 @@ mod tests {
     use crate::model::params::Params;
     use crate::model::{Coupling, GlowConfig, Padding, Permutation};
     use crate::noise::Noise;
-    use crate::train::engine::CpuGradients;
+    use crate::train::gradients::CpuGradients;
 
     /// Bytes of the workspace, and of the gradients, after a step.
     fn after_a_step(depth: usize, activations: Activations) -> (usize, usize) {
@@ -65,7 +65,9 @@ mod tests {
             permutation: Permutation::InvconvLu,
             coupling: Coupling::Affine,
             bits: 5,
+            variant: Default::default(),
             padding: Padding::EdgeBias,
+            scale_floor: Default::default(),
         };
         let params = Params::perturbed(config, 3);
         let mut gradients = CpuGradients::new(&params, 2)

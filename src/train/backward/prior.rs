@@ -8,8 +8,8 @@ use super::workspace::Chunk;
 use crate::kernels::math::exp;
 use crate::kernels::neighbours::taps_stride;
 use crate::kernels::{Arithmetic, Finish, padded};
+use crate::model::fast::step::{self, Scratch, tile_rows, tiles};
 use crate::model::folded::{Folded, FoldedLevel, FoldedPrior};
-use crate::model::phases::{self, Scratch, tile_rows, tiles};
 
 /// Gradients of a level's prior; `d` gets what it says of the state.
 #[expect(
@@ -46,7 +46,7 @@ pub(super) fn prior_backward(
                 } else {
                     0
                 };
-                let prior = phases::top_prior_row(level, chunk.start + row);
+                let prior = step::top_prior_row(level, chunk.start + row);
                 let g = &mut to.prior_b[pixel * p_stride..(pixel + 1) * p_stride];
                 gaussian_backward(
                     &x[row * stride..],
@@ -63,7 +63,7 @@ pub(super) fn prior_backward(
             let g_stride = taps_stride(m);
             for tile in tiles(0..rows, tile_rows(folded.width)) {
                 let len = tile.len();
-                phases::split_prior(level, x, tile.clone(), &mut buffers.sum, scratch);
+                step::split_prior(level, x, tile.clone(), &mut buffers.sum, scratch);
                 let d_prior = &mut buffers.d_out[..len * e_stride];
                 d_prior.fill(0.0);
                 for (i, row) in tile.clone().enumerate() {

@@ -2,8 +2,8 @@
 
 use crate::kernels::neighbours::sum_taps;
 use crate::kernels::{Arithmetic, Finish, Init, Lhs, PackedMatrix, Rhs, gemm, padded};
+use crate::model::fast::step::{tile_rows, tiles};
 use crate::model::folded::FoldedLevel;
-use crate::model::phases::{tile_rows, tiles};
 
 /// `to = rows * matrix` for `n` rows, then `finish`.
 pub(super) fn rows_times(

@@ -1,5 +1,5 @@
 use super::*;
-use crate::model::config::{Coupling, GlowConfig, Padding, Permutation};
+use crate::config::{Coupling, GlowConfig, Padding, Permutation, ScaleFloor};
 use crate::model::folded::Purpose;
 use crate::model::params::Params;
 use crate::noise::Noise;
@@ -32,11 +32,12 @@ fn gradients_agree_with_differences_of_the_loss() {
         Permutation::Shuffle,
         Permutation::Reverse,
     ] {
-        for (coupling, padding) in [
-            (Coupling::Affine, Padding::EdgeBias),
-            (Coupling::Affine, Padding::FinalOnes),
-            (Coupling::Additive, Padding::Zeros),
-            (Coupling::Additive, Padding::EdgeBias),
+        for (coupling, padding, floor) in [
+            (Coupling::Affine, Padding::EdgeBias, 0.0),
+            (Coupling::Affine, Padding::EdgeBias, 0.5),
+            (Coupling::Affine, Padding::FinalOnes, 0.0),
+            (Coupling::Additive, Padding::Zeros, 0.0),
+            (Coupling::Additive, Padding::EdgeBias, 0.0),
         ] {
             let config = GlowConfig {
                 image_size: 8,
@@ -47,7 +48,9 @@ fn gradients_agree_with_differences_of_the_loss() {
                 permutation,
                 coupling,
                 bits: 5,
+                variant: Default::default(),
                 padding,
+                scale_floor: ScaleFloor::new(floor).unwrap(),
             };
             let mut params = Params::perturbed(config, 5);
             // Couplings that matter: the last convolution is not near zero.
@@ -96,7 +99,7 @@ fn gradients_agree_with_differences_of_the_loss() {
                 let tolerance = 2e-3 + 0.02 * difference.abs();
                 assert!(
                     error < tolerance,
-                    "{permutation:?} {coupling:?} {padding:?} {}: {along} {difference}",
+                    "{permutation:?} {coupling:?} {padding:?} floor {floor}, {}: {along} {difference}",
                     entry.name
                 );
             }

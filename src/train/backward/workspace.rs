@@ -3,8 +3,8 @@
 use super::sums::rows_times;
 use crate::kernels::neighbours::taps_stride;
 use crate::kernels::{Aligned, Finish, padded};
+use crate::model::fast::step::{self, Scratch, tile_rows, tiles};
 use crate::model::folded::{Folded, FoldedLevel, FoldedStep};
-use crate::model::phases::{self, Scratch, tile_rows, tiles};
 
 /// Pixel rows that one thread takes through a step at a time (whole pictures): hidden activations of this
 /// many rows still lie in the cache when the backward half needs them.
@@ -86,7 +86,7 @@ impl NetBuffers {
                 &mut self.h1[row * h_stride..],
                 &mut self.h2[row * h_stride..],
             );
-            phases::hidden_tile(level, step, x, tile.clone(), g, a, b, class);
+            step::hidden_tile(level, step, x, tile.clone(), g, a, b, class);
             let to = &mut self.taps[row * t_stride..];
             let n = tile.len();
             rows_times(n, b, h_stride, step.w3.taps(), to, t_stride, Finish::None);

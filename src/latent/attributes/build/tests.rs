@@ -3,18 +3,18 @@ use crate::latent::Latent;
 use crate::latent::attributes::measure::split;
 use crate::latent::attributes::project;
 use crate::latent::temperature::sample;
-use crate::latent::tests::tiny_config;
+use crate::latent::tests::tiny_shape;
 
 /// Standard normal rows; positive ones are shifted by 2 along dimension 3. With `entangled`, a second
 /// label goes along with the first in four of five rows and shifts dimension 100 by 4.
 fn population(n: usize, entangled: bool) -> (Vectors, Vec<bool>, Vec<bool>) {
-    let config = tiny_config();
-    let mut vectors = Vectors::new(&config);
+    let shape = tiny_shape();
+    let mut vectors = Vectors::new(&shape);
     let (mut label, mut other) = (Vec::new(), Vec::new());
     for i in 0..n {
         let positive = i % 3 == 0;
         let along = if i % 5 == 0 { !positive } else { positive };
-        let mut row = sample(&config, 77, i as u32);
+        let mut row = sample(&shape, 77, i as u32);
         row.levels[0].data[3] += if positive { 2.0 } else { 0.0 };
         if entangled {
             row.levels[1].data[4] += if along { 4.0 } else { 0.0 };
@@ -55,11 +55,11 @@ fn balancing_removes_what_only_goes_along() {
 #[test]
 fn the_classifier_beats_the_means_where_dimensions_go_together() {
     // Dimension 10 carries the label and noise; dimension 11 the same noise alone.
-    let config = tiny_config();
-    let mut vectors = Vectors::new(&config);
+    let shape = tiny_shape();
+    let mut vectors = Vectors::new(&shape);
     let mut label = Vec::new();
     for i in 0..1200 {
-        let mut row = sample(&config, 9, i);
+        let mut row = sample(&shape, 9, i);
         let noise = 5.0 * row.levels[0].data[12];
         label.push(i % 2 == 0);
         row.levels[0].data[10] = noise + if i % 2 == 0 { 1.0 } else { -1.0 };
@@ -135,7 +135,7 @@ fn slider_units_put_the_sides_half_a_unit_from_the_centre() {
             .collect();
         let latents = rows
             .iter()
-            .map(|&i| latent_from_flat(&vectors.config, vectors.row(i)));
+            .map(|&i| latent_from_flat(&vectors.shape, vectors.row(i)));
         let scores = latents.map(|l| f64::from(project(&l.unwrap(), &d).unwrap()));
         scores.sum::<f64>() / rows.len() as f64
     };
@@ -177,8 +177,8 @@ fn labels_that_teach_nothing() {
     assert!(ridge(&vectors, &all, &[f64::NAN; 30], &RidgeOptions::default()).is_err());
     assert!(ridge(&vectors, &all, &[1.0; 30], &RidgeOptions::default()).is_err());
     assert!(ridge(&vectors, &[0], &[1.0; 30], &RidgeOptions::default()).is_err());
-    let mut vectors = Vectors::new(&tiny_config());
-    let mut bad = Latent::zeros(&tiny_config());
+    let mut vectors = Vectors::new(&tiny_shape());
+    let mut bad = Latent::zeros(&tiny_shape());
     bad.levels[1].data[0] = f32::INFINITY;
     assert!(vectors.push(&bad).is_err());
 }

@@ -2,17 +2,17 @@ use super::*;
 use crate::latent::attributes::measure::split;
 use crate::latent::latent_from_flat;
 use crate::latent::temperature::sample;
-use crate::latent::tests::tiny_config;
+use crate::latent::tests::tiny_shape;
 
 /// Standard normal rows. `smile` moves number 3 (finest level) by 2; `mouth` goes along with it in four of
 /// five rows and moves number 100 (coarsest level) by 3. `age`, a number, is number 120 and half unknown.
 fn population(n: u32) -> (Vectors, [Labels; 3]) {
-    let mut vectors = Vectors::new(&tiny_config());
+    let mut vectors = Vectors::new(&tiny_shape());
     let [mut smile, mut mouth, mut age] = [vec![], vec![], vec![]];
     for i in 0..n {
         let is_smiling = i % 2 == 0;
         let is_open = if i % 5 == 0 { !is_smiling } else { is_smiling };
-        let mut row = sample(&tiny_config(), 5, i);
+        let mut row = sample(&tiny_shape(), 5, i);
         row.levels[0].data[3] += if is_smiling { 2.0 } else { 0.0 };
         row.levels[1].data[4] += if is_open { 3.0 } else { 0.0 };
         let sign = |yes: bool| Some(if yes { 1.0 } else { -1.0 });
@@ -59,9 +59,10 @@ fn labels_that_go_together_are_separated() {
         .unwrap();
     assert_eq!(compared.len(), asked);
     // Three differences with 4 weights each, 3 shrinkages, 3 weights.
-    assert_eq!((asked, Grid::new(2).n_recipes()), (18, 18));
+    assert_eq!((asked, Grid::new(2).n_approaches()), (18, 18));
     let of = |method| {
-        let plain = |c: &&Compared| c.recipe.method == method && c.recipe.level_weights.is_empty();
+        let plain =
+            |c: &&Compared| c.approach.method == method && c.approach.level_weights.is_empty();
         compared.iter().find(plain).unwrap()
     };
     let (plain, balanced) = (of(Method::Difference), of(Method::Balanced));
@@ -81,10 +82,14 @@ fn labels_that_go_together_are_separated() {
     assert!(chosen.leakage.unwrap() < 0.2, "{chosen:?}");
     // The finest level carries the smile: weights that drop it cannot win.
     assert!(
-        chosen.recipe.level_weights.first().is_none_or(|&w| w > 0.0),
+        chosen
+            .approach
+            .level_weights
+            .first()
+            .is_none_or(|&w| w > 0.0),
         "{chosen:?}"
     );
-    let found = flat(&task.direction(&split, &chosen.recipe).unwrap());
+    let found = flat(&task.direction(&split, &chosen.approach).unwrap());
     assert!(
         found[3] > 1.2 && found[100].abs() < 0.5,
         "{} {}",
@@ -93,7 +98,7 @@ fn labels_that_go_together_are_separated() {
     );
     let plain = flat(
         &task
-            .direction(&split, &Recipe::new(Method::Difference))
+            .direction(&split, &Approach::new(Method::Difference))
             .unwrap(),
     );
     assert!(plain[100] > 1.2, "{}", plain[100]);
@@ -109,18 +114,18 @@ fn levels_can_be_left_out() {
         others: &others,
     };
     let split = split(&(0..200).collect::<Vec<_>>(), 0.4, 2);
-    let recipe = Recipe {
+    let approach = Approach {
         level_weights: vec![0.0, 1.0],
-        ..Recipe::new(Method::Classifier)
+        ..Approach::new(Method::Classifier)
     };
     assert!(
-        recipe.text().ends_with("levels weighted 0 1"),
+        approach.text().ends_with("levels weighted 0 1"),
         "{}",
-        recipe.text()
+        approach.text()
     );
-    let d = task.direction(&split, &recipe).unwrap();
+    let d = task.direction(&split, &approach).unwrap();
     assert!(d.vector.levels[0].data.iter().all(|&v| v == 0.0));
-    assert_eq!(d.figures.method, recipe.text());
+    assert_eq!(d.figures.method, approach.text());
 }
 
 #[test]
@@ -138,7 +143,7 @@ fn numbers_and_unknown_values_are_compared_as_well() {
         .compare(std::slice::from_ref(&split), &Grid::new(2), &mut || true)
         .unwrap();
     let chosen = &compared[ranking(&compared)[0]];
-    let d = task.direction(&split, &chosen.recipe).unwrap();
+    let d = task.direction(&split, &chosen.approach).unwrap();
     assert!(
         d.figures.auc.unwrap() > 0.85 && d.figures.correlation.unwrap() > 0.7,
         "{:?}",
@@ -183,7 +188,7 @@ fn labels_without_both_sides_are_refused() {
         ..task
     };
     let error = task
-        .raw(&split.train, &Recipe::new(Method::Adjusted))
+        .raw(&split.train, &Approach::new(Method::Adjusted))
         .unwrap_err();
     assert!(error.to_string().contains("determine"), "{error}");
 }
@@ -191,7 +196,7 @@ fn labels_without_both_sides_are_refused() {
 #[test]
 fn of_ways_that_do_about_as_well_the_one_that_leaks_least_is_first() {
     let one = |balanced_auc, leakage| Compared {
-        recipe: Recipe::new(Method::Difference),
+        approach: Approach::new(Method::Difference),
         auc: 0.5,
         balanced_auc,
         leakage: Some(leakage),
@@ -205,16 +210,16 @@ fn of_ways_that_do_about_as_well_the_one_that_leaks_least_is_first() {
 
 #[test]
 fn norms_of_what_is_edited() {
-    let config = tiny_config();
-    let mut vectors = Vectors::new(&config);
-    let mut row = Latent::zeros(&config);
+    let shape = tiny_shape();
+    let mut vectors = Vectors::new(&shape);
+    let mut row = Latent::zeros(&shape);
     row.levels[0].data[0] = 3.0;
     vectors.push(&row).unwrap();
     let mut v = vec![0.0; 192];
     v[1] = 2.0;
     let direction = Direction {
         name: "d".into(),
-        vector: latent_from_flat(&config, &v).unwrap(),
+        vector: latent_from_flat(&shape, &v).unwrap(),
         center: 0.0,
         range: [-1.0, 1.0],
         figures: Default::default(),

@@ -1,0 +1,54 @@
+//! `glow-explorer export`.
+
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+
+use super::common::{ForeignArgs, check_target, note_all, say};
+use crate::files::outward::{self, Target};
+use crate::files::{import, shipped};
+
+pub(super) const EXAMPLES: &str = "Examples:
+  glow-explorer export --to onnx --out faces.onnx
+  glow-explorer export --model my.safetensors --to rosinality --out model_000001.pt";
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum To {
+    /// A state dict of rosinality/glow-pytorch
+    Rosinality,
+    /// The decoder: eps of each level and a temperature in, `x` out
+    Onnx,
+}
+
+#[derive(clap::Args, Debug)]
+pub(super) struct Args {
+    /// Weight file, or a checkpoint of another program; the default is the model that comes with the program
+    #[arg(long, value_name = "FILE")]
+    model: Option<PathBuf>,
+    /// What to write
+    #[arg(long, value_enum)]
+    to: To,
+    /// File to write
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    #[command(flatten)]
+    foreign: ForeignArgs,
+}
+
+pub(super) fn run(args: Args) -> anyhow::Result<()> {
+    check_target(&args.out)?;
+    let file = match &args.model {
+        Some(path) => {
+            let opened = import::open(path, &args.foreign.options())?;
+            note_all(path, &opened.notes);
+            opened.file
+        }
+        None => shipped::weights()?,
+    };
+    let target = match args.to {
+        To::Rosinality => Target::Rosinality,
+        To::Onnx => Target::Onnx,
+    };
+    outward::write(&args.out, &file.params, target)?;
+    say(format_args!("written: {}", args.out.display()))
+}

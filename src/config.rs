@@ -1,0 +1,372 @@
+//! The configuration of a model, validated once where it is built, and the shapes it implies.
+
+use serde::{Deserialize, Serialize};
+
+use crate::latent::{EpsShape, LatentShape};
+
+/// How a step of flow mixes its channels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Permutation {
+    /// Invertible 1x1 convolution with `W` kept as `P (L + I) (U + diag(s))`.
+    InvconvLu,
+    /// Invertible 1x1 convolution with `W` kept as it is (the paper's released code).
+    Invconv,
+    /// A fixed random permutation of the channels.
+    Shuffle,
+    /// The channels in reverse order (RealNVP).
+    Reverse,
+}
+
+/// What a coupling layer does to the half of the channels that it changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Coupling {
+    /// `y2 = (x2 + shift) * s`, `s = f + (1 - f) sigmoid(raw + 2)` with [`GlowConfig::scale_floor`] `f`.
+    Affine,
+    /// `y2 = x2 + net(x1)`.
+    Additive,
+}
+
+/// The least factor `f` of an affine coupling, `0 <= f < 1`: the factor is `f + (1 - f) sigmoid(raw + 2)`, so that no
+/// step of the inverse enlarges a value by more than `1 / f`.
+///
+/// A number of its own type because a config is compared and hashed: it is never NaN and never negative zero.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ScaleFloor(f32);
+
+impl ScaleFloor {
+    /// No floor: the plain sigmoid.
+    pub const NONE: Self = Self(0.0);
+
+    /// A floor, where `0 <= value < 1`.
+    pub fn new(value: f32) -> Option<Self> {
+        // Adding zero makes a negative zero positive.
+        (0.0..1.0).contains(&value).then_some(Self(value + 0.0))
+    }
+
+    /// The number.
+    pub fn value(self) -> f32 {
+        self.0
+    }
+
+    fn is_none(&self) -> bool {
+        self.0 == 0.0
+    }
+}
+
+// Values are finite, and zero has one form.
+impl Eq for ScaleFloor {}
+
+impl std::hash::Hash for ScaleFloor {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.0.to_bits().hash(state);
+    }
+}
+
+/// What a 3x3 convolution sees outside the picture.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Padding {
+    /// One more input channel that is one on the padding and zero inside (the paper's code).
+    #[default]
+    EdgeBias,
+    /// Zeros.
+    Zeros,
+    /// Ones for the convolutions that carry a `log_scale`, zeros for the others.
+    FinalOnes,
+}
+
+/// The factor of an affine coupling, where another program has another one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ScaleFunction {
+    /// `s = f + (1 - f) sigmoid(raw + 2)` with [`GlowConfig::scale_floor`] `f`.
+    #[default]
+    Sigmoid,
+    /// `s = exp(raw)` (RealNVP).
+    Exp,
+    /// `s = 1 / sigmoid(raw + 2)`.
+    InverseSigmoid,
+}
+
+/// What a split knows of the half that it factors out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SplitPrior {
+    /// Mean and log_std are a convolution of the half that goes on.
+    #[default]
+    Conv,
+    /// Mean and log_std are numbers of their own, as at the top.
+    Table,
+}
+
+/// Where models of other programs compute another function than the paper's code (format version 2). The default changes
+/// nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Variant {
+    /// The factor of an affine coupling.
+    pub scale_function: ScaleFunction,
+    /// The prior of what a split factors out.
+    pub split_prior: SplitPrior,
+    /// Values of a condition, such as classes or attributes, that the priors are given; 0: none.
+    pub condition: usize,
+}
+
+impl Variant {
+    fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Refuses what only a plain model can do.
+    ///
+    /// Errors: a model of another program's function.
+    pub fn refuse(&self, what: &str) -> Result<(), ConfigError> {
+        if self.is_none() {
+            return Ok(());
+        }
+        Err(ConfigError {
+            field: "variant",
+            found: serde_json::to_string(self).unwrap_or_default(),
+            expected: format!("{what} takes models of the plain function only"),
+        })
+    }
+}
+
+/// Everything that decides the shape and the meaning of a model's tensors.
+///
+/// Build one with [`GlowConfig::validated`] (or through serde followed by it): a value that passed
+/// it has consistent, bounded shapes.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct GlowConfig {
+    /// Pixels a side; divisible by `2^levels`.
+    pub image_size: usize,
+    /// Colour channels of a picture: 3, or 1.
+    #[serde(default = "three")]
+    pub channels: usize,
+    /// Levels `L`: squeeze, `depth` steps of flow, split.
+    pub levels: usize,
+    /// Steps of flow a level, `K`.
+    pub depth: usize,
+    /// Hidden channels of a coupling network.
+    pub width: usize,
+    /// The channel mixing of a step.
+    pub permutation: Permutation,
+    /// The coupling of a step.
+    pub coupling: Coupling,
+    /// Bits a subpixel, 1 to 8.
+    #[serde(default = "five")]
+    pub bits: u32,
+    /// Padding of the 3x3 convolutions.
+    #[serde(default)]
+    pub padding: Padding,
+    /// What differs in models of other programs (format version 2).
+    #[serde(default, skip_serializing_if = "Variant::is_none")]
+    pub variant: Variant,
+    /// The least factor of an affine coupling (format version 2).
+    #[serde(default, skip_serializing_if = "ScaleFloor::is_none")]
+    pub scale_floor: ScaleFloor,
+}
+
+fn three() -> usize {
+    3
+}
+
+fn five() -> u32 {
+    5
+}
+
+/// A configuration that no model can have.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("config: {field} is {found}, but {expected}")]
+pub struct ConfigError {
+    /// The field at fault.
+    pub field: &'static str,
+    /// Its value.
+    pub found: String,
+    /// What would be valid.
+    pub expected: String,
+}
+
+/// Shape of the flow at one level, and of the latent it leaves behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LevelShape {
+    /// Channels of the flow after the squeeze, `c`.
+    pub channels: usize,
+    /// Channels of the eps that this level factors out: `c/2`, or `c` at the last level.
+    pub eps_channels: usize,
+    /// Height and width in pixels after the squeeze.
+    pub side: usize,
+}
+
+impl LevelShape {
+    /// Numbers in this level's eps.
+    pub fn eps_len(&self) -> usize {
+        self.eps_channels * self.side * self.side
+    }
+}
+
+impl GlowConfig {
+    /// Checks every field and the limits that keep a hostile file from exhausting the memory.
+    pub fn validated(self) -> Result<Self, ConfigError> {
+        let err = |field, found: &dyn std::fmt::Display, expected: &str| {
+            Err(ConfigError {
+                field,
+                found: found.to_string(),
+                expected: expected.to_owned(),
+            })
+        };
+        if self.channels != 3 && self.channels != 1 {
+            return err("channels", &self.channels, "a picture has 3 channels, or 1");
+        }
+        if !(1..=8).contains(&self.levels) {
+            return err("levels", &self.levels, "1 to 8 levels are possible");
+        }
+        if self.image_size == 0
+            || self.image_size > 1024
+            || !self.image_size.is_multiple_of(1 << self.levels)
+        {
+            let expected = format!(
+                "it must be at most 1024 and divisible by 2^levels = {}",
+                1 << self.levels
+            );
+            return err("image_size", &self.image_size, &expected);
+        }
+        if !(1..=256).contains(&self.depth) {
+            return err("depth", &self.depth, "1 to 256 steps a level are possible");
+        }
+        if !(1..=4096).contains(&self.width) {
+            return err(
+                "width",
+                &self.width,
+                "1 to 4096 hidden channels are possible",
+            );
+        }
+        if !(1..=8).contains(&self.bits) {
+            return err("bits", &self.bits, "a subpixel has 1 to 8 bits");
+        }
+        if ScaleFloor::new(self.scale_floor.value()).is_none() {
+            return err(
+                "scale_floor",
+                &self.scale_floor.value(),
+                "a floor is at least 0 and less than 1",
+            );
+        }
+        if self.variant.condition > 4096 {
+            let found = format!("a condition of {} values", self.variant.condition);
+            return err("variant", &found, "at most 4096 are possible");
+        }
+        if self.variant.scale_function != ScaleFunction::Sigmoid && !self.scale_floor.is_none() {
+            return err(
+                "variant",
+                &"another scale_function and a scale_floor",
+                "only one of the two is possible",
+            );
+        }
+        Ok(self)
+    }
+
+    /// The floor of the couplings' factor, where they are affine.
+    pub fn affine(&self) -> Option<ScaleFloor> {
+        (self.coupling == Coupling::Affine).then_some(self.scale_floor)
+    }
+
+    /// Whether format version 1 can say what this config says.
+    pub fn is_version_1(&self) -> bool {
+        self.scale_floor.is_none() && self.variant.is_none()
+    }
+
+    /// Numbers in a picture, `D = channels * image_size^2`.
+    pub fn dims(&self) -> usize {
+        self.channels * self.image_size * self.image_size
+    }
+
+    /// Values a subpixel can take, `2^bits`.
+    pub fn bins(&self) -> f32 {
+        (1u32 << self.bits) as f32
+    }
+
+    /// The shape of the flow at each level, finest first.
+    pub fn level_shapes(&self) -> Vec<LevelShape> {
+        let (mut c, mut side) = (self.channels, self.image_size);
+        (0..self.levels)
+            .map(|level| {
+                let last = level + 1 == self.levels;
+                (c, side) = (4 * c, side / 2);
+                let shape = LevelShape {
+                    channels: c,
+                    eps_channels: if last { c } else { c / 2 },
+                    side,
+                };
+                if !last {
+                    c /= 2;
+                }
+                shape
+            })
+            .collect()
+    }
+
+    /// What the latents of such a model look like.
+    pub fn latent_shape(&self) -> LatentShape {
+        let level = |s: &LevelShape| EpsShape {
+            channels: s.eps_channels,
+            side: s.side,
+        };
+        LatentShape {
+            levels: self.level_shapes().iter().map(level).collect(),
+        }
+    }
+
+    /// Output channels of a coupling network at a level with `channels`: shift and raw, or shift alone.
+    pub fn coupling_out(&self, channels: usize) -> usize {
+        match self.coupling {
+            Coupling::Affine => channels,
+            Coupling::Additive => channels / 2,
+        }
+    }
+
+    /// Multiply-adds of one decode (or encode) of one picture, times two, in floating-point operations.
+    pub fn flops(&self) -> f64 {
+        let mut total = 0.0;
+        for (level, s) in self.level_shapes().iter().enumerate() {
+            let (c, m, w, o) = (
+                s.channels as f64,
+                (s.channels / 2) as f64,
+                self.width as f64,
+                self.coupling_out(s.channels) as f64,
+            );
+            let step = 9.0 * m * w + w * w + 9.0 * w * o + c * c;
+            let prior = if level + 1 < self.levels {
+                9.0 * m * c
+            } else {
+                0.0
+            };
+            total += 2.0 * (s.side * s.side) as f64 * (step * self.depth as f64 + prior);
+        }
+        total
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// A small configuration: D = 3 * 8 * 8 = 192 in two levels.
+    pub(crate) fn tiny_config() -> GlowConfig {
+        GlowConfig {
+            image_size: 8,
+            channels: 3,
+            levels: 2,
+            depth: 1,
+            width: 8,
+            permutation: Permutation::InvconvLu,
+            coupling: Coupling::Affine,
+            bits: 5,
+            variant: Variant::default(),
+            padding: Padding::Zeros,
+            scale_floor: ScaleFloor::NONE,
+        }
+    }
+}

@@ -1,0 +1,396 @@
+//! What the worker owns: the model, the pictures and latents on the shelf, directions, caches.
+
+mod items;
+pub(super) mod store;
+
+use std::cell::Cell;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use image::RgbImage;
+
+use super::error::EngineError;
+use super::figures;
+use super::message::{AttributeInfo, Event, Inspection, ItemId, ModelInfo, Recipe};
+use super::seams::{Cancelled, Codec, OpenModel, OpenedModel, PictureReader};
+use crate::files;
+use crate::latent::attributes::Directions;
+use crate::latent::{Latent, LatentShape};
+use crate::lru::Lru;
+use crate::model::{Decoded, Encoded, GlowConfig, ModelError};
+use crate::recipe::{self, Resolver};
+
+pub(super) use items::ShelfItems;
+
+/// Drawn latents that are kept, in bytes.
+const SAMPLES_BYTES: usize = 32 << 20;
+
+/// A decoded picture, as views and caches hold it.
+#[derive(Clone)]
+pub(super) struct Picture {
+    pub(super) pixels: Arc<RgbImage>,
+    pub(super) non_finite: usize,
+}
+
+impl Picture {
+    pub(super) fn new(decoded: Decoded) -> Self {
+        Self {
+            pixels: Arc::new(decoded.pixels),
+            non_finite: decoded.non_finite,
+        }
+    }
+}
+
+struct Model {
+    codec: Box<dyn Codec>,
+    info: ModelInfo,
+    /// What its latents look like.
+    shape: LatentShape,
+}
+
+impl Model {
+    fn new(codec: Box<dyn Codec>, info: ModelInfo) -> Self {
+        let shape = codec.config().latent_shape();
+        Self { codec, info, shape }
+    }
+}
+
+/// See the module.
+pub(super) struct Library {
+    open: OpenModel,
+    reader: Box<dyn PictureReader>,
+    model: Option<Model>,
+    /// What `model` was opened from, to open it again after a panic.
+    asked_for: Option<PathBuf>,
+    directions: Directions,
+    items: ShelfItems,
+    last_version: u64,
+    pictures: Lru<Picture>,
+    samples: Lru<Arc<Latent>>,
+    /// Whole pictures by item, so that a crop can be moved without reading the file again.
+    sources: Lru<Arc<RgbImage>>,
+    in_codec: Cell<bool>,
+}
+
+impl Library {
+    pub(super) fn new(
+        open: OpenModel,
+        reader: Box<dyn PictureReader>,
+        picture_bytes: usize,
+        source_bytes: usize,
+    ) -> Self {
+        Self {
+            open,
+            reader,
+            model: None,
+            asked_for: None,
+            directions: Directions::default(),
+            items: ShelfItems::new(),
+            last_version: 0,
+            pictures: Lru::new(picture_bytes),
+            samples: Lru::new(SAMPLES_BYTES),
+            sources: Lru::new(source_bytes),
+            in_codec: Cell::new(false),
+        }
+    }
+
+    // --- The model ---
+
+    fn model(&self) -> Result<&Model, EngineError> {
+        self.model.as_ref().ok_or(EngineError::NoModel)
+    }
+
+    /// Opens a model. The answer: what to tell the window, and the items to encode anew.
+    pub(super) fn open_model(
+        &mut self,
+        path: Option<PathBuf>,
+    ) -> Result<(Vec<Event>, Vec<ItemId>), EngineError> {
+        let opened = (self.open)(path.as_deref()).map_err(EngineError::Outside)?;
+        self.asked_for = path;
+        Ok(self.adopt(opened))
+    }
+
+    fn adopt(&mut self, opened: OpenedModel) -> (Vec<Event>, Vec<ItemId>) {
+        let OpenedModel {
+            codec,
+            info,
+            directions,
+            warnings,
+        } = opened;
+        let model = Model::new(codec, info);
+        let shape = model.shape.clone();
+        let mut events = vec![Event::ModelOpened(Box::new(model.info.clone()))];
+        events.extend(warnings.into_iter().map(|message| failed(None, message)));
+        self.directions = directions;
+        if let Some(d) = misfit(&self.directions, &shape) {
+            let message = format!("{d} belongs to another model; open matching attributes");
+            events.push(failed(None, message));
+            self.directions = Directions::default();
+        }
+        events.push(self.attributes_event());
+        self.model = Some(model);
+        self.pictures.clear();
+        self.samples.clear();
+
+        let (mut anew, mut foreign, mut names) = (Vec::new(), Vec::new(), Vec::new());
+        let mut version = self.last_version;
+        for (&id, item) in &mut self.items {
+            version += 1;
+            let Some(adopted) = item.for_model(&shape, version) else {
+                names.push(item.name.clone());
+                foreign.push(id);
+                continue;
+            };
+            *item = Arc::new(adopted);
+            anew.push(id);
+        }
+        self.last_version = version;
+        self.forget(&foreign);
+        if !foreign.is_empty() {
+            // One message, however many there are.
+            events.push(failed(None, EngineError::Foreign { names }.to_string()));
+            events.push(Event::Forgotten(foreign));
+        }
+        (events, anew)
+    }
+
+    /// Whether the last panic happened inside the model, which may have left it in pieces.
+    pub(super) fn model_panicked(&self) -> bool {
+        self.in_codec.get()
+    }
+
+    /// Opens the same model again. Items keep their latents, unless the file is another one now.
+    pub(super) fn reopen_model(&mut self) -> Result<(Vec<Event>, Vec<ItemId>), EngineError> {
+        self.in_codec.set(false);
+        let before = self.model.take();
+        let opened = (self.open)(self.asked_for.as_deref()).map_err(EngineError::Outside)?;
+        match before {
+            Some(before) if before.info.config == opened.info.config => {
+                self.model = Some(Model::new(opened.codec, opened.info));
+                Ok((Vec::new(), Vec::new()))
+            }
+            _ => Ok(self.adopt(opened)),
+        }
+    }
+
+    /// Opens directions for the open model.
+    pub(super) fn open_attributes(&mut self, path: &Path) -> Result<Event, EngineError> {
+        let shape = &self.model()?.shape;
+        let file = files::attributes::read(path)?;
+        if let Some(d) = misfit(&file.directions, shape) {
+            return Err(EngineError::Outside(format!(
+                "{d} belongs to another model; open matching attributes: {}",
+                path.display()
+            )));
+        }
+        self.directions = file.directions;
+        self.pictures.clear();
+        Ok(self.attributes_event())
+    }
+
+    fn attributes_event(&self) -> Event {
+        let infos = self.directions.as_slice().iter().map(|d| AttributeInfo {
+            name: d.name.clone(),
+            auc: d.figures.auc,
+            counts: d.figures.counts,
+            range: d.range,
+        });
+        Event::AttributesOpened(infos.collect())
+    }
+
+    /// Name of the open model.
+    pub(super) fn model_name(&self) -> Result<&str, EngineError> {
+        Ok(&self.model()?.info.name)
+    }
+
+    /// What the latents of the open model look like.
+    pub(super) fn shape(&self) -> Result<&LatentShape, EngineError> {
+        Ok(&self.model()?.shape)
+    }
+
+    /// Configuration of the open model.
+    pub(super) fn config(&self) -> Result<&GlowConfig, EngineError> {
+        Ok(self.model()?.codec.config())
+    }
+
+    // --- Encode and decode ---
+
+    /// Cells of a view to decode together.
+    pub(super) fn cells_at_once(&self) -> usize {
+        let model = self.model.as_ref();
+        model.map_or(1, |m| m.codec.cells_at_once().max(1))
+    }
+
+    /// Decodes latents; as many pictures as latents.
+    pub(super) fn decode(
+        &self,
+        latents: &[Latent],
+        cancelled: Cancelled<'_>,
+    ) -> Result<Vec<Decoded>, EngineError> {
+        let decoded = self.run_codec(|codec| codec.decode(latents, cancelled))?;
+        as_many(decoded, latents.len())
+    }
+
+    /// Runs `work` in the model. Where it panics, [`Library::model_panicked`] knows that it was there.
+    fn run_codec<T>(
+        &self,
+        work: impl FnOnce(&dyn Codec) -> Result<T, ModelError>,
+    ) -> Result<T, EngineError> {
+        let codec = self.model()?.codec.as_ref();
+        self.in_codec.set(true);
+        let result = work(codec);
+        self.in_codec.set(false);
+        Ok(result?)
+    }
+
+    /// As [`Library::decode`], in a draft where the model has them; whether these are drafts.
+    pub(super) fn draft(
+        &self,
+        latents: &[Latent],
+        cancelled: Cancelled<'_>,
+    ) -> Result<(Vec<Decoded>, bool), EngineError> {
+        if !self.model()?.codec.has_drafts() {
+            return Ok((self.decode(latents, cancelled)?, false));
+        }
+        let decoded = self.run_codec(|codec| codec.draft(latents, cancelled))?;
+        Ok((as_many(decoded, latents.len())?, true))
+    }
+
+    fn decode_one(
+        &self,
+        latent: &Latent,
+        cancelled: Cancelled<'_>,
+    ) -> Result<Decoded, EngineError> {
+        let decoded = self.decode(std::slice::from_ref(latent), cancelled)?;
+        decoded.into_iter().next().ok_or(EngineError::NoModel)
+    }
+
+    fn encode_one(
+        &self,
+        pixels: &RgbImage,
+        cancelled: Cancelled<'_>,
+    ) -> Result<Encoded, EngineError> {
+        let encoded =
+            self.run_codec(|codec| codec.encode(std::slice::from_ref(pixels), cancelled))?;
+        let encoded = as_many(encoded, 1)?;
+        encoded.into_iter().next().ok_or(EngineError::NoModel)
+    }
+
+    // --- Recipes and their pictures ---
+
+    /// The latent of a recipe.
+    pub(super) fn latent(
+        &mut self,
+        recipe: &Recipe,
+        items: Option<&ShelfItems>,
+    ) -> Result<Arc<Latent>, EngineError> {
+        let model = self.model.as_ref().ok_or(EngineError::NoModel)?;
+        let latent = Resolver {
+            shape: &model.shape,
+            directions: &self.directions,
+            items: items.unwrap_or(&self.items),
+            samples: &mut self.samples,
+        }
+        .latent(recipe)?;
+        Ok(latent)
+    }
+
+    /// The key of a recipe's picture.
+    pub(super) fn key(
+        &self,
+        recipe: &Recipe,
+        items: Option<&ShelfItems>,
+    ) -> Result<Vec<u8>, EngineError> {
+        Ok(recipe::key(recipe, items.unwrap_or(&self.items))?)
+    }
+
+    /// A picture that was decoded before.
+    pub(super) fn cached(&mut self, key: &[u8]) -> Option<Picture> {
+        self.pictures.get(key)
+    }
+
+    /// Keeps a decoded picture.
+    pub(super) fn keep(&mut self, key: &[u8], decoded: Decoded) -> Picture {
+        let picture = Picture::new(decoded);
+        let bytes = picture.pixels.as_raw().len();
+        self.pictures.insert(key, picture.clone(), bytes);
+        picture
+    }
+
+    /// The items as they are now; cheap.
+    pub(super) fn items(&self) -> ShelfItems {
+        self.items.clone()
+    }
+
+    /// Figures of a recipe. An imported picture's come from the picture itself, any other's from what
+    /// its latent decodes to.
+    pub(super) fn inspect(
+        &mut self,
+        recipe: &Recipe,
+        cancelled: Cancelled<'_>,
+    ) -> Result<Inspection, EngineError> {
+        let latent = self.latent(recipe, None)?;
+        if let Recipe::Item(id) = recipe
+            && let Some(known) = self.items.get(id).and_then(|item| item.figures.clone())
+        {
+            return Ok(self.with_projections(known, &latent));
+        }
+        let decoded = self.decode_one(&latent, cancelled)?;
+        let (inspection, decoded) = self.inspect_decoded(&latent, decoded, cancelled)?;
+        let key = self.key(recipe, None)?;
+        self.keep(&key, decoded);
+        Ok(self.with_projections(inspection, &latent))
+    }
+
+    /// Figures of a latent that was not encoded from a picture; gives `decoded` back.
+    fn inspect_decoded(
+        &self,
+        latent: &Latent,
+        decoded: Decoded,
+        cancelled: Cancelled<'_>,
+    ) -> Result<(Inspection, Decoded), EngineError> {
+        if decoded.non_finite > 0 {
+            // There is no picture whose likelihood could be asked for.
+            return Ok((
+                figures::without_picture(latent, decoded.non_finite),
+                decoded,
+            ));
+        }
+        let encoded = self.encode_one(&decoded.pixels, cancelled)?;
+        let again = self.decode_one(&encoded.latent, cancelled)?;
+        Ok((figures::of(latent, &encoded, &again), decoded))
+    }
+
+    fn with_projections(&self, mut inspection: Inspection, latent: &Latent) -> Inspection {
+        // Shapes were checked when the directions were opened, so that nothing is lost here.
+        inspection.projections = self.directions.project_all(latent).unwrap_or_default();
+        inspection
+    }
+}
+
+/// The first direction that is not of this shape, for messages.
+fn misfit(directions: &Directions, shape: &LatentShape) -> Option<String> {
+    let mut all = directions.as_slice().iter();
+    let misfit = all.find(|d| !d.vector.fits(shape));
+    misfit.map(|d| format!("attribute \"{}\"", d.name))
+}
+
+fn as_many<T>(results: Vec<T>, n: usize) -> Result<Vec<T>, EngineError> {
+    if results.len() == n {
+        return Ok(results);
+    }
+    Err(EngineError::Model(ModelError::Shape {
+        what: "the model's answer".to_owned(),
+        expected: format!("{n} results"),
+        found: results.len().to_string(),
+    }))
+}
+
+/// A failure without a ticket.
+pub(super) fn failed(item: Option<ItemId>, message: String) -> Event {
+    Event::Failed {
+        ticket: None,
+        item,
+        message,
+    }
+}

@@ -1,0 +1,43 @@
+//! Why a training cannot go on.
+
+use super::checkpoint::CheckpointError;
+use crate::data::DataError;
+use crate::export::ExportError;
+use crate::files::weights::WeightsError;
+use crate::model::ModelError;
+
+/// Why a run ended early.
+#[derive(Debug, thiserror::Error)]
+pub enum TrainError {
+    /// Pictures.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// The model.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// The checkpoint.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// The weight file.
+    #[error(transparent)]
+    Weights(#[from] WeightsError),
+    /// The sheet of samples.
+    #[error(transparent)]
+    Export(#[from] ExportError),
+    /// The run cannot be what was asked for.
+    #[error("{0}")]
+    Setup(String),
+    /// The training breaks again and again.
+    #[error(
+        "the training diverged {times} times, the last time because {reason}; what was saved before is kept. Try a smaller \
+         --lr, a longer --warmup or a --scale-floor: {path}"
+    )]
+    Diverged {
+        /// How often.
+        times: u32,
+        /// What was wrong.
+        reason: String,
+        /// The weight file.
+        path: String,
+    },
+}

@@ -1,0 +1,96 @@
+//! Latents of the pictures of a folder, as they are and mirrored.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{BATCH, WorkshopError};
+use crate::data::batches::PictureSet;
+use crate::latent::attributes::build::Vectors;
+use crate::model::GlowModel;
+use crate::model::pixels::x_from_bytes;
+
+/// Latents of pictures.
+pub(super) struct EncodedPictures {
+    pub(super) vectors: Vectors,
+    /// The picture of each row. A mirrored one follows the row of its picture.
+    pub(super) pictures: Vec<usize>,
+    /// The row of each picture that can be read, as it is.
+    pub(super) row_of: BTreeMap<usize, usize>,
+}
+
+impl EncodedPictures {
+    /// Encodes pictures as they are and, where that is wanted, mirrored. `watch` is told how many more are done, and
+    /// asked whether to go on.
+    pub(super) fn new(
+        model: &GlowModel,
+        set: &PictureSet,
+        pictures: &BTreeSet<usize>,
+        mirror: bool,
+        watch: &mut dyn FnMut(usize) -> bool,
+    ) -> Result<Self, WorkshopError> {
+        let config = model.config();
+        let mut found = Self {
+            vectors: Vectors::new(&config.latent_shape()),
+            pictures: Vec::new(),
+            row_of: BTreeMap::new(),
+        };
+        let pictures: Vec<usize> = pictures.iter().copied().collect();
+        for part in pictures.chunks(BATCH) {
+            let (mut batch, mut readable) = (Vec::new(), Vec::new());
+            for &i in part {
+                let bytes = match set.get(i) {
+                    Ok(bytes) => bytes,
+                    Err(error) => {
+                        set.note_failure(i, error.to_string());
+                        continue;
+                    }
+                };
+                found
+                    .row_of
+                    .insert(i, found.pictures.len() + readable.len());
+                batch.push(x_from_bytes(&bytes, config, None));
+                readable.push(i);
+                if mirror {
+                    let mirrored = mirrored(&bytes, config.image_size, config.channels);
+                    batch.push(x_from_bytes(&mirrored, config, None));
+                    readable.push(i);
+                }
+            }
+            let encoded = model.encode_x(batch, &|| false)?;
+            for (encoded, &i) in encoded.iter().zip(&readable) {
+                let pushed = found.vectors.push(&encoded.latent);
+                pushed.map_err(|source| WorkshopError::Picture {
+                    picture: set.name(i).unwrap_or_default().to_owned(),
+                    source,
+                })?;
+            }
+            found.pictures.extend(readable);
+            if !watch(part.len()) {
+                return Err(WorkshopError::Cancelled);
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// A picture `[h, w, c]` with left and right exchanged.
+fn mirrored(bytes: &[u8], width: usize, channels: usize) -> Vec<u8> {
+    let mut mirrored = Vec::with_capacity(bytes.len());
+    for row in bytes.chunks_exact(width * channels) {
+        mirrored.extend(row.chunks_exact(channels).rev().flatten());
+    }
+    mirrored
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mirrored_exchanges_left_and_right_alone() {
+        // Two rows of two pixels of three channels.
+        let bytes: Vec<u8> = (0..12).collect();
+        let expected = [3, 4, 5, 0, 1, 2, 9, 10, 11, 6, 7, 8];
+        assert_eq!(mirrored(&bytes, 2, 3), expected);
+        assert_eq!(mirrored(&mirrored(&bytes, 2, 3), 2, 3), bytes);
+    }
+}
