@@ -138,4 +138,8 @@ pub enum Action {
     NewSeed,
     /// Leave (done by the window).
     Quit,
+    /// Leave, whatever is under way (done by the window).
+    QuitAtOnce,
+    /// A path was typed, for this; what comes of it is shown beside it.
+    Typed(PathPurpose, PathBuf),
 }

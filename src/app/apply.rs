@@ -9,7 +9,7 @@ use super::session::Opening;
 use super::state::{
     Document, ItemStatus, LogLevel, MAX_KEYS, Named, Selection, State, Tab, Variation,
 };
-use crate::engine::message::{Command, ItemId, Recipe, Ticket};
+use crate::engine::message::{Command, CropSquare, ItemId, Recipe, Ticket};
 
 /// Photos of the command line that a morph is made of.
 const GIVEN_SLOTS: usize = 2;
@@ -20,21 +20,32 @@ impl State {
         self.live.opening = true;
         self.session.model_given = model.is_some();
         let mut commands = vec![Command::OpenModel(model)];
-        if let (Some(crashed), Some(path)) = (self.session.restore, self.session.autosave.clone()) {
-            commands.extend(self.open_session(path, Opening::Restored { crashed }));
+        if self.session.awaits_place {
+            // They go beside what the last run left, which comes first.
+            self.session.files = files;
+        } else {
+            commands.extend(self.restore_last());
+            commands.extend(self.open_given(files));
         }
-        if !files.is_empty() {
-            let own = self.doc.shelf.len();
-            let paths = super::intake::actions_of_paths(PathPurpose::Pictures, files);
-            for action in paths {
-                commands.extend(self.apply(action));
-            }
-            let given = self.doc.shelf.iter().skip(own).map(|e| Some(e.id));
-            self.given = given.take(GIVEN_SLOTS).collect();
-            if self.given.len() < GIVEN_SLOTS {
-                // One photo is to be looked at; there is nothing yet to morph it into.
-                self.given.clear();
-            }
+        self.history.reset(&self.doc);
+        commands
+    }
+
+    /// Opens the files of the command line.
+    pub(super) fn open_given(&mut self, files: Vec<PathBuf>) -> Vec<Command> {
+        if files.is_empty() {
+            return Vec::new();
+        }
+        let own = self.doc.shelf.len();
+        let mut commands = Vec::new();
+        for action in super::intake::actions_of_paths(PathPurpose::Pictures, files) {
+            commands.extend(self.apply(action));
+        }
+        let given = self.doc.shelf.iter().skip(own).map(|e| Some(e.id));
+        self.given = given.take(GIVEN_SLOTS).collect();
+        if self.given.len() < GIVEN_SLOTS {
+            // One photo is to be looked at; there is nothing yet to morph it into.
+            self.given.clear();
         }
         self.history.reset(&self.doc);
         commands
@@ -53,6 +64,7 @@ impl State {
             Action::SetTemperature(value) => {
                 self.doc.sample.temperature = value;
                 self.doc.sample.level_temperatures.fill(value);
+                self.doc.sample.further_temperatures.fill(value);
             }
             Action::SetPerLevel(per_level) => self.doc.sample.per_level = per_level,
             Action::SetLevelTemperature(level, value) => {
@@ -91,13 +103,10 @@ impl State {
             Action::Remove(id) => return self.remove(id),
             Action::Recrop(item, crop) => {
                 self.dialog = None;
-                if let Some(it) = self.items.get_mut(&item) {
-                    it.status = ItemStatus::Busy;
-                    if let Some(photo) = &mut it.photo {
-                        photo.crop = crop;
-                    }
-                    return vec![Command::Recrop { item, crop }];
+                if let Some(entry) = self.doc.shelf.iter_mut().find(|e| e.id == item) {
+                    entry.crop = Some(crop);
                 }
+                return self.recrop(item, crop).into_iter().collect();
             }
 
             Action::SetKey(slot, named) => self.set_key(slot, named),
@@ -156,6 +165,8 @@ impl State {
 
             Action::OpenModel(path) => {
                 self.live.opening = true;
+                // From now on the session belongs to the model that was chosen for it.
+                self.session.wanted_model = None;
                 return vec![Command::OpenModel(path)];
             }
             Action::OpenAttributes(path) => return vec![Command::OpenAttributes(path)],
@@ -172,7 +183,10 @@ impl State {
 
             Action::CancelImports => return self.cancel_imports(),
             Action::SaveSession(path) => return self.save_session(path),
-            Action::OpenSession(path) => return self.open_session(path, Opening::Asked),
+            Action::OpenSession(path) if self.may_leave() => {
+                return self.open_session(path, Opening::Asked);
+            }
+            Action::OpenSession(_) => {}
             Action::NewSession => return self.new_session(),
             Action::CloseToast(at) => drop(self.live.toasts.remove(at)),
 
@@ -193,20 +207,22 @@ impl State {
             Action::SetSmooth(smooth) => self.settings.smooth = smooth,
             Action::Undo => {
                 if let Some(doc) = self.history.undo(&self.doc) {
-                    self.restore(doc);
+                    return self.restore(doc);
                 }
             }
             Action::Redo => {
                 if let Some(doc) = self.history.redo() {
-                    self.restore(doc);
+                    return self.restore(doc);
                 }
             }
             Action::Log(level, text) => self.log(level, text),
+            Action::Typed(purpose, path) => self.typed = Some((purpose, path)),
             Action::Browse(_)
             | Action::CopyImage(_)
             | Action::NewSeed
             | Action::Paste
-            | Action::Quit => {}
+            | Action::Quit
+            | Action::QuitAtOnce => {}
         }
         Vec::new()
     }
@@ -273,11 +289,13 @@ impl State {
         let Some(Dialog::Export(form)) = &self.dialog else {
             return Vec::new();
         };
-        match export::request(form, self) {
+        let form = form.clone();
+        match export::request(&form, self) {
             Ok(request) => {
                 let ticket = Ticket(self.fresh());
                 self.live.exporting.push((ticket, request.path.clone()));
                 self.export_folder = request.path.parent().map(PathBuf::from);
+                self.last_export = Some(form);
                 self.dialog = None;
                 vec![Command::Export { ticket, request }]
             }
@@ -288,8 +306,18 @@ impl State {
         }
     }
 
+    /// Tells the worker how a photo is framed now.
+    fn recrop(&mut self, item: ItemId, crop: CropSquare) -> Option<Command> {
+        let it = self.items.get_mut(&item)?;
+        it.status = ItemStatus::Busy;
+        if let Some(photo) = &mut it.photo {
+            photo.crop = crop;
+        }
+        Some(Command::Recrop { item, crop })
+    }
+
     /// Takes over a document from the history, as far as its items still live.
-    fn restore(&mut self, mut doc: Document) {
+    fn restore(&mut self, mut doc: Document) -> Vec<Command> {
         doc.shelf.retain(|e| self.items.contains_key(&e.id));
         let shelf = &doc.shelf;
         self.removed.retain(|id| !shelf.iter().any(|e| e.id == *id));
@@ -297,11 +325,24 @@ impl State {
             .filter(|id| !shelf.iter().any(|e| e.id == *id))
             .collect();
         self.removed.extend(gone);
+        self.session.set_aside.retain(|id| !doc.shelf.iter().any(|e| e.id == *id));
         self.doc = doc;
+        let framed: Vec<(ItemId, CropSquare)> = (self.doc.shelf.iter())
+            .filter_map(|entry| {
+                let photo = self.items.get(&entry.id)?.photo.as_ref()?;
+                let crop = entry.crop.filter(|crop| *crop != photo.crop)?;
+                Some((entry.id, crop))
+            })
+            .collect();
+        let commands = framed
+            .into_iter()
+            .filter_map(|(id, crop)| self.recrop(id, crop))
+            .collect();
         self.history.amend(&self.doc);
         if self.selected().is_none() {
             self.selection = Selection::Cell(0);
         }
+        commands
     }
 }
 

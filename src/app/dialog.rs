@@ -70,6 +70,8 @@ pub enum Dialog {
     },
     /// Past messages.
     Log,
+    /// Asked before the window closes over an export that is not done.
+    Quit,
     /// What this is.
     About,
 }
@@ -78,6 +80,13 @@ pub enum Dialog {
 pub const REPLACE: &str = "the file exists; Replace writes over it";
 
 impl Dialog {
+    /// Takes what was typed while the system was asked for its own dialog: it stands for the suggestion.
+    pub fn typed_before(&mut self, letters: &str) {
+        if let Self::TypePath { text, .. } = self {
+            letters.clone_into(text);
+        }
+    }
+
     /// Takes letters that were typed before its field was there.
     pub fn type_ahead(&mut self, letters: &str) {
         match self {

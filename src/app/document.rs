@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::engine::message::{AttributeEdit, ItemId, PathKind, Recipe};
+use crate::engine::message::{AttributeEdit, CropSquare, ItemId, PathKind, Recipe};
 
 /// Temperature on first start: where faces look best.
 pub const DEFAULT_TEMPERATURE: f32 = 0.7;
@@ -41,6 +41,9 @@ pub struct SampleTab {
     pub per_level: bool,
     /// Temperatures of the levels, finest first, used where `per_level` holds.
     pub level_temperatures: Vec<f32>,
+    /// Those of levels that the open model does not have, for one that does.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub further_temperatures: Vec<f32>,
     /// Columns of the grid.
     pub columns: u32,
     /// Rows of the grid.
@@ -56,6 +59,7 @@ impl Default for SampleTab {
             temperature: DEFAULT_TEMPERATURE,
             per_level: false,
             level_temperatures: Vec::new(),
+            further_temperatures: Vec::new(),
             columns: 6,
             rows: 4,
             variation: None,
@@ -67,6 +71,15 @@ impl SampleTab {
     /// Cells of the grid.
     pub fn n_cells(&self) -> u32 {
         self.columns * self.rows
+    }
+
+    /// Takes note of how many levels the open model has.
+    pub fn fit_levels(&mut self, levels: usize) {
+        self.level_temperatures.append(&mut self.further_temperatures);
+        if self.level_temperatures.len() < levels {
+            self.level_temperatures.resize(levels, self.temperature);
+        }
+        self.further_temperatures = self.level_temperatures.split_off(levels);
     }
 
     /// The temperature as a recipe wants it: one for all levels, or one each.
@@ -287,6 +300,9 @@ pub struct ShelfEntry {
     pub id: ItemId,
     /// What it is called.
     pub name: String,
+    /// How its photo is framed; `None` until that is decided, and for what is no photo.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crop: Option<CropSquare>,
 }
 
 /// Everything that undo brings back.

@@ -9,19 +9,22 @@ use crate::engine::message::{ExportKind, ExportRequest};
 impl ExportForm {
     /// A form with sensible values for what is on the screen.
     pub fn new(source: ExportSource, state: &State) -> Self {
+        let last = state.last_export.as_ref();
+        let same = last.filter(|last| last.source == source);
+        let steps = match source {
+            ExportSource::Morph => state.doc.morph.steps,
+            _ => 1,
+        };
+        // What was chosen the last time; what it was called belongs to that time alone.
         let mut form = Self {
             source,
             selected: state.selected(),
-            format: formats(source)[0],
-            scale: 4,
-            gap: 4,
-            labels: false,
-            frames: if source == ExportSource::Morph {
-                state.doc.morph.steps
-            } else {
-                1
-            },
-            fps: 12,
+            format: same.map_or(formats(source)[0], |last| last.format),
+            scale: last.map_or(4, |last| last.scale),
+            gap: last.map_or(4, |last| last.gap),
+            labels: last.is_some_and(|last| last.labels),
+            frames: same.map_or(steps, |last| last.frames),
+            fps: last.map_or(12, |last| last.fps),
             path: String::new(),
             ask_replace: false,
         };

@@ -10,7 +10,7 @@ use image::{Rgb, RgbImage};
 
 use crate::engine::EngineLink;
 use crate::engine::message::{
-    AttributeInfo, Command, CropSquare, Event, Inspection, ItemId, ModelInfo, PictureSource, Recipe,
+    AttributeInfo, Command, CropSquare, Event, Fit, Inspection, ItemId, ModelInfo, PictureSource, Recipe,
 };
 use crate::model::{Coupling, GlowConfig, Padding, Permutation};
 
@@ -159,7 +159,11 @@ impl FakeEngine {
                 item: None,
                 message: "the session cannot be read".to_owned(),
             }),
-            Command::ImportLatents { .. } | Command::Cancel(_) => {}
+            Command::RestoreItems { ticket, .. } => self.say(Event::ItemsRestored {
+                ticket: *ticket,
+                fit: Fit::default(),
+            }),
+            Command::Cancel(_) => {}
         }
     }
 
@@ -210,7 +214,7 @@ impl FakeEngine {
         self.say(Event::Encoded {
             item,
             thumbnail: Arc::new(face(&numbers)),
-            inspection: inspection(&numbers),
+            inspection: Some(inspection(&numbers)),
         });
     }
 
@@ -260,6 +264,7 @@ fn model_info(path: Option<PathBuf>) -> ModelInfo {
         path,
         config: config.validated().unwrap(),
         n_parameters: 4_812_000,
+        fingerprint: "0".repeat(32).parse().unwrap(),
         provenance: "{\n  \"data\": \"faces\",\n  \"steps\": 12000\n}".to_owned(),
         device: "cpu, 2 threads".to_owned(),
     }

@@ -1,7 +1,7 @@
 //! Undo and redo: whole documents, which are small.
 
 use super::state::Document;
-use crate::engine::message::ItemId;
+use crate::engine::message::{CropSquare, ItemId};
 
 /// Most documents kept.
 const CAPACITY: usize = 200;
@@ -40,6 +40,15 @@ impl History {
     /// Replaces the present document without a step: for changes that nobody made by hand.
     pub fn amend(&mut self, doc: &Document) {
         self.present = doc.clone();
+    }
+
+    /// How a photo came to be framed, in every document that does not say: no step leads behind that.
+    pub fn learn_crop(&mut self, id: ItemId, crop: CropSquare) {
+        let all = self.past.iter_mut().chain(&mut self.future);
+        let entries = all.chain([&mut self.present]).flat_map(|doc| &mut doc.shelf);
+        for entry in entries.filter(|entry| entry.id == id) {
+            entry.crop.get_or_insert(crop);
+        }
     }
 
     /// Takes items out of every document: they came to nothing, and undo cannot bring them back.

@@ -8,7 +8,7 @@ use image::RgbImage;
 
 use super::session::Framing;
 use crate::engine::message::{
-    AttributeInfo, CropSquare, Inspection, ModelInfo, Recipe, Ticket, View,
+    AttributeInfo, CropSquare, Inspection, ItemSource, ModelInfo, Recipe, Ticket, View,
 };
 
 /// Pixels, with a number that no other picture has: the key of its texture.
@@ -38,7 +38,7 @@ pub enum ItemStatus {
     Busy,
     /// It has a latent.
     Ready,
-    /// It has none, and why.
+    /// It cannot be drawn now, and why: its photo or its model is not there. It keeps its place.
     Failed(String),
 }
 
@@ -70,6 +70,12 @@ impl Photo {
 pub struct Item {
     /// Photo or sample.
     pub origin: Origin,
+    /// Where it comes from, as a session keeps it; the crop stands in the document.
+    pub source: ItemSource,
+    /// Whether it has been more than a wish: it stays on the shelf, whatever cannot be read of it.
+    pub lasting: bool,
+    /// Why its photo cannot be shown, though its latent is there.
+    pub missing: Option<String>,
     /// How far it is.
     pub status: ItemStatus,
     /// What its latent decodes to.
@@ -86,9 +92,16 @@ pub struct Item {
 
 impl Item {
     /// An item that the worker was told of just now.
-    pub fn new(origin: Origin) -> Self {
+    pub fn new(source: ItemSource) -> Self {
+        let origin = match source {
+            ItemSource::Photo { .. } => Origin::Photo,
+            ItemSource::Recipe(_) | ItemSource::Latent => Origin::Sample,
+        };
         Self {
             origin,
+            source,
+            lasting: false,
+            missing: None,
             status: ItemStatus::Busy,
             thumbnail: None,
             inspection: None,

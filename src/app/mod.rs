@@ -34,8 +34,10 @@ mod fake;
 #[cfg(test)]
 mod tests;
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crossbeam_channel::{Receiver, Sender, TryRecvError};
@@ -45,7 +47,7 @@ use egui::{Context, Ui, ViewportBuilder, ViewportCommand};
 use crate::engine::EngineLink;
 use crate::engine::message::{Command, Recipe, View};
 use action::Action;
-use autosave::{Before, Slot};
+use autosave::{Answer, Keeper};
 use dialog::{Dialog, ExportFormat, PathPurpose, PathsChosen};
 use state::{LogLevel, State};
 use theme::Tokens;
@@ -68,7 +70,12 @@ pub struct AppOptions {
     pub model: Option<PathBuf>,
     /// Folder for the session that is saved by itself; `None` saves none.
     pub autosave: Option<PathBuf>,
+    /// Told how to close the window from outside, for a system that ends its programs in peace.
+    pub on_terminate: Option<OnTerminate>,
 }
+
+/// Takes what closes the window, to call it when the system wants the program to end.
+pub type OnTerminate = Box<dyn FnOnce(Box<dyn Fn() + Send>)>;
 
 /// The window could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -110,35 +117,6 @@ pub fn run(options: AppOptions) -> Result<(), AppError> {
     .map_err(app_error)
 }
 
-/// A place for the session that is saved by itself; what the last run left there is brought back.
-fn take_slot(folder: Option<&Path>, state: &mut State) -> Option<Slot> {
-    let slot = match Slot::take(folder?) {
-        Ok(slot) => slot?,
-        Err(error) => {
-            let folder = folder.unwrap_or(Path::new("")).display();
-            let text = format!("sessions cannot be saved by themselves ({error}): {folder}");
-            state.log(LogLevel::Info, text);
-            return None;
-        }
-    };
-    state.session.autosave = Some(slot.session.clone());
-    state.session.restore = match slot.before {
-        Before::Nothing => None,
-        Before::Ended => Some(false),
-        Before::Crashed => Some(true),
-        Before::SetAside => {
-            let folder = slot.session.with_file_name("");
-            let text = format!(
-                "the last session could not be brought back twice in a row; it was set aside: {}",
-                folder.display()
-            );
-            state.log(LogLevel::Notice, text);
-            None
-        }
-    };
-    Some(slot)
-}
-
 fn check_display(needs_variable: bool, set: impl Fn(&str) -> bool) -> Result<(), AppError> {
     let names = ["WAYLAND_DISPLAY", "WAYLAND_SOCKET", "DISPLAY"];
     if needs_variable && !names.into_iter().any(set) {
@@ -168,16 +146,35 @@ pub struct ExplorerApp {
     paths_in: Receiver<PathsChosen>,
     /// Whether the worker has gone; said once.
     worker_gone: bool,
-    /// Where the session is saved by itself.
-    slot: Option<Slot>,
+    /// Holds the place where the session is saved by itself.
+    keeper: Option<Keeper>,
     /// Whether the last run's session is still being brought back.
     restoring: bool,
+    /// Whether another place was asked for and has not come.
+    renewing: bool,
+    /// Set from outside: the window is to close without a question.
+    terminated: Arc<AtomicBool>,
+    /// Whether the person, or the system, has said that the window is to close now.
+    may_close: bool,
+    /// The title that the window has.
+    title: String,
+    /// A file dialog of the system that has not answered yet.
+    browsing: Option<Browsing>,
     /// The clock of the trace and of saving.
     started: Instant,
 }
 
-/// How long a window that closes waits for its session to be on the disk.
-const LAST_SAVE: Duration = Duration::from_secs(3);
+/// A file dialog of the system, asked for and not answered yet.
+struct Browsing {
+    /// Whether the window had the focus all the time: then no dialog has come up.
+    kept_focus: bool,
+    /// What was typed meanwhile: it is meant for the field that may come.
+    typed: String,
+}
+
+/// How long a window that closes waits for its session to be on the disk. It is written before anything else, so this
+/// is for a model that is just being opened, or a slow disk.
+const LAST_SAVE: Duration = Duration::from_secs(10);
 
 impl ExplorerApp {
     /// Sets the window up, starts the worker and sends it the first commands.
@@ -199,7 +196,28 @@ impl ExplorerApp {
                 .map(Path::to_path_buf)
                 .or_else(|| std::env::current_dir().ok());
         }
-        let slot = take_slot(options.autosave.as_deref(), &mut state);
+        let keeper = options.autosave.as_deref().and_then(|folder| {
+            let wake = Arc::clone(&wake);
+            match Keeper::start(folder, move || wake()) {
+                Ok(keeper) => Some(keeper),
+                Err(error) => {
+                    let text = format!(
+                        "nothing is saved by itself ({error}); save with File > Save session"
+                    );
+                    state.log(LogLevel::Notice, text);
+                    None
+                }
+            }
+        });
+        state.session.awaits_place = keeper.is_some();
+        let terminated = Arc::new(AtomicBool::new(false));
+        if let Some(on_terminate) = options.on_terminate {
+            let (flag, wake) = (Arc::clone(&terminated), Arc::clone(&wake));
+            on_terminate(Box::new(move || {
+                flag.store(true, Ordering::Relaxed);
+                wake();
+            }));
+        }
         let link = (options.link)(Arc::clone(&wake));
         let (paths_out, paths_in) = crossbeam_channel::unbounded();
         let commands = state.start(options.model, options.files);
@@ -211,8 +229,13 @@ impl ExplorerApp {
             paths_out,
             paths_in,
             worker_gone: false,
-            restoring: slot.is_some(),
-            slot,
+            restoring: keeper.is_some(),
+            keeper,
+            renewing: false,
+            terminated,
+            may_close: false,
+            title: String::new(),
+            browsing: None,
             started: Instant::now(),
         };
         app.send(commands);
@@ -252,16 +275,81 @@ impl ExplorerApp {
         }
     }
 
+    /// Takes in where the session is saved by itself, and asks for another place where one is wanted.
+    fn take_places(&mut self) {
+        let Some(keeper) = &self.keeper else {
+            return;
+        };
+        while let Ok(answer) = keeper.answers.try_recv() {
+            let (place, notes, commands) = match answer {
+                Answer::Taken {
+                    place,
+                    restore,
+                    notes,
+                    kept,
+                } => {
+                    self.state.session.kept = kept;
+                    let commands = self.state.place_found(place.clone(), restore);
+                    (place, notes, commands)
+                }
+                Answer::Renewed { place, notes, kept } => {
+                    self.renewing = false;
+                    self.state.session.kept = kept;
+                    self.state.place_renewed(place.clone());
+                    (place, notes, Vec::new())
+                }
+            };
+            for text in notes {
+                let level = if place.is_some() {
+                    LogLevel::Notice
+                } else {
+                    LogLevel::Error
+                };
+                self.state.log(level, text);
+            }
+            commands
+                .into_iter()
+                .for_each(|c| drop(self.link.commands.send(c)));
+        }
+        // What is on its way to the old place is written before that is given up.
+        if self.state.session.wants_place && !self.renewing && !self.state.is_saving() {
+            self.state.session.wants_place = false;
+            self.renewing = true;
+            keeper.renew();
+        }
+    }
+
+    /// Keeps the window open where it is closed over an export, and asks.
+    fn ask_before_closing(&mut self, ctx: &Context) {
+        if self.terminated.load(Ordering::Relaxed) && !self.may_close {
+            self.may_close = true;
+            ctx.send_viewport_cmd(ViewportCommand::Close);
+        }
+        let closing = ctx.input(|i| i.viewport().close_requested());
+        if closing && !self.may_close && !self.state.live.exporting.is_empty() {
+            ctx.send_viewport_cmd(ViewportCommand::CancelClose);
+            self.state.dialog = Some(Dialog::Quit);
+        }
+    }
+
     /// Does what the person wished for: what needs the window here, the rest in the state.
     fn perform(&mut self, ctx: &Context, action: Action) {
         match action {
             Action::Browse(purpose) => {
+                if self.browsing.is_some() {
+                    return; // one dialog at a time
+                }
                 let suggestion = self.suggestion(purpose);
                 let (out, wake) = (self.paths_out.clone(), Arc::clone(&self.wake));
                 if let Err(error) = intake::browse(purpose, suggestion, out, wake) {
                     let text = format!("the file dialog could not be started: {error}");
                     self.state.log(LogLevel::Error, text);
+                    return;
                 }
+                self.browsing = Some(Browsing {
+                    kept_focus: ctx.input(|i| i.focused),
+                    typed: String::new(),
+                });
             }
             Action::CopyImage(recipe) => self.copy_image(ctx, &recipe),
             Action::Paste => ctx.send_viewport_cmd(ViewportCommand::RequestPaste),
@@ -274,6 +362,10 @@ impl ExplorerApp {
                 self.perform(ctx, Action::SetSeed(seed));
             }
             Action::Quit => ctx.send_viewport_cmd(ViewportCommand::Close),
+            Action::QuitAtOnce => {
+                self.may_close = true;
+                ctx.send_viewport_cmd(ViewportCommand::Close);
+            }
             Action::Export if self.must_ask_to_replace() => {}
             action => {
                 let commands = self.state.apply(action);
@@ -328,11 +420,24 @@ impl ExplorerApp {
 impl eframe::App for ExplorerApp {
     fn logic(&mut self, ctx: &Context, _frame: &mut Frame) {
         self.take_events();
-        while let Ok(answer) = self.paths_in.try_recv() {
+        self.take_places();
+        self.ask_before_closing(ctx);
+        if let Some(browsing) = &mut self.browsing {
+            browsing.kept_focus &= ctx.input(|i| i.focused);
+        }
+        while let Ok(mut answer) = self.paths_in.try_recv() {
+            let browsing = self.browsing.take();
+            // A dialog takes the focus from the window, however long the system needs to find that it has none.
+            answer.at_once |= browsing.as_ref().is_some_and(|b| b.kept_focus);
             let suggestion = self.suggestion(answer.purpose);
             for action in intake::actions_of_answer(answer, self.state.dialog.as_ref(), &suggestion)
             {
                 self.perform(ctx, action);
+            }
+            if let (Some(browsing), Some(dialog)) = (browsing, &mut self.state.dialog)
+                && !browsing.typed.is_empty()
+            {
+                dialog.typed_before(&browsing.typed);
             }
         }
         theme::follow(ctx, &self.state.settings);
@@ -342,7 +447,13 @@ impl eframe::App for ExplorerApp {
         let ctx = ui.ctx().clone();
         let now = self.started.elapsed().as_secs_f64();
         let mut actions = intake::actions_of_input(&ctx);
-        actions.extend(keys::actions_of_keys(&ctx, &self.state));
+        match &mut self.browsing {
+            // Somebody who types now types a path, not shortcuts.
+            Some(browsing) if !ctx.egui_wants_keyboard_input() => {
+                browsing.typed.push_str(&intake::typed(&ctx));
+            }
+            _ => actions.extend(keys::actions_of_keys(&ctx, &self.state)),
+        }
         self.textures.begin_frame(self.state.settings.smooth);
         let mut cx = Cx {
             state: &self.state,
@@ -381,19 +492,23 @@ impl eframe::App for ExplorerApp {
         // with this frame's input.
         self.state.trace_shown(self.started.elapsed().as_secs_f64());
         self.state.trace_wanted(now);
-        if settled && !self.state.playback.playing {
-            let (commands, again) = self.state.autosave(now);
-            self.send(commands);
-            if let Some(secs) = again {
-                ctx.request_repaint_after(Duration::from_secs_f64(secs));
-            }
+        // Also while something moves: a drag that is held, or a morph that plays, may take long.
+        let (commands, again) = self.state.autosave(now);
+        self.send(commands);
+        if let Some(secs) = again {
+            ctx.request_repaint_after(Duration::from_secs_f64(secs));
         }
         if self.restoring
             && !self.state.session.is_opening()
-            && let Some(slot) = &mut self.slot
+            && let Some(keeper) = &self.keeper
         {
             self.restoring = false;
-            slot.is_running();
+            keeper.is_running();
+        }
+        let title = session::title(&self.state);
+        if title != self.title {
+            ctx.send_viewport_cmd(ViewportCommand::Title(title.clone()));
+            self.title = title;
         }
         if worth_a_frame {
             ctx.request_repaint();
@@ -405,19 +520,43 @@ impl eframe::App for ExplorerApp {
     }
 
     fn on_exit(&mut self) {
+        if let Some(keeper) = &self.keeper {
+            keeper.is_closing();
+        }
+        // Films that are given up anyway must not hold up the session.
+        let exports = self.state.live.exporting.iter();
+        self.send(exports.map(|(ticket, _)| Command::Cancel(*ticket)).collect());
+        self.take_events();
+        let deadline = Instant::now() + LAST_SAVE;
+        // A place that is on its way comes at once.
+        while (self.renewing || self.state.session.wants_place) && Instant::now() < deadline {
+            self.take_events();
+            self.take_places();
+            std::thread::sleep(Duration::from_millis(2));
+        }
         let commands = self.state.last_save();
         self.send(commands);
         // The window is gone already; this only keeps the worker alive until the file is whole.
-        let deadline = Instant::now() + LAST_SAVE;
         while self.state.is_saving() {
             match self.link.events.recv_deadline(deadline) {
                 Ok(event) => drop(self.state.receive(event)),
                 Err(_) => break,
             }
         }
-        if let Some(slot) = &mut self.slot {
-            slot.end();
+        if !self.state.is_saved()
+            && let Some(path) = &self.state.session.autosave
+        {
+            let reason = self.state.live.log.back();
+            let reason = reason.map_or("the worker is busy", |line| line.text.as_str());
+            // Standard error may be closed, and then nobody can be told.
+            let _ = writeln!(
+                std::io::stderr(),
+                "glow-explorer: the last changes are not saved ({reason}): {}",
+                path.display()
+            );
         }
+        // The place is given up in peace.
+        drop(self.keeper.take());
     }
 
     fn persist_egui_memory(&self) -> bool {

@@ -4,6 +4,9 @@ use super::state::{PlayMode, Selection, State, Tab};
 
 impl State {
     pub(super) fn play(&mut self, playing: bool) {
+        if !self.playback.playing {
+            self.session.t_at_rest = self.playback.t;
+        }
         self.playback.playing = playing && self.doc.morph.path_keys().is_some();
         if self.playback.playing {
             self.tab = Tab::Morph;

@@ -5,7 +5,9 @@ use super::state::{
     Flight, Item, ItemStatus, Live, LogLevel, Named, Origin, Photo, Progress, Shown, State,
     ViewState,
 };
-use crate::engine::message::{Command, Event, ItemId, ModelInfo, Recipe, Ticket, View};
+use crate::engine::message::{
+    Command, Event, ItemId, ItemSource, ModelInfo, Recipe, Ticket, View,
+};
 
 /// Decode times kept for the status bar.
 const TIMES_KEPT: usize = 48;
@@ -17,6 +19,15 @@ const FIRST_PINS: [u32; 4] = [0, 7, 14, 21];
 impl State {
     /// Takes an answer in.
     pub fn receive(&mut self, event: Event) -> Vec<Command> {
+        if matches!(
+            event,
+            Event::ModelOpened(_)
+                | Event::SessionSaved { .. }
+                | Event::SessionRead { .. }
+                | Event::Imported { .. }
+        ) {
+            self.typed = None; // it was a good one
+        }
         match event {
             Event::ModelOpened(info) => return self.model_opened(*info),
             Event::SessionSaved { ticket, path } => self.session_saved(ticket, &path),
@@ -24,9 +35,14 @@ impl State {
                 ticket,
                 path,
                 session,
-                latents,
-            } => return self.session_read(ticket, path, *session, latents),
-            Event::Forgotten(items) => self.drop_items(&items),
+            } => return self.session_read(ticket, path, *session),
+            Event::ItemsRestored { ticket, fit } => self.items_restored(ticket, fit),
+            Event::Waiting { items, message } => {
+                self.wait_for(items);
+                self.log(LogLevel::Notice, message);
+            }
+            Event::PhotoMissing { item, message } => self.photo_missing(item, message),
+            Event::Note(message) => self.log(LogLevel::Notice, message),
             Event::Inquired {
                 item,
                 path,
@@ -50,7 +66,12 @@ impl State {
                 face_found,
             } => {
                 let preview = self.picture(preview, 0);
+                if let Some(entry) = self.doc.shelf.iter_mut().find(|e| e.id == item) {
+                    entry.crop.get_or_insert(crop);
+                }
+                self.history.learn_crop(item, crop);
                 if let Some(it) = self.items.get_mut(&item) {
+                    it.missing = None;
                     let framing = it.framing.unwrap_or(Framing {
                         proposal: it.photo.as_ref().map_or(crop, |p| p.proposal),
                         face_found,
@@ -69,12 +90,19 @@ impl State {
                 thumbnail,
                 inspection,
             } => {
-                let picture = self.picture(thumbnail, inspection.non_finite);
+                let non_finite = inspection.as_ref().map_or(0, |i| i.non_finite);
+                let picture = self.picture(thumbnail, non_finite);
+                // What comes without figures is the picture of a latent that was there before.
+                let is_new = inspection.is_some();
                 if let Some(it) = self.items.get_mut(&item) {
                     it.thumbnail = Some(picture);
-                    it.inspection = Some(inspection);
+                    it.inspection = inspection;
                     it.status = ItemStatus::Ready;
                     it.has_latent = true;
+                    it.lasting = true;
+                }
+                if is_new {
+                    self.session.encoded += 1;
                 }
                 self.imports_settled();
                 self.item_changed(item);
@@ -108,7 +136,13 @@ impl State {
             }
             Event::Inspected { ticket, inspection } => {
                 if let Some((wanted, recipe)) = self.live.inspecting.take() {
-                    if wanted == ticket {
+                    if wanted == ticket
+                        && let Recipe::Item(id) = recipe
+                    {
+                        if let Some(item) = self.items.get_mut(&id) {
+                            item.inspection = Some(inspection);
+                        }
+                    } else if wanted == ticket {
                         self.live.inspections.push_back((recipe, inspection));
                         while self.live.inspections.len() > INSPECTIONS_KEPT {
                             self.live.inspections.pop_front();
@@ -153,9 +187,8 @@ impl State {
             self.doc.edit.amounts.clear();
         }
         let levels = info.latent_shape().levels.len();
-        let sample = &mut self.doc.sample;
-        let temperature = sample.temperature;
-        sample.level_temperatures.resize(levels, temperature);
+        self.doc.sample.fit_levels(levels);
+        self.fit_recipes(levels);
         // Every earlier answer is void: what is on its way will not come, what is shown is old.
         self.live = Live {
             log: std::mem::take(&mut self.live.log),
@@ -168,17 +201,43 @@ impl State {
             format!("opened {} on {}", info.name, info.device),
         );
         self.live.model = Some(info);
-        for item in self.items.values_mut() {
-            // The worker makes every latent anew, or says that it cannot.
-            item.status = ItemStatus::Busy;
-            item.has_latent = false;
-        }
         let mut commands = Vec::new();
+        for (id, item) in &mut self.items {
+            let crop = self.doc.shelf.iter().find(|e| e.id == *id);
+            let crop = crop.and_then(|entry| entry.crop);
+            item.has_latent = false;
+            match (&item.status, &item.source, crop) {
+                // The worker never saw this one: it may be there by now.
+                (ItemStatus::Failed(_), ItemSource::Photo { source, .. }, None) => {
+                    commands.push(Command::Import {
+                        item: *id,
+                        source: source.clone(),
+                        crop,
+                    });
+                }
+                // It says so where this model can decode it.
+                (ItemStatus::Failed(_), ..) => continue,
+                // Every other latent it makes anew, or says that it cannot.
+                _ => {}
+            }
+            item.status = ItemStatus::Busy;
+        }
         if !self.session.is_opening() {
-            commands = self.first_pins();
+            commands.extend(self.first_pins());
         }
         self.history.amend(&self.doc);
         commands
+    }
+
+    /// Temperatures of another number of levels than the open model has stay with what they mean: what the
+    /// document names is drawn with those of the levels there are.
+    pub(super) fn fit_recipes(&mut self, levels: usize) {
+        let doc = &mut self.doc;
+        let keys = doc.morph.keys.iter_mut().flatten();
+        let variation = doc.sample.variation.iter_mut().map(|v| &mut v.base);
+        for named in keys.chain(&mut doc.edit.base).chain(variation) {
+            fit_recipe(&mut named.recipe, levels);
+        }
     }
 
     /// Samples on a shelf that has none, so that there is something to begin with.
@@ -205,6 +264,10 @@ impl State {
                 .collect();
             for (key, named) in self.doc.morph.keys.iter_mut().zip(pinned) {
                 key.get_or_insert(named);
+            }
+            let only_samples = |i: &Item| i.origin == Origin::Sample;
+            if self.items.values().all(only_samples) {
+                self.session.untouched = Some(self.doc.clone());
             }
         }
         self.history.amend(&self.doc);
@@ -278,8 +341,11 @@ impl State {
                 level = LogLevel::Info;
             }
             let was_opening = self.session.is_opening();
-            if self.session_failed(ticket) && was_opening && self.live.model.is_some() {
-                commands = self.first_pins();
+            if let Some(said) = self.session_failed(ticket, &message) {
+                level = said;
+                if was_opening && self.live.model.is_some() {
+                    commands = self.first_pins();
+                }
             }
             self.live.exporting.retain(|(t, _)| *t != ticket);
             self.clear_progress(ticket);
@@ -300,12 +366,35 @@ impl State {
             if it.has_latent {
                 // Another crop that could not be had: the picture stays what it was.
                 it.status = ItemStatus::Ready;
+            } else if it.lasting {
+                // It was here before: its place is kept until it is back.
+                it.status = ItemStatus::Failed(message.clone());
             } else {
                 self.drop_items(&[id]);
             }
         }
+        if let Some((purpose, path)) = self.typed.take() {
+            if message.contains(&path.display().to_string()) {
+                self.ask_again(purpose, &path, &message);
+            } else {
+                self.typed = Some((purpose, path));
+            }
+        }
         self.log(level, message);
         commands
+    }
+
+    /// The photo of an item is not there; its latent is. Said once, however many there are.
+    fn photo_missing(&mut self, item: ItemId, message: String) {
+        let first = !self.items.values().any(|it| it.missing.is_some());
+        let level = if first { LogLevel::Notice } else { LogLevel::Info };
+        self.log(
+            level,
+            format!("its latent stands in for it, but it cannot be framed anew: {message}"),
+        );
+        if let Some(it) = self.items.get_mut(&item) {
+            it.missing = Some(message);
+        }
     }
 
     /// Whether an item has a latent.
@@ -317,6 +406,22 @@ impl State {
                 ..
             })
         )
+    }
+}
+
+/// A recipe with as many temperatures as there are levels, where it has one for each.
+fn fit_recipe(recipe: &mut Recipe, levels: usize) {
+    match recipe {
+        Recipe::Item(_) | Recipe::Sample { .. } => {}
+        Recipe::Morph { keys, .. } => keys.iter_mut().for_each(|key| fit_recipe(key, levels)),
+        Recipe::Edited { base, .. } | Recipe::Varied { base, .. } => fit_recipe(base, levels),
+        Recipe::Scaled { base, temperature } => {
+            fit_recipe(base, levels);
+            let last = temperature.last().copied().unwrap_or(1.0);
+            if temperature.len() > 1 {
+                temperature.resize(levels, last);
+            }
+        }
     }
 }
 

@@ -4,22 +4,26 @@ use std::path::Path;
 
 use super::apply::{mentions, name_of_path};
 use super::state::{Item, ItemStatus, LogLevel, Named, Origin, Selection, ShelfEntry, State};
-use crate::engine::message::{Command, ItemId, PictureSource};
+use crate::engine::message::{Command, ItemId, ItemSource, PictureSource};
 
 /// Removed items whose latents are kept for undo.
 pub(super) const REMOVED_KEPT: usize = 32;
 
 impl State {
-    fn add(&mut self, origin: Origin, name: String) -> ItemId {
+    fn add(&mut self, source: ItemSource, name: String) -> ItemId {
         let id = ItemId(self.fresh());
-        self.items.insert(id, Item::new(origin));
-        self.doc.shelf.push(ShelfEntry { id, name });
+        self.items.insert(id, Item::new(source));
+        self.doc.shelf.push(ShelfEntry {
+            id,
+            name,
+            crop: None,
+        });
         id
     }
 
     /// Keeps a recipe on the shelf.
     pub(super) fn pin(&mut self, named: Named) -> Command {
-        let id = self.add(Origin::Sample, named.label);
+        let id = self.add(ItemSource::Recipe(named.recipe.clone()), named.label);
         Command::Pin {
             item: id,
             recipe: named.recipe,
@@ -32,7 +36,11 @@ impl State {
             self.before_import = Some(self.selection);
         }
         for source in sources {
-            let item = self.add(Origin::Photo, name_of_source(&source));
+            let photo = ItemSource::Photo {
+                source: source.clone(),
+                crop: None,
+            };
+            let item = self.add(photo, name_of_source(&source));
             self.selection = Selection::Item(item);
             commands.push(match source {
                 // It may be one of our own, which says what it was made of.
@@ -137,7 +145,7 @@ impl State {
     pub(super) fn cancel_imports(&mut self) -> Vec<Command> {
         let busy: Vec<ItemId> = (self.items.iter())
             .filter(|(_, it)| it.origin == Origin::Photo && it.thumbnail.is_none())
-            .filter(|(_, it)| it.status == ItemStatus::Busy)
+            .filter(|(_, it)| it.status == ItemStatus::Busy && !it.lasting)
             .map(|(id, _)| *id)
             .collect();
         self.doc.shelf.retain(|e| !busy.contains(&e.id));

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use image::RgbImage;
 use serde::{Deserialize, Serialize};
 
-use super::dialog::Dialog;
+use super::dialog::{Dialog, ExportForm, PathPurpose};
 pub use super::document::*;
 use super::history::History;
 pub use super::live::*;
@@ -131,6 +131,9 @@ pub struct State {
     pub playback: Playback,
     /// Folder of the last export.
     pub export_folder: Option<PathBuf>,
+    /// The last export's choices, for the next.
+    #[serde(skip)]
+    pub last_export: Option<ExportForm>,
     /// Sessions opened or saved last, newest first.
     pub recent: Vec<PathBuf>,
     /// The session that is open.
@@ -175,6 +178,9 @@ pub struct State {
     /// The open dialog.
     #[serde(skip)]
     pub dialog: Option<Dialog>,
+    /// The path that was typed last, until it is known what came of it.
+    #[serde(skip)]
+    pub(super) typed: Option<(PathPurpose, PathBuf)>,
     /// Next id or ticket or picture number.
     #[serde(skip)]
     pub(super) next: u64,
@@ -188,6 +194,7 @@ impl Default for State {
             doc: Document::default(),
             playback: Playback::default(),
             export_folder: None,
+            last_export: None,
             recent: Vec::new(),
             session: Session::default(),
             trace: Trace::default(),
@@ -203,6 +210,7 @@ impl Default for State {
             history: History::default(),
             live: Live::default(),
             dialog: None,
+            typed: None,
             next: 1,
         }
     }

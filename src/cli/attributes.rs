@@ -218,7 +218,8 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
             "column \"{column}\" left out: {reason}: {tables}"
         ));
     }
-    attributes::write(&args.out, config, &built.directions, Precision::F16)?;
+    let fingerprint = Some(model.fingerprint);
+    attributes::write(&args.out, config, fingerprint, &built.directions, Precision::F16)?;
     report(&args, &model, &built)
 }
 

@@ -21,7 +21,7 @@ use crate::files::{import, latents, shipped};
 use crate::kernels::Arithmetic;
 use crate::model::pixels::largest_difference;
 use crate::model::{
-    Condition, Decoded, DeviceChoice, Encoded, GlowConfig, GlowModel, Latent, ModelError,
+    Condition, Decoded, DeviceChoice, Encoded, Fingerprint, GlowConfig, GlowModel, Latent, ModelError,
 };
 
 /// Pictures that are encoded or decoded together: enough to fill the threads, little enough memory.
@@ -199,6 +199,8 @@ pub(super) struct OpenModel {
     /// Its file, where it is one.
     pub(super) path: Option<PathBuf>,
     pub(super) model: GlowModel,
+    /// Tells it from another training of the same shape.
+    pub(super) fingerprint: Fingerprint,
     /// What pictures are given: nothing, one for all, or one each.
     pub(super) conditions: Vec<Condition>,
 }
@@ -209,6 +211,7 @@ impl ModelArgs {
         let (name, file) = self.read()?;
         let threads = self.threads.map_or_else(super::cores, usize::from);
         let conditions = self.condition.read(file.params.config.variant.condition)?;
+        let fingerprint = Fingerprint::of(&file.params);
         let mut model = GlowModel::new(&file.params, &self.device, threads)
             .map_err(|error| match error {
                 // The weights are fine there, so their name would mislead.
@@ -232,6 +235,7 @@ impl ModelArgs {
             name,
             path: self.model.clone(),
             model,
+            fingerprint,
             conditions,
         })
     }
@@ -271,6 +275,7 @@ impl OpenModel {
             None => (shipped::LABEL.to_owned(), shipped::attributes()?),
         };
         self.check_config(&file.config, "its directions", Path::new(&name))?;
+        self.note_training(file.fingerprint, "its directions", Path::new(&name));
         Ok((name, file))
     }
 
@@ -288,10 +293,22 @@ impl OpenModel {
         )
     }
 
+    /// Says so where a file was made with another training of a model of this shape.
+    fn note_training(&self, found: Option<Fingerprint>, what: &str, path: &Path) {
+        if found.is_some_and(|found| found != self.fingerprint) {
+            note(format_args!(
+                "{what} belong to another training than {}, so pictures will differ; give its model with --model: {}",
+                self.name,
+                path.display()
+            ));
+        }
+    }
+
     /// The latents of a latents file, with their names and bits per dimension where it has them.
     pub(super) fn read_latents(&self, path: &Path) -> anyhow::Result<latents::LatentsFile> {
         let file = latents::read(path)?;
         self.check_config(&file.config, "its latents", path)?;
+        self.note_training(file.fingerprint, "its latents", path);
         if file.latents.is_empty() {
             bail!(
                 "the file has no latents; encode a picture first: {}",

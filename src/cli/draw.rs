@@ -163,6 +163,7 @@ impl Drawing<'_> {
         };
         let contents = LatentsFile {
             config: self.model.config().clone(),
+            fingerprint: Some(self.model.fingerprint),
             latents: self.latents(&self.recipes)?,
             bits_per_dim: None,
             names: None,

@@ -97,6 +97,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
         let settings = PictureSettings::new(&model.name, &recipes, &report.names)?;
         let contents = LatentsFile {
             config: model.config().clone(),
+            fingerprint: Some(model.fingerprint),
             latents: report.latents,
             bits_per_dim: Some(report.bits),
             settings: Some(settings.by_command("encode").to_json()),

@@ -19,8 +19,10 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: Args) -> anyhow::Result<()> {
-    // A mistyped command arrives here as the name of a file.
-    if let Some(path) = args.files.iter().find(|path| !path.exists()) {
+    // A mistyped command arrives here as the name of a file. One that is not there among others is said in the window.
+    if let Some(path) = args.files.first()
+        && !args.files.iter().any(|path| path.exists())
+    {
         anyhow::bail!(
             "no such file or command; `glow-explorer --help` lists the commands: {}",
             path.display()
@@ -69,6 +71,10 @@ fn open_window(args: Args) -> anyhow::Result<()> {
         model,
         autosave: directories::ProjectDirs::from("", "", "glow-explorer")
             .map(|dirs| dirs.data_dir().to_owned()),
+        on_terminate: Some(Box::new(|close| {
+            // Where that cannot be listened to, the end is a crash, and the work is brought back all the same.
+            let _ = ctrlc::set_handler(move || close());
+        })),
     };
     let closed = crate::app::run(options);
     drop(engine);

@@ -13,6 +13,7 @@ use crate::export::read_settings;
 use crate::files::attributes::{self, AttributesFile};
 use crate::files::weights::{self, WeightFile};
 use crate::files::{latents, shipped};
+use crate::model::Fingerprint;
 use crate::train::checkpoint::{self, Checkpoint};
 
 pub(super) const EXAMPLES: &str = "Examples:
@@ -133,11 +134,13 @@ fn about_shipped() -> anyhow::Result<(Value, Vec<String>)> {
 fn about_weights(name: &str, file: &WeightFile, bytes: u64) -> (Value, Vec<String>) {
     let config = &file.params.config;
     let n = file.params.data.len();
+    let fingerprint = Fingerprint::of(&file.params);
     let value = json!({
         "kind": "weights",
         "file": name,
         "bytes": bytes,
         "config": config,
+        "fingerprint": fingerprint,
         "parameters": n,
         "flops": config.flops(),
         "provenance": file.provenance,
@@ -245,6 +248,7 @@ fn about_latents(path: &Path) -> anyhow::Result<(Value, Vec<String>)> {
         "kind": "latents",
         "file": path.display().to_string(),
         "config": file.config,
+        "fingerprint": file.fingerprint,
         "latents": rows,
         "settings": file.settings.as_deref().map(parsed),
     });
@@ -290,6 +294,7 @@ fn about_attributes(name: &str, file: &AttributesFile) -> (Value, Vec<String>) {
         "kind": "attributes",
         "file": name,
         "config": file.config,
+        "fingerprint": file.fingerprint,
         "directions": rows,
     });
     (value, lines)

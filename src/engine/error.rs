@@ -16,7 +16,7 @@ pub enum EngineError {
     Recipe(#[from] RecipeError),
     /// Pinned latents that the open model cannot decode.
     #[error(
-        "taken off the shelf, as latents of a model of another shape: {}",
+        "latents of a model of another shape, which keep their place until it is opened: {}",
         names.join(", ")
     )]
     Foreign {

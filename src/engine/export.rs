@@ -165,6 +165,7 @@ impl ExportJob {
             ExportKind::Latents => {
                 let contents = LatentsFile {
                     config: session.config()?.clone(),
+                    fingerprint: session.fingerprint(),
                     latents: std::mem::take(&mut self.latents),
                     bits_per_dim: None,
                     names: Some(self.names()),

@@ -3,7 +3,8 @@
 mod items;
 pub(super) mod store;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,7 +12,9 @@ use image::RgbImage;
 
 use super::error::EngineError;
 use super::figures;
-use super::message::{AttributeInfo, Event, Inspection, ItemId, ModelInfo, Recipe};
+use super::message::{
+    AttributeInfo, Event, Fingerprint, Inspection, ItemId, ModelInfo, Recipe, StoredModel,
+};
 use super::seams::{Cancelled, Codec, OpenModel, OpenedModel, PictureReader};
 use crate::files;
 use crate::latent::attributes::Directions;
@@ -20,7 +23,7 @@ use crate::lru::Lru;
 use crate::model::{Decoded, Encoded, GlowConfig, ModelError};
 use crate::recipe::{self, Resolver};
 
-pub(super) use items::ShelfItems;
+pub(super) use items::{Owned, ShelfItems, waits_for_model};
 
 /// Drawn latents that are kept, in bytes.
 const SAMPLES_BYTES: usize = 32 << 20;
@@ -41,17 +44,48 @@ impl Picture {
     }
 }
 
+/// The model that latents belong to.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Stamp {
+    pub(super) config: GlowConfig,
+    pub(super) model: StoredModel,
+}
+
+impl Stamp {
+    /// Whether both are one training: one fingerprint, or one file where a session is too old to have any.
+    pub(super) fn is(&self, model: &StoredModel) -> bool {
+        match (self.model.fingerprint, model.fingerprint) {
+            (Some(a), Some(b)) => a == b,
+            _ => (&self.model.name, &self.model.path) == (&model.name, &model.path),
+        }
+    }
+}
+
 struct Model {
     codec: Box<dyn Codec>,
     info: ModelInfo,
     /// What its latents look like.
     shape: LatentShape,
+    stamp: Arc<Stamp>,
 }
 
 impl Model {
     fn new(codec: Box<dyn Codec>, info: ModelInfo) -> Self {
         let shape = codec.config().latent_shape();
-        Self { codec, info, shape }
+        let stamp = Arc::new(Stamp {
+            config: codec.config().clone(),
+            model: StoredModel {
+                name: info.name.clone(),
+                path: info.path.clone(),
+                fingerprint: Some(info.fingerprint),
+            },
+        });
+        Self {
+            codec,
+            info,
+            shape,
+            stamp,
+        }
     }
 }
 
@@ -69,6 +103,8 @@ pub(super) struct Library {
     samples: Lru<Arc<Latent>>,
     /// Whole pictures by item, so that a crop can be moved without reading the file again.
     sources: Lru<Arc<RgbImage>>,
+    /// Names of pictures that came from no file, beside a session: their pixels are hashed once.
+    pasted: RefCell<HashMap<ItemId, String>>,
     in_codec: Cell<bool>,
 }
 
@@ -90,6 +126,7 @@ impl Library {
             pictures: Lru::new(picture_bytes),
             samples: Lru::new(SAMPLES_BYTES),
             sources: Lru::new(source_bytes),
+            pasted: RefCell::default(),
             in_codec: Cell::new(false),
         }
     }
@@ -118,7 +155,7 @@ impl Library {
             warnings,
         } = opened;
         let model = Model::new(codec, info);
-        let shape = model.shape.clone();
+        let (shape, stamp) = (model.shape.clone(), Arc::clone(&model.stamp));
         let mut events = vec![Event::ModelOpened(Box::new(model.info.clone()))];
         events.extend(warnings.into_iter().map(|message| failed(None, message)));
         self.directions = directions;
@@ -132,25 +169,33 @@ impl Library {
         self.pictures.clear();
         self.samples.clear();
 
-        let (mut anew, mut foreign, mut names) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut anew, mut waiting) = (Vec::new(), Vec::new());
+        let (mut names, mut others) = (Vec::new(), Vec::new());
         let mut version = self.last_version;
         for (&id, item) in &mut self.items {
             version += 1;
-            let Some(adopted) = item.for_model(&shape, version) else {
+            let adopted = item.for_model(&stamp, &shape, version);
+            if adopted.is_photo() || adopted.latent.is_some() {
+                anew.push(id);
+            } else {
                 names.push(item.name.clone());
-                foreign.push(id);
-                continue;
-            };
+                waiting.push((id, item.waits_for()));
+            }
+            if adopted.is_of_other_training(&stamp) {
+                others.push(item.name.clone());
+            }
             *item = Arc::new(adopted);
-            anew.push(id);
         }
         self.last_version = version;
-        self.forget(&foreign);
-        if !foreign.is_empty() {
-            // One message, however many there are.
-            events.push(failed(None, EngineError::Foreign { names }.to_string()));
-            events.push(Event::Forgotten(foreign));
+        // One message, however many there are.
+        if !waiting.is_empty() {
+            let message = EngineError::Foreign { names }.to_string();
+            events.push(Event::Waiting {
+                items: waiting,
+                message,
+            });
         }
+        events.extend(other_training(&others));
         (events, anew)
     }
 
@@ -165,7 +210,7 @@ impl Library {
         let before = self.model.take();
         let opened = (self.open)(self.asked_for.as_deref()).map_err(EngineError::Outside)?;
         match before {
-            Some(before) if before.info.config == opened.info.config => {
+            Some(before) if is_same(&before.info, &opened.info) => {
                 self.model = Some(Model::new(opened.codec, opened.info));
                 Ok((Vec::new(), Vec::new()))
             }
@@ -174,7 +219,7 @@ impl Library {
     }
 
     /// Opens directions for the open model.
-    pub(super) fn open_attributes(&mut self, path: &Path) -> Result<Event, EngineError> {
+    pub(super) fn open_attributes(&mut self, path: &Path) -> Result<Vec<Event>, EngineError> {
         let shape = &self.model()?.shape;
         let file = files::attributes::read(path)?;
         if let Some(d) = misfit(&file.directions, shape) {
@@ -183,9 +228,17 @@ impl Library {
                 path.display()
             )));
         }
+        let other = differs(file.fingerprint, self.model()?.info.fingerprint);
         self.directions = file.directions;
         self.pictures.clear();
-        Ok(self.attributes_event())
+        let mut events = vec![self.attributes_event()];
+        if other {
+            events.push(Event::Note(format!(
+                "these attributes were found with another training of a model of this shape; what they move may differ: {}",
+                path.display()
+            )));
+        }
+        Ok(events)
     }
 
     fn attributes_event(&self) -> Event {
@@ -201,6 +254,16 @@ impl Library {
     /// Name of the open model.
     pub(super) fn model_name(&self) -> Result<&str, EngineError> {
         Ok(&self.model()?.info.name)
+    }
+
+    /// The open model, for those who compare it with another.
+    pub(super) fn stamp(&self) -> Option<&Arc<Stamp>> {
+        self.model.as_ref().map(|model| &model.stamp)
+    }
+
+    /// Fingerprint of the open model.
+    pub(super) fn fingerprint(&self) -> Option<Fingerprint> {
+        self.model.as_ref().map(|model| model.info.fingerprint)
     }
 
     /// What the latents of the open model look like.
@@ -336,7 +399,17 @@ impl Library {
             return Ok(self.with_projections(known, &latent));
         }
         let decoded = self.decode_one(&latent, cancelled)?;
+        if let Recipe::Item(id) = recipe
+            && let Some(encoded) = self.encoded_anew(*id, cancelled)?
+        {
+            let inspection = figures::of(&latent, &encoded, &decoded);
+            self.measured(*id, &inspection);
+            return Ok(self.with_projections(inspection, &latent));
+        }
         let (inspection, decoded) = self.inspect_decoded(&latent, decoded, cancelled)?;
+        if let Recipe::Item(id) = recipe {
+            self.measured(*id, &inspection);
+        }
         let key = self.key(recipe, None)?;
         self.keep(&key, decoded);
         Ok(self.with_projections(inspection, &latent))
@@ -366,6 +439,27 @@ impl Library {
         inspection.projections = self.directions.project_all(latent).unwrap_or_default();
         inspection
     }
+}
+
+/// Whether a file that was read again holds the model that it held before.
+fn is_same(before: &ModelInfo, now: &ModelInfo) -> bool {
+    before.config == now.config && before.fingerprint == now.fingerprint
+}
+
+/// Whether a file is known to belong to another training.
+fn differs(found: Option<Fingerprint>, open: Fingerprint) -> bool {
+    found.is_some_and(|found| found != open)
+}
+
+/// What is said of latents that decode, but to other pictures than they were made of.
+pub(super) fn other_training(names: &[String]) -> Option<Event> {
+    let text = || {
+        format!(
+            "made with another training of a model of this shape, so their pictures differ: {}",
+            names.join(", ")
+        )
+    };
+    (!names.is_empty()).then(|| Event::Note(text()))
 }
 
 /// The first direction that is not of this shape, for messages.

@@ -8,7 +8,7 @@ use crate::files::attributes::{self, AttributesFile};
 use crate::files::weights::{self, WeightFile};
 use crate::files::{import, shipped};
 use crate::latent::attributes::Directions;
-use crate::model::{DeviceChoice, GlowModel};
+use crate::model::{DeviceChoice, Fingerprint, GlowModel};
 
 /// A model that is part of the program.
 #[derive(Clone, Copy, Debug)]
@@ -96,9 +96,11 @@ impl Loader {
         warnings.extend(notes);
         let info = ModelInfo {
             name,
-            path: path.map(Path::to_owned),
+            // Absolute, so that a session finds it again from another folder.
+            path: path.map(|p| std::path::absolute(p).unwrap_or_else(|_| p.to_owned())),
             config: params.config.clone(),
             n_parameters: params.layout.len(),
+            fingerprint: Fingerprint::of(&params),
             provenance: serde_json::to_string_pretty(&provenance).unwrap_or_default(),
             device: model.device_label(),
         };

@@ -3,7 +3,7 @@
 //! The window names things by ids that it hands out itself ([`ItemId`], [`Ticket`]), so that it can
 //! refer to a picture before the worker has seen it; it never holds a latent or a tensor.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ pub use crate::data::{CropSquare, PictureSource};
 use crate::latent::LatentShape;
 pub use crate::latent::attributes::AttributeEdit;
 pub use crate::latent::interpolate::PathKind;
+pub use crate::model::Fingerprint;
 use crate::model::GlowConfig;
 pub use crate::recipe::{ItemId, Recipe};
 
@@ -78,10 +79,23 @@ pub const SESSION_FORMAT: &str = "glow-explorer-session/1";
 /// A photo as a session file names it: it is read again from its place.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StoredPhoto {
-    /// Its file.
+    /// Its file. A name without folders lies beside the session: a picture that came from no file.
     pub path: PathBuf,
-    /// Its crop.
-    pub crop: CropSquare,
+    /// Its crop; `None` where none was decided yet.
+    pub crop: Option<CropSquare>,
+    /// The crop of its stored latent, where that is an older one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latent_crop: Option<CropSquare>,
+}
+
+impl StoredPhoto {
+    /// Where it lies, for the session at `path`.
+    pub fn place(&self, path: &Path) -> PathBuf {
+        match self.path.file_name() {
+            Some(name) if name == self.path => path.with_file_name(name),
+            _ => self.path.clone(),
+        }
+    }
 }
 
 /// A shelf item in a session file.
@@ -93,8 +107,14 @@ pub struct StoredItem {
     pub name: String,
     /// Its row in the latents file, where it had a latent.
     pub latent: Option<usize>,
-    /// The photo that it comes from, where that is a file.
+    /// The latents file of that row, where it is not the session's own: that of another model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latents: Option<String>,
+    /// The photo that it comes from.
     pub photo: Option<StoredPhoto>,
+    /// What it is the latent of, where it was pinned and its latent was not there yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recipe: Option<Recipe>,
 }
 
 /// The model that a session was made with.
@@ -104,6 +124,18 @@ pub struct StoredModel {
     pub name: String,
     /// Its file; `None` is the shipped one.
     pub path: Option<PathBuf>,
+    /// What tells it from another training of the same shape; older files do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<Fingerprint>,
+}
+
+/// Latents of a session that belong to another model than it does.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StoredLatents {
+    /// Name of the latents file, in the same folder.
+    pub file: String,
+    /// Their model.
+    pub model: StoredModel,
 }
 
 /// A session file.
@@ -115,10 +147,51 @@ pub struct SessionFile {
     pub model: Option<StoredModel>,
     /// Name of the latents file, in the same folder; `None` where there are no latents.
     pub latents: Option<String>,
+    /// Latents files of other models, in the same folder.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<StoredLatents>,
     /// The items.
     pub items: Vec<StoredItem>,
     /// What the window wants to find again; the worker does not look into it.
     pub window: serde_json::Value,
+}
+
+/// What the worker does not know of an item that a session keeps, or not yet.
+#[derive(Clone, Debug)]
+pub enum ItemSource {
+    /// A picture was imported.
+    Photo {
+        /// Where from.
+        source: PictureSource,
+        /// The crop that it is to have; `None` where none was decided yet.
+        crop: Option<CropSquare>,
+    },
+    /// A recipe was pinned.
+    Recipe(Recipe),
+    /// All there is of it is a latent.
+    Latent,
+}
+
+/// An item that goes into a session.
+#[derive(Clone, Debug)]
+pub struct KeptItem {
+    /// The item.
+    pub id: ItemId,
+    /// Its name on the shelf.
+    pub name: String,
+    /// Where it comes from.
+    pub source: ItemSource,
+}
+
+/// How the open model and what lies on the disk stand to a session that was opened.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Fit {
+    /// Items that have a latent which the open model decodes.
+    pub ready: Vec<ItemId>,
+    /// Items that keep their place, but cannot be drawn now, and why.
+    pub waiting: Vec<(ItemId, String)>,
+    /// Why the session is not whole: its model is not the open one, or its latents cannot be read.
+    pub lacks: Option<String>,
 }
 
 /// What the window asks of the worker.
@@ -185,7 +258,9 @@ pub enum Command {
         /// The session file.
         path: PathBuf,
         /// The items that go in.
-        items: Vec<ItemId>,
+        items: Vec<KeptItem>,
+        /// The model that the session belongs to, where that is not the open one.
+        model: Option<StoredModel>,
         /// What the window wants to find again.
         window: serde_json::Value,
     },
@@ -196,11 +271,15 @@ pub enum Command {
         /// The session file.
         path: PathBuf,
     },
-    /// Put the items of a session on the shelf: photos from their files, others from their latents.
-    ImportLatents {
-        /// The latents file, where there is one.
-        path: Option<PathBuf>,
-        /// The items, each under its id from now on.
+    /// Put the items of a session on the shelf, with their latents; photos are read again for their previews.
+    RestoreItems {
+        /// The request.
+        ticket: Ticket,
+        /// The session file.
+        path: PathBuf,
+        /// What it holds, without the window's part.
+        session: Box<SessionFile>,
+        /// The items, each under its id from now on; recipes name items by those ids.
         items: Vec<(ItemId, StoredItem)>,
     },
     /// Look for the settings that a picture of this program's own carries.
@@ -225,6 +304,8 @@ pub struct ModelInfo {
     pub config: GlowConfig,
     /// Numbers in the model.
     pub n_parameters: usize,
+    /// What tells it from another training of the same shape.
+    pub fingerprint: Fingerprint,
     /// Provenance, pretty-printed JSON, as the file has it.
     pub provenance: String,
     /// Where it runs: `cpu, 2 threads`.
@@ -298,8 +379,8 @@ pub enum Event {
         item: ItemId,
         /// What its latent decodes to.
         thumbnail: Arc<RgbImage>,
-        /// Its figures.
-        inspection: Inspection,
+        /// Its figures, where they are known already: those of a session are measured when asked for.
+        inspection: Option<Inspection>,
     },
     /// One cell of a render.
     Rendered {
@@ -358,11 +439,28 @@ pub enum Event {
         path: PathBuf,
         /// What it holds.
         session: Box<SessionFile>,
-        /// Its latents file.
-        latents: Option<PathBuf>,
     },
-    /// Items that the worker has dropped by itself: the open model cannot decode them.
-    Forgotten(Vec<ItemId>),
+    /// The items of a session are on the shelf.
+    ItemsRestored {
+        /// The request.
+        ticket: Ticket,
+        /// What of it can be drawn.
+        fit: Fit,
+    },
+    /// Items that the open model cannot decode: they keep their place for the one that can.
+    Waiting {
+        /// The items, and why each waits.
+        items: Vec<(ItemId, String)>,
+        /// What is said of them all, once.
+        message: String,
+    },
+    /// The photo of an item cannot be read; its latent stands in for it.
+    PhotoMissing {
+        /// The item.
+        item: ItemId,
+        /// What is wrong, naming the file.
+        message: String,
+    },
     /// The settings in a picture, or that there are none.
     Inquired {
         /// The id that the picture would have.
@@ -372,6 +470,8 @@ pub enum Event {
         /// The settings, JSON.
         settings: Option<String>,
     },
+    /// Something that should be known, and is no failure.
+    Note(String),
     /// A file was written.
     Exported {
         /// The request.

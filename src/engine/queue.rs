@@ -3,13 +3,12 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use super::export::ExportJob;
 use super::message::{
-    Command, CropSquare, ItemId, PictureSource, Recipe, StoredItem, Ticket, View,
+    Command, CropSquare, ItemId, KeptItem, PictureSource, Recipe, SessionFile, StoredItem,
+    StoredModel, Ticket, View,
 };
-use crate::latent::Latent;
 use crate::recipe::{items_of, needs};
 
 /// Interactive steps in a row while a batch job waits, so that an endless animation does not hold up an
@@ -38,22 +37,23 @@ pub(super) enum Job {
     SaveSession {
         ticket: Ticket,
         path: PathBuf,
-        items: Vec<ItemId>,
+        items: Vec<KeptItem>,
+        model: Option<StoredModel>,
         window: serde_json::Value,
     },
     /// Read a session.
     OpenSession { ticket: Ticket, path: PathBuf },
-    /// Read the latents of a session and put its items in the line.
-    ImportLatents {
-        path: Option<PathBuf>,
+    /// Read the latents of a session and put its items on the shelf.
+    RestoreItems {
+        ticket: Ticket,
+        path: PathBuf,
+        session: Box<SessionFile>,
         items: Vec<(ItemId, StoredItem)>,
     },
-    /// Put an item of a session on the shelf.
-    Restore {
-        item: ItemId,
-        stored: StoredItem,
-        latent: Option<Arc<Latent>>,
-    },
+    /// Draw the picture of an item that came with its latent.
+    Thumbnail(ItemId),
+    /// Read the photo of such an item.
+    ReadAgain(ItemId),
     /// Look for settings in a picture.
     Inquire { item: ItemId, path: PathBuf },
     /// Write a file; done in steps, and at the head of the line until it is finished.
@@ -67,23 +67,30 @@ impl Job {
             Self::Import { item, .. } | Self::Recrop { item, .. } | Self::Pin { item, .. } => {
                 Some(*item)
             }
-            Self::Refresh(item) | Self::Restore { item, .. } => Some(*item),
+            Self::Refresh(item) => Some(*item),
             Self::Open(..)
             | Self::Attributes(..)
             | Self::SaveSession { .. }
             | Self::OpenSession { .. }
-            | Self::ImportLatents { .. }
+            | Self::RestoreItems { .. }
+            | Self::Thumbnail(_)
+            | Self::ReadAgain(_)
             | Self::Inquire { .. }
             | Self::Export(_) => None,
         }
     }
 
+    /// The item that it is about.
+    fn about(&self) -> Option<ItemId> {
+        match self {
+            Self::Thumbnail(item) | Self::ReadAgain(item) => Some(*item),
+            _ => self.item(),
+        }
+    }
+
     /// Counted in the progress of imports.
     pub(super) fn is_import(&self) -> bool {
-        matches!(
-            self,
-            Self::Import { .. } | Self::Refresh(_) | Self::Restore { .. }
-        )
+        matches!(self, Self::Import { .. } | Self::Refresh(_))
     }
 }
 
@@ -156,6 +163,9 @@ pub(super) struct Queue {
     turns: HashMap<Option<View>, u64>,
     clock: u64,
     jobs: VecDeque<Job>,
+    /// Sessions to be written. They wait for nothing: the command says what the worker does not know yet, a film or
+    /// a shelf of photos may take minutes, and whoever closes the window waits for this.
+    saves: VecDeque<Job>,
     /// Barriers asked for, and passed.
     barriers: u64,
     passed: u64,
@@ -165,7 +175,7 @@ pub(super) struct Queue {
 impl Queue {
     /// Requests that wait.
     pub(super) fn len(&self) -> usize {
-        self.slots.len() + self.jobs.len()
+        self.slots.len() + self.jobs.len() + self.saves.len()
     }
 
     /// Imports that wait.
@@ -190,7 +200,7 @@ impl Queue {
             Command::Pin { item, recipe } => self.jobs.push_back(Job::Pin { item, recipe }),
             Command::Forget(items) => {
                 self.jobs
-                    .retain(|job| !job.item().is_some_and(|i| items.contains(&i)));
+                    .retain(|job| !job.about().is_some_and(|i| items.contains(&i)));
                 return Accepted::Forget(items);
             }
             Command::Render {
@@ -213,25 +223,29 @@ impl Queue {
                 ticket,
                 path,
                 items,
+                model,
                 window,
-            } => {
-                // A film under way may take minutes, and a session is written in an instant.
-                let film = |job: &Job| matches!(job, Job::Export(_));
-                let at = self.jobs.iter().position(film).unwrap_or(self.jobs.len());
-                let job = Job::SaveSession {
-                    ticket,
-                    path,
-                    items,
-                    window,
-                };
-                self.jobs.insert(at, job);
-            }
+            } => self.saves.push_back(Job::SaveSession {
+                ticket,
+                path,
+                items,
+                model,
+                window,
+            }),
             Command::OpenSession { ticket, path } => {
                 self.jobs.push_back(Job::OpenSession { ticket, path });
             }
-            Command::ImportLatents { path, items } => {
-                self.jobs.push_back(Job::ImportLatents { path, items });
-            }
+            Command::RestoreItems {
+                ticket,
+                path,
+                session,
+                items,
+            } => self.jobs.push_back(Job::RestoreItems {
+                ticket,
+                path,
+                session,
+                items,
+            }),
             Command::Inquire { item, path } => self.jobs.push_back(Job::Inquire { item, path }),
             Command::Cancel(ticket) => {
                 self.slots.retain(|slot| slot.ticket != ticket);
@@ -278,7 +292,8 @@ impl Queue {
 
     /// Drops what an earlier model's items were still to be encoded for.
     pub(super) fn drop_refreshes(&mut self) {
-        self.jobs.retain(|job| !matches!(job, Job::Refresh(_)));
+        let is_old = |job: &Job| matches!(job, Job::Refresh(_) | Job::Thumbnail(_));
+        self.jobs.retain(|job| !is_old(job));
     }
 
     /// Puts an unfinished job back to the head of the line.
@@ -305,6 +320,9 @@ impl Queue {
     /// What comes next: interactive requests first, the view that has waited longest for a turn in
     /// front, but a batch step now and then.
     pub(super) fn next(&mut self) -> Option<Next> {
+        if let Some(save) = self.saves.pop_front() {
+            return Some(Next::Job(save));
+        }
         let ready = self.slots.iter().enumerate();
         let ready = ready.filter(|(_, slot)| self.is_ready(slot));
         let turn = |slot: &Slot| self.turns.get(&slot.work.view()).copied();

@@ -156,7 +156,10 @@ fn word(event: &Event) -> String {
         Event::AttributesOpened(_) => "attributes".to_owned(),
         Event::SessionSaved { ticket, .. } => format!("s{}", ticket.0),
         Event::SessionRead { ticket, .. } => format!("o{}", ticket.0),
-        Event::Forgotten(items) => format!("g{}", items.len()),
+        Event::ItemsRestored { ticket, .. } => format!("b{}", ticket.0),
+        Event::Waiting { items, .. } => format!("w{}", items.len()),
+        Event::PhotoMissing { item, .. } => format!("m{}", item.0),
+        Event::Note(_) => "note".to_owned(),
         Event::Inquired { item, .. } => format!("k{}", item.0),
         Event::Queue { waiting } => format!("q{waiting}"),
     }
@@ -538,8 +541,9 @@ fn inspections_of_photos_and_of_samples() {
     };
     let find = |events: Vec<Event>| {
         let found = events.into_iter().find_map(|e| match e {
-            Event::Inspected { inspection, .. } | Event::Encoded { inspection, .. } => {
-                Some(inspection)
+            Event::Inspected { inspection, .. } => Some(inspection),
+            Event::Encoded { inspection, .. } => {
+                inspection
             }
             _ => None,
         });
@@ -586,8 +590,12 @@ fn another_model_encodes_photos_anew_and_keeps_pins_that_fit() {
         .map(word)
         .filter(|w| !w.starts_with('p'))
         .collect();
-    assert_eq!(words.join(" "), "model attributes f g1 e1 c1.0 d1");
-    assert!(message(&events).contains("seed 1, cell 0"));
+    assert_eq!(words.join(" "), "model attributes w1 e1 c1.0 d1");
+    let waits = events.iter().find_map(|e| match e {
+        Event::Waiting { message, .. } => Some(message),
+        _ => None,
+    });
+    assert!(waits.unwrap().contains("seed 1, cell 0"));
     let thumbnail = events.iter().find_map(|e| match e {
         Event::Encoded { thumbnail, .. } => Some(thumbnail.width()),
         _ => None,
@@ -600,6 +608,10 @@ fn another_model_encodes_photos_anew_and_keeps_pins_that_fit() {
         render(2, View::Edit, [item(1)]),
     ]);
     assert_eq!(bench.words_until(done(2)), "f c2.0 d2");
+
+    // The one that made the pin brings it back.
+    bench.send([Command::OpenModel(Some(PathBuf::from("8")))]);
+    assert_eq!(bench.words_until(encoded(2)), "model attributes e1 p:1 e2");
 }
 
 fn direction(name: &str, index: u32, side: usize) -> Direction {
@@ -633,7 +645,7 @@ fn attributes_open_edit_and_project() {
         let list = vec![direction("smile", 0, side), direction("age", 1, side)];
         let directions = Directions::new(list).unwrap();
         let precision = files::attributes::Precision::F32;
-        files::attributes::write(&path, &config, &directions, precision).unwrap();
+        files::attributes::write(&path, &config, None, &directions, precision).unwrap();
     };
     let edited = |name: &str, amount| Recipe::Edited {
         base: Box::new(sample(0)),

@@ -205,14 +205,18 @@ impl Codec for ToyCodec {
     }
 }
 
-/// Opens a toy of 8 pixels, or of as many as the path says: `16`. `missing` cannot be opened.
+/// Opens a toy of 8 pixels, or of as many as the path says: `16`, or `16-2` for another training of that shape.
+/// `missing` cannot be opened.
 pub(crate) fn open_toy(
     path: Option<&Path>,
     gate: Option<Gate>,
     panics: Arc<AtomicUsize>,
 ) -> Result<OpenedModel, String> {
     let name = path.map_or("8".to_owned(), |p| p.display().to_string());
-    let side = name.parse().map_err(|_| format!("no such model: {name}"))?;
+    let (side, training) = name.split_once('-').unwrap_or((&name, "0"));
+    let missing = || format!("no such model: {name}");
+    let side: usize = side.parse().map_err(|_| missing())?;
+    let training: u32 = training.parse().map_err(|_| missing())?;
     let config = GlowConfig {
         image_size: side,
         ..crate::latent::tests::tiny_config()
@@ -226,6 +230,7 @@ pub(crate) fn open_toy(
         name,
         path: path.map(Path::to_owned),
         n_parameters: 0,
+        fingerprint: format!("{side:016x}{training:016x}").parse().unwrap(),
         provenance: "{}".to_owned(),
         device: codec.device_label(),
         config,

@@ -1,7 +1,8 @@
 //! Attribute directions as safetensors, format `glow-explorer-attributes/1`.
 //!
 //! A tensor `{name}.{level}`, `[c, h, w]`, f16 or f32, for each direction and level (finest first): what
-//! +1 on its slider adds to eps. Metadata: `config`, JSON as in a weight file; `directions`, a JSON list
+//! +1 on its slider adds to eps. Metadata: `config`, JSON as in a weight file; optionally `fingerprint`, that of the
+//! model's parameters; `directions`, a JSON list
 //! in the sliders' order with `name`, `center`, `range`, and the figures `auc`, `correlation`, `counts`,
 //! `held_out`, `method`, `provenance`.
 
@@ -14,7 +15,7 @@ use super::FormatError;
 use super::latents::json;
 use super::tensors::{OutTensor, TensorFile, read_bounded, write_tensors};
 use crate::latent::attributes::{Direction, Directions, Figures};
-use crate::model::{GlowConfig, Latent};
+use crate::model::{Fingerprint, GlowConfig, Latent};
 
 /// The `format` metadata of such a file.
 pub const FORMAT: &str = "glow-explorer-attributes/1";
@@ -43,6 +44,8 @@ pub enum Precision {
 pub struct AttributesFile {
     /// Configuration of the model that they belong to.
     pub config: GlowConfig,
+    /// Its fingerprint; `None` in older files.
+    pub fingerprint: Option<Fingerprint>,
     /// The directions.
     pub directions: Directions,
 }
@@ -70,6 +73,7 @@ pub fn read(path: &Path) -> Result<AttributesFile, FormatError> {
 pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<AttributesFile, FormatError> {
     let file = TensorFile::parse(path, bytes, FORMAT)?;
     let config = file.config()?;
+    let fingerprint = file.fingerprint()?;
     let shape = config.latent_shape();
     let entries: Vec<Entry> = file.json("directions")?;
     let mut list = Vec::with_capacity(entries.len());
@@ -107,7 +111,11 @@ pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<AttributesFile, FormatErr
     }
     let directions = Directions::new(list)
         .map_err(|e| file.metadata_error("directions", &format!("is not valid ({e})")))?;
-    Ok(AttributesFile { config, directions })
+    Ok(AttributesFile {
+        config,
+        fingerprint,
+        directions,
+    })
 }
 
 /// Writes an attributes file, replacing an older one atomically.
@@ -117,6 +125,7 @@ pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<AttributesFile, FormatErr
 pub fn write(
     path: &Path,
     config: &GlowConfig,
+    fingerprint: Option<Fingerprint>,
     directions: &Directions,
     precision: Precision,
 ) -> Result<(), FormatError> {
@@ -152,11 +161,14 @@ pub fn write(
             figures: d.figures.clone(),
         });
     }
-    let metadata = HashMap::from([
+    let mut metadata = HashMap::from([
         ("format".to_owned(), FORMAT.to_owned()),
         ("config".to_owned(), json(config, path)?),
         ("directions".to_owned(), json(&entries, path)?),
     ]);
+    if let Some(fingerprint) = fingerprint {
+        metadata.insert("fingerprint".to_owned(), fingerprint.to_string());
+    }
     write_tensors(path, tensors, metadata)
 }
 
@@ -189,12 +201,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("attributes.safetensors");
         let config = tiny_config();
-        write(&path, &config, &directions(), Precision::F32).unwrap();
+        write(&path, &config, None, &directions(), Precision::F32).unwrap();
         let found = read(&path).unwrap();
         assert_eq!(found.config, config);
         assert_eq!(found.directions.as_slice(), directions().as_slice());
 
-        write(&path, &config, &directions(), Precision::F16).unwrap();
+        write(&path, &config, None, &directions(), Precision::F16).unwrap();
         let found = read(&path).unwrap();
         for (a, b) in found
             .directions

@@ -1,15 +1,15 @@
 //! Latents as safetensors, format `glow-explorer-latents/1`.
 //!
 //! Tensors `eps.0`, `eps.1`, ... (finest level first), `[n, c, h, w]` f32, and optionally
-//! `bits_per_dim`, `[n]` f64. Metadata: `config`, JSON as in a weight file; optionally `names`, a JSON
-//! list of n strings, and `settings`, JSON that says how the latents came about.
+//! `bits_per_dim`, `[n]` f64. Metadata: `config`, JSON as in a weight file; optionally `fingerprint`, that of
+//! the model's parameters; `names`, a JSON list of n strings; `settings`, JSON that says how the latents came about.
 
 use std::collections::HashMap;
 use std::path::Path;
 
 use super::FormatError;
 use super::tensors::{OutTensor, TensorFile, read_bounded, shape_text, write_tensors};
-use crate::model::{GlowConfig, Latent};
+use crate::model::{Fingerprint, GlowConfig, Latent};
 
 /// The `format` metadata of such a file.
 pub const FORMAT: &str = "glow-explorer-latents/1";
@@ -22,6 +22,8 @@ const MAX_BYTES: u64 = 4 << 30;
 pub struct LatentsFile {
     /// Configuration of the model that they belong to.
     pub config: GlowConfig,
+    /// Its fingerprint; `None` in older files.
+    pub fingerprint: Option<Fingerprint>,
     /// The latents.
     pub latents: Vec<Latent>,
     /// Bits per dimension of their pictures, where they are known; one for each latent.
@@ -39,6 +41,7 @@ pub fn read(path: &Path) -> Result<LatentsFile, FormatError> {
     let bytes = read_bounded(path, MAX_BYTES)?;
     let file = TensorFile::parse(path, &bytes, FORMAT)?;
     let config = file.config()?;
+    let fingerprint = file.fingerprint()?;
     // The first tensor says how many there are; the parser has checked that the bytes are there.
     let first = file.find("eps.0");
     let n = match first.as_ref().map(|view| view.shape()) {
@@ -78,6 +81,7 @@ pub fn read(path: &Path) -> Result<LatentsFile, FormatError> {
     let settings = file.text("settings").map(str::to_owned);
     Ok(LatentsFile {
         config,
+        fingerprint,
         latents,
         bits_per_dim,
         names,
@@ -118,6 +122,9 @@ pub fn write(path: &Path, contents: &LatentsFile) -> Result<(), FormatError> {
         ("format".to_owned(), FORMAT.to_owned()),
         ("config".to_owned(), json(&contents.config, path)?),
     ]);
+    if let Some(fingerprint) = &contents.fingerprint {
+        metadata.insert("fingerprint".to_owned(), fingerprint.to_string());
+    }
     if let Some(bits) = &contents.bits_per_dim {
         if bits.len() != n || bits.iter().any(|b| !b.is_finite()) {
             let reason = format!("{n} latents need {n} finite bits per dimension");
@@ -154,10 +161,12 @@ mod tests {
     use crate::files::tensors::write_atomically;
     use crate::latent::temperature::sample;
     use crate::latent::tests::tiny_config;
+    use crate::model::params::Params;
 
     fn contents() -> LatentsFile {
         LatentsFile {
             config: tiny_config(),
+            fingerprint: Some(Fingerprint::of(&Params::perturbed(tiny_config(), 1))),
             latents: (0..3)
                 .map(|i| sample(&tiny_config().latent_shape(), 1, i))
                 .collect(),
@@ -179,6 +188,7 @@ mod tests {
         for contents in [
             contents(),
             LatentsFile {
+                fingerprint: None,
                 bits_per_dim: None,
                 names: None,
                 settings: None,

@@ -10,7 +10,7 @@ use safetensors::tensor::{Dtype, Metadata, SafeTensors, TensorInfo, TensorView, 
 
 use super::FormatError;
 use crate::export;
-use crate::model::GlowConfig;
+use crate::model::{Fingerprint, GlowConfig};
 
 /// Reads a whole file, but no more than `limit` bytes of it.
 pub(super) fn read_bounded(path: &Path, limit: u64) -> Result<Vec<u8>, FormatError> {
@@ -106,6 +106,15 @@ impl<'a> TensorFile<'a> {
         let config: GlowConfig = self.json("config")?;
         let invalid = |e| self.metadata_error("config", &format!("is not valid ({e})"));
         config.validated().map_err(invalid)
+    }
+
+    /// The `fingerprint` of the model that the file belongs to; older files have none.
+    pub(super) fn fingerprint(&self) -> Result<Option<Fingerprint>, FormatError> {
+        let parse = |text: &str| {
+            text.parse()
+                .map_err(|e| self.metadata_error("fingerprint", &format!("is not valid ({e})")))
+        };
+        self.text("fingerprint").map(parse).transpose()
     }
 
     pub(super) fn metadata_error(&self, key: &'static str, reason: &str) -> FormatError {

@@ -2,6 +2,7 @@
 
 pub mod device;
 pub mod fast;
+mod fingerprint;
 pub mod folded;
 pub mod glow;
 mod incremental;
@@ -12,6 +13,7 @@ pub mod priors;
 pub use crate::config::{ConfigError, Coupling, GlowConfig, LevelShape, Padding, Permutation};
 pub use crate::latent::{Latent, LatentShape, LevelEps};
 
+pub use fingerprint::Fingerprint;
 use image::RgbImage;
 
 use crate::kernels::Arithmetic;

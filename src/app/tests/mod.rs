@@ -3,6 +3,8 @@
 
 mod apply;
 mod files;
+mod kept;
+mod kills;
 mod screens;
 mod sessions;
 mod waiting;
@@ -39,6 +41,7 @@ impl Bench {
             files,
             model: None,
             autosave: None,
+            on_terminate: None,
         };
         let harness = Harness::builder()
             .with_size(size)

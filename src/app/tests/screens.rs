@@ -38,6 +38,7 @@ fn draw_the_readme_screenshot() {
         files: Vec::new(),
         model: None,
         autosave: None,
+        on_terminate: None,
     };
     let mut harness = egui_kittest::Harness::builder()
         .with_size([1280.0, 800.0])

@@ -1,5 +1,6 @@
 //! Sessions, and pictures that say what they were made of.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -9,21 +10,22 @@ use crossbeam_channel::unbounded;
 
 use super::Bench;
 use crate::app::action::Action;
-use crate::app::dialog::{ExportForm, ExportSource};
-use crate::app::state::{LogLevel, Named, Selection, State, Tab};
+use crate::app::dialog::{Dialog, ExportForm, ExportSource, PathPurpose};
+use crate::app::session::AUTOSAVE_AFTER;
+use crate::app::state::{ItemStatus, LogLevel, Named, Selection, ShelfEntry, State, Tab};
 use crate::app::{export, session};
 use crate::engine::message::{Command, PathKind, Recipe, SESSION_FORMAT, View};
 use crate::engine::toy::{ToyExporter, ToyReader, open_toy};
 use crate::engine::{Engine, EngineOptions};
 
 /// The state and a real worker behind it, a toy in the model's place.
-struct Pair {
-    state: State,
+pub(super) struct Pair {
+    pub(super) state: State,
     engine: Engine,
 }
 
 impl Pair {
-    fn new(prepare: impl FnOnce(&mut State)) -> Self {
+    pub(super) fn new(prepare: impl FnOnce(&mut State)) -> Self {
         let (exported, _) = unbounded();
         let panics = Arc::new(AtomicUsize::new(0));
         let options = EngineOptions::new(
@@ -42,18 +44,18 @@ impl Pair {
         pair
     }
 
-    fn send(&mut self, commands: Vec<Command>) {
+    pub(super) fn send(&mut self, commands: Vec<Command>) {
         commands.into_iter().for_each(|c| self.engine.send(c));
     }
 
-    fn apply(&mut self, action: Action) {
+    pub(super) fn apply(&mut self, action: Action) {
         let commands = self.state.apply(action);
         self.send(commands);
         self.run();
     }
 
     /// Lets both talk until the worker has nothing more to say.
-    fn run(&mut self) {
+    pub(super) fn run(&mut self) {
         let events = self.engine.link().events;
         loop {
             let commands = self.state.sync(true);
@@ -65,8 +67,11 @@ impl Pair {
                 && live.views.values().all(|v| v.in_flight.is_none())
                 && !self.state.session.is_opening()
                 && !self.state.is_saving()
-                && !(self.state.items.values())
-                    .any(|i| i.status == crate::app::state::ItemStatus::Busy);
+                && !(self.state.items.values()).any(|item| match item.status {
+                    ItemStatus::Busy => true,
+                    ItemStatus::Ready => item.thumbnail.is_none(),
+                    ItemStatus::Failed(_) => false,
+                });
             if idle {
                 return;
             }
@@ -76,7 +81,24 @@ impl Pair {
         }
     }
 
-    fn errors(&self) -> usize {
+    /// Saves by itself what has changed, at `now` and some seconds later.
+    #[track_caller]
+    pub(super) fn autosaved(&mut self, now: f64) {
+        let (commands, _) = self.state.autosave(now);
+        assert!(commands.is_empty(), "not at every change");
+        let (commands, _) = self.state.autosave(now + AUTOSAVE_AFTER);
+        assert_eq!(commands.len(), 1, "within the seconds");
+        self.send(commands);
+        self.run();
+        assert!(self.state.is_saved());
+    }
+
+    fn said(&self, level: LogLevel, word: &str) -> bool {
+        let mut log = self.state.live.log.iter();
+        log.any(|line| line.level == level && line.text.contains(word))
+    }
+
+    pub(super) fn errors(&self) -> usize {
         let log = self.state.live.log.iter();
         log.filter(|l| l.level == LogLevel::Error).count()
     }
@@ -384,4 +406,292 @@ fn an_exact_picture_that_fails_is_not_asked_for_for_ever_where_a_draft_is_shown(
     // Anything that changes asks again.
     pair.state.apply(Action::SetT(0.38));
     assert!(ticket(&pair.state.sync(true)).is_some());
+}
+
+/// What is on the shelf: names and pictures.
+fn shelf(pair: &Pair) -> Vec<(String, Option<image::RgbImage>)> {
+    let entries = pair.state.doc.shelf.iter();
+    let of = |entry: &ShelfEntry| {
+        let thumbnail = pair.state.items[&entry.id].thumbnail.as_ref();
+        (entry.name.clone(), thumbnail.map(|p| (*p.pixels).clone()))
+    };
+    entries.map(of).collect()
+}
+
+/// A window of the last run's, with a model of 16 pixels, saved by itself; its folder and its file.
+fn left_with_another_model() -> (tempfile::TempDir, PathBuf, Vec<(String, Option<image::RgbImage>)>) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("autosave-1.glow.json");
+    let mut pair = Pair::new(|state| state.session.autosave = Some(path.clone()));
+    pair.apply(Action::OpenModel(Some("16".into())));
+    pair.apply(Action::SetSeed(12));
+    pair.apply(Action::Pin(pair.state.doc.sample.cell(7)));
+    let first = pair.state.doc.shelf[0].id;
+    pair.apply(Action::Remove(first));
+    pair.autosaved(0.0);
+    let shelf = shelf(&pair);
+    (folder, path, shelf)
+}
+
+fn restored(path: &Path) -> Pair {
+    Pair::new(|state| {
+        state.session.autosave = Some(path.to_owned());
+        state.session.restore = Some(true);
+    })
+}
+
+/// Every file of a folder, with its bytes.
+fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let entries = std::fs::read_dir(folder).unwrap();
+    let paths = entries.map(|e| e.unwrap().path());
+    paths.map(|p| (p.clone(), std::fs::read(p).unwrap())).collect()
+}
+
+#[test]
+fn a_session_whose_model_is_missing_is_not_written_to_and_comes_back_with_the_model() {
+    let (folder, path, shelf_before) = left_with_another_model();
+    let whole = std::fs::read_to_string(&path).unwrap();
+    let missing = whole.replace(r#""path": "16""#, r#""path": "missing""#);
+    assert_ne!(whole, missing);
+    std::fs::write(&path, &missing).unwrap();
+    let before = files(folder.path());
+
+    let mut pair = restored(&path);
+    let read_only = pair.state.session.read_only.clone().unwrap();
+    assert_eq!(read_only.path, path);
+    assert!(session::title(&pair.state).starts_with("autosave-1 (read-only)"));
+    assert!(pair.said(LogLevel::Notice, "opened read-only"));
+    let names = |shelf: &[(String, Option<image::RgbImage>)]| -> Vec<String> {
+        shelf.iter().map(|(name, _)| name.clone()).collect()
+    };
+    assert_eq!(names(&shelf(&pair)), names(&shelf_before), "everything keeps its place");
+    let waits = |item: &crate::app::state::Item| matches!(item.status, ItemStatus::Failed(_));
+    let pins = pair.state.items.values().filter(|item| waits(item)).count();
+    assert!(pins > 0, "what the open model cannot decode waits");
+    pair.apply(Action::SetSeed(44));
+    assert!(pair.state.autosave(0.0).0.is_empty() && pair.state.autosave(60.0).0.is_empty());
+    assert!(pair.state.last_save().is_empty());
+    assert_eq!(files(folder.path()), before, "nothing is written, nothing removed");
+
+    // What is done from there on goes to a new place, whole.
+    assert!(pair.state.session.wants_place);
+    let next = folder.path().join("autosave-2.glow.json");
+    pair.state.place_renewed(Some(next.clone()));
+    pair.autosaved(100.0);
+    for (path, bytes) in before {
+        assert_eq!(std::fs::read(&path).unwrap(), bytes, "{}", path.display());
+    }
+    drop(pair);
+
+    // At the next start it is told no second time, and stays where it is.
+    let mut pair = restored(&next);
+    assert_eq!(pair.state.session.autosave, Some(next.clone()));
+    assert!(pair.said(LogLevel::Notice, "not whole"));
+    pair.apply(Action::SetSeed(45));
+    pair.autosaved(0.0);
+    drop(pair);
+
+    // The model is back: so is everything, in its order, with its pictures.
+    let text = std::fs::read_to_string(&next).unwrap();
+    let text = text.replace(r#""path": "missing""#, r#""path": "16""#);
+    std::fs::write(&next, text).unwrap();
+    let pair = restored(&next);
+    assert_eq!(pair.errors(), 0);
+    assert_eq!(shelf(&pair), shelf_before);
+    assert_eq!(pair.state.doc.sample.seed, 45);
+    assert!(pair.state.session.read_only.is_none());
+}
+
+#[test]
+fn a_session_that_cannot_be_read_at_the_start_stays_as_it_is() {
+    let (folder, path, _) = left_with_another_model();
+    let latents: Vec<PathBuf> = files(folder.path())
+        .into_keys()
+        .filter(|p| p.extension().is_some_and(|e| e == "safetensors"))
+        .collect();
+    let away = tempfile::tempdir().unwrap();
+    for file in &latents {
+        std::fs::copy(file, away.path().join(file.file_name().unwrap())).unwrap();
+        std::fs::remove_file(file).unwrap();
+    }
+    let before = files(folder.path());
+    let mut pair = restored(&path);
+    assert!(pair.said(LogLevel::Error, "latents are missing"));
+    assert!(pair.said(LogLevel::Notice, "stays as it is"));
+    pair.apply(Action::SetSeed(3));
+    assert!(pair.state.autosave(0.0).0.is_empty() && pair.state.autosave(60.0).0.is_empty());
+    assert_eq!(files(folder.path()), before);
+}
+
+#[test]
+fn another_model_takes_nothing_off_the_shelf() {
+    let mut pair = Pair::new(|_| {});
+    let named = Named {
+        recipe: Recipe::Item(pair.state.doc.shelf[1].id),
+        label: "it".to_owned(),
+    };
+    pair.apply(Action::EditBase(named));
+    let (before, doc) = (shelf(&pair), pair.state.doc.clone());
+    pair.apply(Action::OpenModel(Some("16".into())));
+    assert_eq!(pair.state.doc.shelf, doc.shelf);
+    assert_eq!(pair.state.doc.edit.base, doc.edit.base);
+    assert!(pair.said(LogLevel::Notice, "keep their place"));
+    pair.apply(Action::OpenModel(Some("8".into())));
+    assert_eq!(shelf(&pair), before);
+    assert!(pair.state.items.values().all(|i| i.status == ItemStatus::Ready));
+}
+
+#[test]
+fn temperatures_of_more_levels_than_the_model_has_draw_nothing_red() {
+    let mut pair = Pair::new(|_| {});
+    let levels = pair.state.doc.sample.level_temperatures.len();
+    let of_a_larger_model = Named {
+        recipe: Recipe::Scaled {
+            base: Box::new(Recipe::Sample { seed: 1, index: 2 }),
+            temperature: vec![0.5; levels + 2],
+        },
+        label: "Seed 1".to_owned(),
+    };
+    pair.state.doc.morph.keys[0] = Some(of_a_larger_model.clone());
+    pair.state.doc.edit.base = Some(of_a_larger_model);
+    pair.apply(Action::OpenModel(Some("16".into())));
+    pair.apply(Action::SetTab(Tab::Edit));
+    pair.apply(Action::SetTab(Tab::Morph));
+    assert_eq!(pair.errors(), 0);
+    assert!(pair.state.cell_picture(View::Morph, 0).is_some());
+}
+
+#[test]
+fn a_save_that_fails_is_tried_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let away = folder.path().join("away");
+    let path = away.join("autosave-1.glow.json");
+    let mut pair = Pair::new(|state| state.session.autosave = Some(path.clone()));
+    pair.apply(Action::SetSeed(8));
+    let mut at = 0.0;
+    for _ in 0..3 {
+        let (commands, _) = pair.state.autosave(at);
+        assert!(commands.is_empty());
+        let (commands, _) = pair.state.autosave(at + 61.0);
+        assert_eq!(commands.len(), 1, "it is tried again and again");
+        pair.send(commands);
+        pair.run();
+        assert!(pair.state.session.is_failing());
+        at += 100.0;
+    }
+    assert_eq!(pair.errors(), 1, "said once");
+    assert!(pair.said(LogLevel::Notice, "tried again"));
+    std::fs::create_dir(&away).unwrap();
+    pair.state.autosave(at);
+    let (commands, _) = pair.state.autosave(at + 61.0);
+    pair.send(commands);
+    pair.run();
+    assert!(path.is_file() && pair.state.is_saved());
+    assert!(pair.said(LogLevel::Done, "saved by itself again"));
+    // The last save of a run is tried in any case.
+    std::fs::remove_dir_all(&away).unwrap();
+    pair.apply(Action::SetSeed(9));
+    assert_eq!(pair.state.last_save().len(), 1);
+}
+
+#[test]
+fn a_new_session_is_undone_and_the_old_one_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("autosave-1.glow.json");
+    let mut pair = Pair::new(|state| state.session.autosave = Some(path.clone()));
+    pair.apply(Action::SetSeed(31));
+    pair.apply(Action::SetKey(0, pair.state.doc.sample.cell(3)));
+    let (before, doc) = (shelf(&pair), pair.state.doc.clone());
+    pair.apply(Action::NewSession);
+    assert!(pair.state.doc.shelf.is_empty());
+    assert!(pair.state.session.wants_place && pair.state.session.autosave.is_none());
+    assert!(path.is_file(), "it was written once more");
+    let next = folder.path().join("autosave-2.glow.json");
+    pair.state.session.wants_place = false;
+    pair.state.place_renewed(Some(next.clone()));
+    pair.apply(Action::SetSeed(32));
+    pair.autosaved(0.0);
+    pair.apply(Action::Undo); // the seed
+    pair.apply(Action::Undo);
+    assert_eq!(pair.state.doc, doc);
+    assert_eq!(shelf(&pair), before);
+    pair.apply(Action::Redo);
+    assert!(pair.state.doc.shelf.is_empty());
+    pair.autosaved(100.0);
+    // The kept one opens like any other, and replaces nothing without a trace.
+    pair.apply(Action::OpenSession(path.clone()));
+    assert_eq!(shelf(&pair), before);
+    assert_eq!(pair.state.doc.sample.seed, 31);
+    assert_eq!(pair.state.recent, [path]);
+}
+
+#[test]
+fn undo_takes_back_a_crop() {
+    let mut pair = Pair::new(|_| {});
+    pair.apply(Action::Import(vec![
+        crate::engine::message::PictureSource::Path("80".into()),
+    ]));
+    let id = pair.state.doc.shelf.last().unwrap().id;
+    pair.state.history.observe(&pair.state.doc.clone());
+    let before = shelf(&pair);
+    let first = pair.state.doc.shelf.last().unwrap().crop.unwrap();
+    let crop = crate::engine::message::CropSquare {
+        cx: first.cx + 9.0,
+        side: first.side / 2.0,
+        ..first
+    };
+    pair.apply(Action::Recrop(id, crop));
+    assert_ne!(shelf(&pair), before);
+    pair.apply(Action::Undo);
+    assert_eq!(shelf(&pair), before);
+    assert_eq!(pair.state.items[&id].photo.as_ref().unwrap().crop, first);
+    pair.apply(Action::Redo);
+    assert_eq!(pair.state.items[&id].photo.as_ref().unwrap().crop, crop);
+}
+
+#[test]
+fn a_morph_that_plays_is_no_reason_to_save_and_no_hindrance() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("autosave-1.glow.json");
+    let mut pair = Pair::new(|state| state.session.autosave = Some(path.clone()));
+    pair.apply(Action::SetSeed(4));
+    pair.apply(Action::SetTab(Tab::Morph));
+    pair.apply(Action::SetT(0.25));
+    pair.state.apply(Action::Play(true));
+    pair.autosaved(0.0);
+    pair.state.apply(Action::Advance(0.4));
+    assert!(pair.state.autosave(10.0).1.is_none(), "nothing was changed");
+    pair.state.apply(Action::SetSteps(21));
+    pair.autosaved(20.0);
+    drop(pair);
+    let again = restored(&path);
+    assert_eq!(again.state.doc.morph.steps, 21);
+    assert_eq!(again.state.playback.t, 0.25);
+}
+
+#[test]
+fn a_mistyped_folder_gives_the_path_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut pair = Pair::new(|_| {});
+    let path = folder.path().join("none/faces.glow.json");
+    pair.apply(Action::SaveSession(path.clone()));
+    let Some(Dialog::TypePath {
+        purpose,
+        text,
+        note,
+    }) = &pair.state.dialog
+    else {
+        panic!("the path is asked for again");
+    };
+    assert_eq!(*purpose, PathPurpose::SaveSession);
+    assert_eq!(*text, path.display().to_string());
+    assert!(note.contains("folder is not there"), "{note}");
+    assert!(pair.state.session.path.is_none());
+    // And what was typed elsewhere comes back the same way.
+    pair.apply(Action::Close);
+    let model = PathBuf::from("no-such-model");
+    pair.apply(Action::Typed(PathPurpose::Model, model.clone()));
+    pair.apply(Action::OpenModel(Some(model)));
+    let asked = matches!(&pair.state.dialog, Some(Dialog::TypePath { text, .. }) if text == "no-such-model");
+    assert!(asked, "{:?}", pair.state.dialog);
 }

@@ -132,6 +132,7 @@ fn a_worker_that_blocks_for_ever_holds_up_no_frame() {
             files: vec!["/tmp/anna.jpg".into()],
             model: None,
             autosave: None,
+            on_terminate: None,
         };
         let mut harness = Harness::builder()
             .with_size([1280.0, 800.0])

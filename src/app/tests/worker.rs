@@ -47,6 +47,7 @@ fn the_first_screens_fill_with_the_real_worker() {
         files: Vec::new(),
         model: None,
         autosave: None,
+        on_terminate: None,
     };
     let mut harness = Harness::builder()
         .with_size([1280.0, 800.0])

@@ -43,6 +43,7 @@ pub fn dialogs_ui(ui: &Ui, cx: &mut Cx<'_>) {
                 Dialog::Palette { query, row } => palette_ui(ui, cx, query, *row),
                 Dialog::Log => log_ui(ui, cx),
                 Dialog::About => about_ui(ui, cx),
+                Dialog::Quit => quit_ui(ui, cx),
             }
         });
     // Escape is in the table of keys; here only a click beside the dialog counts.
@@ -74,6 +75,11 @@ fn field_ui(ui: &mut Ui, name: &str, hint: &str, text: &mut String) -> (bool, bo
     let entered = response.lost_focus() && ui.input(|i| i.key_pressed(Key::Enter));
     if !response.has_focus() && !response.lost_focus() && ui.memory(|m| m.focused().is_none()) {
         response.request_focus();
+        // What stands there is a suggestion: it is replaced by what is typed.
+        let mut state = egui::TextEdit::load_state(ui.ctx(), response.id).unwrap_or_default();
+        let all = egui::text::CCursorRange::select_all_str(text);
+        state.cursor.set_char_range(Some(all));
+        egui::TextEdit::store_state(ui.ctx(), response.id, state);
         // The focus comes with the next frame; what is typed in this one must not be lost.
         let letters = intake::typed(ui.ctx());
         text.push_str(&letters);
@@ -132,6 +138,7 @@ fn type_path_ui(ui: &mut Ui, cx: &mut Cx<'_>, purpose: PathPurpose, text: &str, 
                 return;
             }
             cx.push(Action::Close);
+            cx.push(Action::Typed(purpose, path.clone()));
             cx.actions
                 .extend(intake::actions_of_paths(purpose, vec![path]));
         }
@@ -293,6 +300,26 @@ fn log_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
         });
     ui.add_space(8.0);
     close_ui(ui, cx);
+}
+
+/// Asked before the window closes over an export that is not done.
+fn quit_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
+    title_ui(ui, "An export is under way");
+    for (_, path) in &cx.state.live.exporting {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        ui.label(name);
+    }
+    ui.add_space(4.0);
+    ui.label("Closing the window now gives it up. The session is saved either way.");
+    ui.add_space(8.0);
+    buttons_ui(ui, cx, |ui, cx| {
+        if ui.add(theme::primary_button(ui, "Stay")).clicked() {
+            cx.push(Action::Close);
+        }
+        if ui.button("Quit").clicked() {
+            cx.push(Action::QuitAtOnce);
+        }
+    });
 }
 
 fn about_ui(ui: &mut Ui, cx: &mut Cx<'_>) {

@@ -74,13 +74,25 @@ pub fn menu_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
 /// The sessions opened or saved last.
 fn recent_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
     let recent = &cx.state.recent;
-    ui.add_enabled_ui(!recent.is_empty(), |ui| {
+    let kept = &cx.state.session.kept;
+    ui.add_enabled_ui(!recent.is_empty() || !kept.is_empty(), |ui| {
         ui.menu_button("Recent sessions", |ui| {
             for path in recent {
                 let name = path.file_name().unwrap_or_default().to_string_lossy();
                 let button = ui.button(name).on_hover_text(path.display().to_string());
                 if button.clicked() {
                     cx.actions.push(Action::OpenSession(path.clone()));
+                    ui.close();
+                }
+            }
+            if !recent.is_empty() && !kept.is_empty() {
+                ui.separator();
+            }
+            for kept in kept {
+                let path = kept.path.display().to_string();
+                let button = ui.button(&kept.label).on_hover_text(path);
+                if button.clicked() {
+                    cx.actions.push(Action::OpenSession(kept.path.clone()));
                     ui.close();
                 }
             }

@@ -58,8 +58,9 @@ fn row_ui(ui: &mut Ui, cx: &mut Cx<'_>, entry: &ShelfEntry, item: &Item) {
     };
     let status = match &item.status {
         ItemStatus::Busy => "encoding…",
+        ItemStatus::Ready if item.missing.is_some() => "photo not there",
         ItemStatus::Ready => kind,
-        ItemStatus::Failed(_) => "failed",
+        ItemStatus::Failed(_) => "not there",
     };
     let label = format!("{}, {status}", entry.name);
     response
@@ -84,8 +85,8 @@ fn row_ui(ui: &mut Ui, cx: &mut Cx<'_>, entry: &ShelfEntry, item: &Item) {
         cx.push(Action::EditBase(named.clone()));
     }
     response.context_menu(|ui| picture_menu_ui(ui, cx, &named, selection));
-    let response = match &item.status {
-        ItemStatus::Failed(message) => response.on_hover_text(message),
+    let response = match (&item.status, &item.missing) {
+        (ItemStatus::Failed(message), _) | (_, Some(message)) => response.on_hover_text(message),
         _ => response.on_hover_text("Drag into a slot; double-click edits; right-click for more"),
     };
     let over = response.contains_pointer() || selected;

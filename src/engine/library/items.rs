@@ -5,15 +5,13 @@ use std::sync::Arc;
 
 use image::RgbImage;
 
-use super::{Library, Picture};
+use super::{Library, Picture, Stamp};
 use crate::engine::error::EngineError;
 use crate::engine::figures;
-use crate::engine::message::{
-    CropSquare, Event, Inspection, ItemId, PictureSource, Recipe, StoredPhoto,
-};
+use crate::engine::message::{CropSquare, Event, Inspection, ItemId, PictureSource, Recipe};
 use crate::engine::seams::Cancelled;
 use crate::latent::{Latent, LatentShape};
-use crate::model::Decoded;
+use crate::model::{Decoded, Encoded};
 use crate::recipe::{self, Ingredient, Items, RecipeError};
 
 /// The longer side of the preview of a whole picture.
@@ -41,10 +39,21 @@ pub(in crate::engine) struct Item {
     pub(in crate::engine) version: u64,
     /// Where its latent comes from, for an imported picture.
     photo: Option<Photo>,
-    /// `None` until a model has encoded it.
+    /// What the open model decodes; `None` until it has encoded it.
     pub(in crate::engine) latent: Option<Arc<Latent>>,
+    /// The newest latent, whichever model it belongs to: what a session keeps.
+    pub(super) kept: Option<Owned>,
     /// Its figures, without projections.
     pub(super) figures: Option<Inspection>,
+}
+
+/// A latent and what it belongs to.
+#[derive(Clone)]
+pub(in crate::engine) struct Owned {
+    pub(in crate::engine) latent: Arc<Latent>,
+    pub(in crate::engine) of: Arc<Stamp>,
+    /// The crop that was encoded, for a photo.
+    pub(in crate::engine) crop: Option<CropSquare>,
 }
 
 #[derive(Clone)]
@@ -56,21 +65,48 @@ struct Photo {
 }
 
 impl Item {
-    /// The item for another model: `None` for a pinned latent that it cannot decode.
-    pub(super) fn for_model(&self, shape: &LatentShape, version: u64) -> Option<Self> {
-        // A photo's latent is the model's view of it; a pinned latent stays what it is.
-        let latent = match self.photo {
-            Some(_) => None,
-            None => Some(self.latent.clone().filter(|latent| latent.fits(shape))?),
-        };
-        Some(Self {
+    /// The item for another model. One that this cannot decode keeps its latent for the model that can.
+    pub(super) fn for_model(&self, stamp: &Stamp, shape: &LatentShape, version: u64) -> Self {
+        let kept = self.kept.as_ref();
+        // A photo's latent is one model's view of it; a pinned latent stays what it is.
+        let usable = kept.filter(|kept| {
+            kept.latent.fits(shape) && (self.photo.is_none() || stamp.is(&kept.of.model))
+        });
+        Self {
             name: self.name.clone(),
             version,
             photo: self.photo.clone(),
-            latent,
+            latent: usable.map(|kept| Arc::clone(&kept.latent)),
+            kept: self.kept.clone(),
             figures: None,
-        })
+        }
     }
+
+    pub(super) fn is_photo(&self) -> bool {
+        self.photo.is_some()
+    }
+
+    /// Whether it is drawn by another training than the one that it was made with.
+    pub(super) fn is_of_other_training(&self, open: &Stamp) -> bool {
+        let made = self.kept.as_ref().map(|kept| &kept.of.model);
+        self.latent.is_some() && made.is_some_and(|model| !open.is(model))
+    }
+
+    /// What an item without a latent for the open model waits for, for people.
+    pub(super) fn waits_for(&self) -> String {
+        match &self.kept {
+            Some(kept) => waits_for_model(&kept.of),
+            None => "nothing of it is left but its name".to_owned(),
+        }
+    }
+}
+
+/// What a latent of another shape waits for.
+pub(in crate::engine) fn waits_for_model(of: &Stamp) -> String {
+    let model = &of.model;
+    let place = model.path.as_ref().map(|path| path.display().to_string());
+    let place = place.unwrap_or_else(|| model.name.clone());
+    format!("its latent belongs to a model of another shape; open that to see it: {place}")
 }
 
 impl Library {
@@ -78,6 +114,7 @@ impl Library {
     pub(in crate::engine) fn forget(&mut self, ids: &[ItemId]) {
         for id in ids {
             self.items.remove(id);
+            self.pasted.borrow_mut().remove(id);
             self.sources.remove(&id.0.to_le_bytes());
         }
     }
@@ -126,10 +163,121 @@ impl Library {
             version: self.last_version,
             photo: Some(photo),
             latent: None,
+            // Until it is encoded, a session keeps what it had.
+            kept: self.items.get(&id).and_then(|item| item.kept.clone()),
             figures: None,
         };
         self.items.insert(id, Arc::new(item));
         Ok(event)
+    }
+
+    /// Puts an item of a session on the shelf as it was left. The latent is taken into use where `usable`.
+    pub(in crate::engine) fn put_back(
+        &mut self,
+        id: ItemId,
+        name: String,
+        photo: Option<(PictureSource, CropSquare)>,
+        kept: Option<Owned>,
+        usable: bool,
+    ) {
+        self.last_version += 1;
+        let latent = kept.as_ref().filter(|_| usable);
+        let item = Item {
+            name,
+            version: self.last_version,
+            photo: photo.map(|(source, crop)| Photo {
+                source,
+                crop,
+                pixels: None,
+            }),
+            latent: latent.map(|kept| Arc::clone(&kept.latent)),
+            kept,
+            figures: None,
+        };
+        self.items.insert(id, Arc::new(item));
+    }
+
+    /// The picture of an item that has its latent already.
+    pub(in crate::engine) fn thumbnail(
+        &mut self,
+        id: ItemId,
+        cancelled: Cancelled<'_>,
+    ) -> Result<Event, EngineError> {
+        let recipe = Recipe::Item(id);
+        let latent = self.latent(&recipe, None)?;
+        let key = self.key(&recipe, None)?;
+        let picture = match self.cached(&key) {
+            Some(picture) => picture,
+            None => {
+                let decoded = self.decode_one(&latent, cancelled)?;
+                self.keep(&key, decoded)
+            }
+        };
+        Ok(Event::Encoded {
+            item: id,
+            thumbnail: picture.pixels,
+            inspection: None,
+        })
+    }
+
+    /// Reads the photo of an item that has its latent already, so that it can be framed anew.
+    pub(in crate::engine) fn read_again(&mut self, id: ItemId) -> Result<Event, EngineError> {
+        let item = self.items.get(&id).ok_or(RecipeError::UnknownItem(id))?;
+        let item = Arc::clone(item);
+        let photo = item.photo.as_ref().ok_or(RecipeError::UnknownItem(id))?;
+        let whole = match self.whole_picture(id, &photo.source) {
+            Ok(whole) => whole,
+            Err(error) => {
+                return Ok(Event::PhotoMissing {
+                    item: id,
+                    message: error.to_string(),
+                });
+            }
+        };
+        let (width, height) = whole.dimensions();
+        Ok(Event::Imported {
+            item: id,
+            name: item.name.clone(),
+            preview: Arc::new(preview(&whole)),
+            size: [width, height],
+            crop: photo.crop,
+            face_found: false,
+        })
+    }
+
+    /// The crop of a photo, encoded once more for its figures; `None` where there is no photo to be had.
+    pub(super) fn encoded_anew(
+        &mut self,
+        id: ItemId,
+        cancelled: Cancelled<'_>,
+    ) -> Result<Option<Encoded>, EngineError> {
+        let Some(photo) = self.items.get(&id).and_then(|item| item.photo.clone()) else {
+            return Ok(None);
+        };
+        let size = self.config()?.image_size as u32;
+        let pixels = match photo.pixels.filter(|p| p.width() == size) {
+            Some(pixels) => pixels,
+            None => match self.whole_picture(id, &photo.source) {
+                Ok(whole) => Arc::new(self.reader.apply_crop(&whole, photo.crop, size)),
+                Err(_) => return Ok(None),
+            },
+        };
+        self.encode_one(&pixels, cancelled).map(Some)
+    }
+
+    /// Keeps the figures of an item.
+    pub(super) fn measured(&mut self, id: ItemId, inspection: &Inspection) {
+        if let Some(item) = self.items.get_mut(&id) {
+            let measured = Item {
+                name: item.name.clone(),
+                version: item.version,
+                photo: item.photo.clone(),
+                latent: item.latent.clone(),
+                kept: item.kept.clone(),
+                figures: Some(inspection.clone()),
+            };
+            *item = Arc::new(measured);
+        }
     }
 
     /// Encodes an imported picture with its crop, or another one; decodes a pinned latent anew.
@@ -162,10 +310,12 @@ impl Library {
         let ready = photo.pixels.clone().filter(|p| p.width() == size);
         let pixels = match ready {
             Some(pixels) => pixels,
-            None => {
-                let whole = self.whole_picture(id, &photo.source)?;
-                Arc::new(self.reader.apply_crop(&whole, photo.crop, size))
-            }
+            None => match self.whole_picture(id, &photo.source) {
+                Ok(whole) => Arc::new(self.reader.apply_crop(&whole, photo.crop, size)),
+                Err(error) if crop.is_some() || item.latent.is_none() => return Err(error),
+                // The photo is not there, but this model has encoded it before.
+                Err(_) => return self.thumbnail(id, cancelled),
+            },
         };
         let encoded = self.encode_one(&pixels, cancelled)?;
         let decoded = self.decode_one(&encoded.latent, cancelled)?;
@@ -236,11 +386,21 @@ impl Library {
         decoded: Decoded,
     ) -> Event {
         self.last_version += 1;
+        let crop = photo.as_ref().map(|photo| photo.crop);
+        let made = |model: &super::Model| Owned {
+            latent: Arc::clone(&latent),
+            of: Arc::clone(&model.stamp),
+            crop,
+        };
+        // A latent that stands on no photo keeps the model that it was made with.
+        let before = self.items.get(&id).and_then(|item| item.kept.clone());
+        let same = before.filter(|kept| Arc::ptr_eq(&kept.latent, &latent));
         let item = Item {
             name,
             version: self.last_version,
             photo,
             latent: Some(latent.clone()),
+            kept: same.or_else(|| self.model.as_ref().map(made)),
             figures: Some(inspection.clone()),
         };
         self.items.insert(id, Arc::new(item));
@@ -251,20 +411,8 @@ impl Library {
         Event::Encoded {
             item: id,
             thumbnail: picture.pixels,
-            inspection: self.with_projections(inspection, &latent),
+            inspection: Some(self.with_projections(inspection, &latent)),
         }
-    }
-}
-
-/// The photo of an item as a session stores it: only files can be read again.
-pub(super) fn stored_photo(item: &Item) -> Option<StoredPhoto> {
-    let photo = item.photo.as_ref()?;
-    match &photo.source {
-        PictureSource::Path(path) => Some(StoredPhoto {
-            path: std::path::absolute(path).unwrap_or_else(|_| path.clone()),
-            crop: photo.crop,
-        }),
-        PictureSource::Bytes { .. } | PictureSource::Rgba { .. } => None,
     }
 }
 

@@ -1,131 +1,303 @@
-//! Library files: the shelf, with its latents beside it.
+//! Session files: the shelf, with its latents beside it.
 //!
-//! A session is JSON ([`SessionFile`]); the latents lie beside it in a file whose name holds a hash of
-//! what is in it. The latents are written first, the JSON replaces the older one last, so that at any
-//! moment the JSON names latents that are there and belong to it.
+//! A session is JSON ([`SessionFile`]); latents and pasted pictures lie beside it in files whose names hold a hash of
+//! what is in them. They are written first, the JSON replaces the older one last, so that at any moment the JSON names
+//! files that are there and belong to it. What only the older JSON named is removed then, unless another session in
+//! the folder names it too.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::Library;
-use super::items::stored_photo;
+use sha2::{Digest as _, Sha256};
+
+use super::{Library, Stamp};
 use crate::engine::error::EngineError;
-use crate::engine::message::{Event, ItemId, SESSION_FORMAT, SessionFile, StoredItem, StoredModel};
-use crate::engine::seams::Cancelled;
-use crate::export::write_atomically;
+use crate::engine::message::{
+    ItemId, ItemSource, KeptItem, PictureSource, SESSION_FORMAT, SessionFile, StoredItem,
+    StoredLatents, StoredModel, StoredPhoto,
+};
+use crate::export::{write_atomically, write_png};
 use crate::files::latents::{self, LatentsFile};
 use crate::latent::Latent;
 
 /// More than any shelf needs; a larger file is something else.
 const MAX_BYTES: u64 = 16 << 20;
-/// Ending of the latents file beside a session.
+/// Ending of the latents files beside a session.
 const LATENTS_ENDING: &str = "latents.safetensors";
+/// Ending of the pictures beside a session that came from no file.
+const PICTURE_ENDING: &str = "picture.png";
+
+/// Latents of one model, on their way to a file.
+struct Group {
+    of: Arc<Stamp>,
+    names: Vec<String>,
+    latents: Vec<Latent>,
+}
 
 impl Library {
-    /// Writes a session. Items without a latent and without a file to read again are left out.
+    /// Writes a session. Every item keeps its place: by its latent, by its photo, by its recipe, or by its name.
     ///
-    /// Errors: the system's, naming the file.
+    /// Errors: the system's, naming the session.
     pub(in crate::engine) fn save_session(
         &self,
         path: &Path,
-        ids: &[ItemId],
+        kept: &[KeptItem],
+        model: Option<StoredModel>,
         window: serde_json::Value,
     ) -> Result<(), EngineError> {
-        let mut rows: Vec<Latent> = Vec::new();
-        let mut items = Vec::new();
-        for id in ids {
-            let Some(item) = self.items.get(id) else {
-                continue;
-            };
-            let finite = |l: &&Arc<Latent>| l.iter().all(|v| v.is_finite());
-            let row = item.latent.as_ref().filter(finite).map(|latent| {
-                rows.push((**latent).clone());
-                rows.len() - 1
-            });
-            let photo = stored_photo(item);
-            if row.is_some() || photo.is_some() {
-                items.push(StoredItem {
-                    id: *id,
-                    name: item.name.clone(),
-                    latent: row,
-                    photo,
+        check_folder(path)?;
+        // Whoever saves a session need not know what lies beside it.
+        let about = |e: EngineError| {
+            EngineError::Request(format!(
+                "the session cannot be written ({e}): {}",
+                path.display()
+            ))
+        };
+        let model = model.or_else(|| self.stamp().map(|stamp| stamp.model.clone()));
+        let mut groups: Vec<Group> = Vec::new();
+        // For each item its group and its row in there.
+        let mut places = Vec::new();
+        for item in kept {
+            let known = self.items.get(&item.id);
+            let owned = known.and_then(|known| known.kept.as_ref());
+            let owned = owned.filter(|o| o.latent.iter().all(|v| v.is_finite()));
+            places.push(owned.map(|owned| {
+                let at = groups.iter().position(|g| g.of == owned.of);
+                let at = at.unwrap_or_else(|| {
+                    groups.push(Group {
+                        of: Arc::clone(&owned.of),
+                        names: Vec::new(),
+                        latents: Vec::new(),
+                    });
+                    groups.len() - 1
+                });
+                groups[at].names.push(item.name.clone());
+                groups[at].latents.push((*owned.latent).clone());
+                (at, groups[at].latents.len() - 1, owned.crop)
+            }));
+        }
+        let (mut own, mut others, mut files) = (None, Vec::new(), Vec::new());
+        for group in groups {
+            let stamp = Arc::clone(&group.of);
+            let name = write_latents(path, group).map_err(about)?;
+            files.push(name.clone());
+            if own.is_none() && model.as_ref().is_some_and(|model| stamp.is(model)) {
+                own = Some(name);
+            } else {
+                others.push(StoredLatents {
+                    file: name,
+                    model: stamp.model.clone(),
                 });
             }
         }
-        let latents = match rows.is_empty() {
-            true => None,
-            false => Some(self.write_latents(path, rows, &items)?),
-        };
+        let mut items = Vec::new();
+        for (item, place) in kept.iter().zip(places) {
+            let file = place.map(|(group, _, _)| &files[group]);
+            let encoded = place.and_then(|(_, _, crop)| crop);
+            let (photo, recipe) = match &item.source {
+                ItemSource::Photo { source, crop } => {
+                    let path = self.stored_path(path, item.id, source).map_err(about)?;
+                    let photo = StoredPhoto {
+                        path,
+                        crop: *crop,
+                        latent_crop: encoded.filter(|_| encoded != *crop),
+                    };
+                    (Some(photo), None)
+                }
+                ItemSource::Recipe(recipe) => (None, Some(recipe.clone())),
+                ItemSource::Latent => (None, None),
+            };
+            items.push(StoredItem {
+                id: item.id,
+                name: item.name.clone(),
+                latent: place.map(|(_, row, _)| row),
+                latents: file.filter(|file| own.as_ref() != Some(file)).cloned(),
+                photo,
+                recipe: recipe.filter(|_| place.is_none()),
+            });
+        }
         let session = SessionFile {
             format: SESSION_FORMAT.to_owned(),
-            model: self.model.as_ref().map(|model| StoredModel {
-                name: model.info.name.clone(),
-                path: model.info.path.clone(),
-            }),
-            latents,
+            model,
+            latents: own,
+            others,
             items,
             window,
         };
-        let older = latents_named_by(path);
+        let older = named_by_file(path);
         let text = serde_json::to_string_pretty(&session)
             .map_err(|e| EngineError::Request(format!("{e}: {}", path.display())))?;
         write_atomically(path, |file| file.write_all(text.as_bytes()))
             .map_err(|e| EngineError::Outside(e.to_string()))?;
-        // Only what the replaced session named, and only what looks like ours.
-        if let Some(older) = older.filter(|name| session.latents.as_ref() != Some(name)) {
-            let _ = fs::remove_file(beside(path, &older));
-        }
+        remove_unneeded(path, &older, &named_by(&session));
         Ok(())
     }
 
-    /// Writes the latents beside a session; the file's name.
-    fn write_latents(
+    /// Where the photo of an item is to be found again. One that came from no file, or that lies beside another
+    /// session, is written beside this one.
+    fn stored_path(
         &self,
-        path: &Path,
-        rows: Vec<Latent>,
-        items: &[StoredItem],
-    ) -> Result<String, EngineError> {
-        let names = items.iter().filter(|item| item.latent.is_some());
-        let contents = LatentsFile {
-            config: self.config()?.clone(),
-            names: Some(names.map(|item| item.name.clone()).collect()),
-            latents: rows,
-            bits_per_dim: None,
-            settings: None,
-        };
-        let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-        let name = format!("{stem}.{:016x}.{LATENTS_ENDING}", hash(&contents));
-        let file = beside(path, &name);
-        // The name says what is in it; an autosave of an unchanged shelf writes nothing anew.
-        if !file.is_file() {
-            latents::write(&file, &contents)?;
-        }
-        Ok(name)
-    }
-
-    /// Puts a latent from a session under an id.
-    pub(in crate::engine) fn put_back(
-        &mut self,
+        session: &Path,
         id: ItemId,
-        name: String,
-        latent: Arc<Latent>,
-        cancelled: Cancelled<'_>,
-    ) -> Result<Event, EngineError> {
-        if !latent.fits(self.shape()?) {
-            return Err(EngineError::Foreign { names: vec![name] });
+        source: &PictureSource,
+    ) -> Result<PathBuf, EngineError> {
+        if let PictureSource::Path(path) = source {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            if !name.ends_with(&format!(".{PICTURE_ENDING}")) {
+                return Ok(std::path::absolute(path).unwrap_or_else(|_| path.clone()));
+            }
+            if *path == beside(session, &name) && name.starts_with(&*stem(session)) {
+                return Ok(PathBuf::from(&*name));
+            }
         }
-        self.shelve(id, name, latent, cancelled)
+        let known = self.pasted.borrow().get(&id).cloned();
+        let hash = match known {
+            Some(hash) => hash,
+            None => {
+                let hash = hash_of_source(source);
+                self.pasted.borrow_mut().insert(id, hash.clone());
+                hash
+            }
+        };
+        let name = format!("{}.{hash}.{PICTURE_ENDING}", stem(session));
+        let file = beside(session, &name);
+        if !file.is_file() {
+            match self.reader.read(source) {
+                Ok(picture) => write_png(&file, &picture.pixels, None)
+                    .map_err(|e| EngineError::Outside(e.to_string()))?,
+                // It lay beside another session and is not there now: its place is kept.
+                Err(_) if matches!(source, PictureSource::Path(_)) => {}
+                Err(message) => return Err(EngineError::Outside(message)),
+            }
+        }
+        if let (PictureSource::Path(path), false) = (source, file.is_file()) {
+            return Ok(path.clone());
+        }
+        Ok(PathBuf::from(name))
     }
 }
 
-/// Reads a session file and checks it; the second is its latents file.
+/// Writes latents beside a session; the file's name.
+fn write_latents(path: &Path, group: Group) -> Result<String, EngineError> {
+    let contents = LatentsFile {
+        config: group.of.config.clone(),
+        fingerprint: group.of.model.fingerprint,
+        names: Some(group.names),
+        latents: group.latents,
+        bits_per_dim: None,
+        settings: None,
+    };
+    let name = format!("{}.{}.{LATENTS_ENDING}", stem(path), hash(&contents));
+    let file = beside(path, &name);
+    // The name says what is in it; an autosave of an unchanged shelf writes nothing anew.
+    if !file.is_file() {
+        latents::write(&file, &contents)?;
+    }
+    Ok(name)
+}
+
+/// The one thing that is likely to be wrong with a place that somebody typed, in words about what they typed.
+fn check_folder(path: &Path) -> Result<(), EngineError> {
+    let folder = path.parent().filter(|f| !f.as_os_str().is_empty());
+    match folder.map(fs::metadata) {
+        None => Ok(()),
+        Some(Ok(meta)) if meta.is_dir() => Ok(()),
+        Some(found) => {
+            let what = match found {
+                Ok(_) => "its folder is a file",
+                Err(_) => "its folder is not there",
+            };
+            Err(EngineError::Request(format!(
+                "the session cannot be written, as {what}; make the folder or choose another: {}",
+                path.display()
+            )))
+        }
+    }
+}
+
+/// Removes what an older session named and the new one does not: only what looks like ours, and nothing that another
+/// session in the folder needs.
+fn remove_unneeded(path: &Path, older: &BTreeSet<String>, newer: &BTreeSet<String>) {
+    let ours = |name: &str| name.ends_with(LATENTS_ENDING) || name.ends_with(PICTURE_ENDING);
+    let gone: Vec<&String> = older
+        .difference(newer)
+        .filter(|name| ours(name))
+        .collect();
+    if gone.is_empty() {
+        return;
+    }
+    let elsewhere = named_by_others(path);
+    for name in gone {
+        if !elsewhere.as_ref().is_some_and(|all| all.contains(name)) && elsewhere.is_some() {
+            let _ = fs::remove_file(beside(path, name));
+        }
+    }
+}
+
+/// What the other sessions in a folder name; `None` where that cannot be known.
+fn named_by_others(path: &Path) -> Option<BTreeSet<String>> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let mut all = BTreeSet::new();
+    for entry in fs::read_dir(folder).ok()? {
+        let other = entry.ok()?.path();
+        let is_json = other.extension().is_some_and(|e| e == "json");
+        if is_json && other.file_name() != path.file_name() {
+            all.extend(named_by_file(&other));
+        }
+    }
+    Some(all)
+}
+
+/// Names of the files that the session at `path` needs; none where it is no session.
+fn named_by_file(path: &Path) -> BTreeSet<String> {
+    let session = parse(path).ok();
+    session.as_ref().map_or_else(BTreeSet::new, named_by)
+}
+
+fn named_by(session: &SessionFile) -> BTreeSet<String> {
+    let others = session.others.iter().map(|other| other.file.clone());
+    let photos = session.items.iter().filter_map(|item| {
+        let path = &item.photo.as_ref()?.path;
+        let name = path.to_str().filter(|name| is_plain_name(name))?;
+        Some(name.to_owned())
+    });
+    session
+        .latents
+        .iter()
+        .cloned()
+        .chain(others)
+        .chain(photos)
+        .collect()
+}
+
+/// Reads a session file and checks it.
 ///
 /// Errors: one message that names the file, what is wrong and what to do.
-pub(in crate::engine) fn read_session(
-    path: &Path,
-) -> Result<(SessionFile, Option<PathBuf>), EngineError> {
+pub(in crate::engine) fn read_session(path: &Path) -> Result<SessionFile, EngineError> {
+    let session = parse(path)?;
+    let refuse = |what: String| EngineError::Request(format!("{what}: {}", path.display()));
+    let others = session.others.iter().map(|other| &other.file);
+    for name in session.latents.iter().chain(others) {
+        if !is_plain_name(name) {
+            return Err(refuse(format!(
+                "the session is damaged (its latents are not beside it but at {name:?}); open another"
+            )));
+        }
+        if !beside(path, name).is_file() {
+            let what = format!("the session's latents are missing; put {name} back beside it");
+            return Err(refuse(what));
+        }
+    }
+    Ok(session)
+}
+
+fn parse(path: &Path) -> Result<SessionFile, EngineError> {
     let refuse = |what: String| EngineError::Request(format!("{what}: {}", path.display()));
     let meta = fs::metadata(path)
         .map_err(|e| refuse(format!("the session cannot be read ({e}); check the path")))?;
@@ -148,52 +320,53 @@ pub(in crate::engine) fn read_session(
         );
         return Err(refuse(what));
     }
-    let Some(name) = &session.latents else {
-        return Ok((session, None));
-    };
-    if !is_plain_name(name) {
-        return Err(damaged(format!(
-            "its latents are not beside it but at {name:?}"
-        )));
-    }
-    let latents = beside(path, name);
-    if !latents.is_file() {
-        let what = format!("the session's latents are missing; put {name} back beside it");
-        return Err(refuse(what));
-    }
-    Ok((session, Some(latents)))
+    Ok(session)
 }
 
-/// The latents that the session at `path` names now, if they are of this module's making.
-fn latents_named_by(path: &Path) -> Option<String> {
-    let (session, _) = read_session(path).ok()?;
-    session
-        .latents
-        .filter(|name| name.ends_with(LATENTS_ENDING))
+/// A latents file of the session at `path`.
+pub(in crate::engine) fn beside(path: &Path, name: &str) -> PathBuf {
+    path.with_file_name(name)
 }
 
 fn is_plain_name(name: &str) -> bool {
     Path::new(name).file_name().is_some_and(|n| n == name)
 }
 
-fn beside(path: &Path, name: &str) -> PathBuf {
-    path.with_file_name(name)
+fn stem(path: &Path) -> std::borrow::Cow<'_, str> {
+    path.file_stem().unwrap_or_default().to_string_lossy()
 }
 
-/// FNV-1a over names and numbers, enough to tell one shelf from another.
-fn hash(contents: &LatentsFile) -> u64 {
-    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-    let mut take = |word: u64| {
-        hash = (hash ^ word)
-            .wrapping_mul(0x0000_0100_0000_01b3)
-            .rotate_left(5)
-    };
+/// The first 8 bytes of SHA-256 over the model, names and numbers, in hexadecimal.
+fn hash(contents: &LatentsFile) -> String {
+    let mut hash = Sha256::new();
+    hash.update(format!("{:?}{:?}", contents.fingerprint, contents.config));
     for name in contents.names.iter().flatten() {
-        name.bytes().for_each(|b| take(u64::from(b)));
-        take(256);
+        hash.update(name);
+        hash.update([0]);
     }
+    let mut bytes = Vec::new();
     for latent in &contents.latents {
-        latent.iter().for_each(|v| take(u64::from(v.to_bits())));
+        bytes.clear();
+        bytes.extend(latent.iter().flat_map(|v| v.to_le_bytes()));
+        hash.update(&bytes);
     }
-    hash
+    digits(hash)
+}
+
+fn hash_of_source(source: &PictureSource) -> String {
+    let mut hash = Sha256::new();
+    match source {
+        PictureSource::Path(path) => hash.update(path.to_string_lossy().as_bytes()),
+        PictureSource::Bytes { bytes, .. } => hash.update(bytes),
+        PictureSource::Rgba { size, pixels } => {
+            hash.update(size.map(u32::to_le_bytes).concat());
+            hash.update(pixels);
+        }
+    }
+    digits(hash)
+}
+
+fn digits(hash: Sha256) -> String {
+    let bytes = hash.finalize();
+    bytes[..8].iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -1,18 +1,20 @@
 //! Batch jobs: models, imports, sessions and exports, in order.
 
+use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 
 use super::super::error::EngineError;
 use super::super::export::{ExportJob, Step};
-use super::super::library::{Library, store};
-use super::super::message::{Command, Event, ItemId, PictureSource, StoredItem};
+use super::super::library::{Library, Owned, Stamp, other_training, store, waits_for_model};
+use super::super::message::{
+    Command, Event, Fit, ItemId, PictureSource, SessionFile, StoredItem, StoredModel,
+};
 use super::super::queue::Job;
 use super::Worker;
 use crate::files::latents;
 use crate::latent::Latent;
-use crate::recipe::RecipeError;
 
 impl Worker {
     pub(super) fn work(&mut self, job: Job) {
@@ -32,8 +34,8 @@ impl Worker {
             Job::Attributes(path, barrier) => {
                 self.queue.pass(barrier);
                 self.guarded(None, None, |worker| {
-                    let event = worker.session.open_attributes(&path)?;
-                    worker.outbox.send(event);
+                    let events = worker.session.open_attributes(&path)?;
+                    events.into_iter().for_each(|event| worker.outbox.send(event));
                     Ok(())
                 });
             }
@@ -41,41 +43,51 @@ impl Worker {
                 ticket,
                 path,
                 items,
+                model,
                 window,
             } => self.guarded(Some(ticket), None, |worker| {
-                worker.session.save_session(&path, &items, window)?;
+                worker
+                    .session
+                    .save_session(&path, &items, model, window)?;
                 worker.outbox.send(Event::SessionSaved { ticket, path });
                 Ok(())
             }),
             Job::OpenSession { ticket, path } => self.guarded(Some(ticket), None, |worker| {
-                let (session, latents) = store::read_session(&path)?;
+                let session = store::read_session(&path)?;
                 worker.outbox.send(Event::SessionRead {
                     ticket,
                     path,
                     session: Box::new(session),
-                    latents,
                 });
                 Ok(())
             }),
-            Job::ImportLatents { path, items } => self.guarded(None, None, |worker| {
-                worker.import_latents(path, items);
+            Job::RestoreItems {
+                ticket,
+                path,
+                session,
+                items,
+            } => self.guarded(Some(ticket), None, |worker| {
+                let fit = worker.restore_items(&path, &session, items);
+                worker.outbox.send(Event::ItemsRestored { ticket, fit });
                 Ok(())
             }),
-            Job::Restore {
-                item,
-                stored,
-                latent,
-            } => self.guarded(None, Some(item), |worker| {
-                worker.restore(item, stored, latent)
+            Job::Thumbnail(item) => self.guarded(None, Some(item), |worker| {
+                worker.encode(item, |session, cancelled| session.thumbnail(item, cancelled))
             }),
-            Job::Inquire { item, path } => {
+            Job::ReadAgain(item) => self.guarded(None, Some(item), |worker| {
+                let event = worker.session.read_again(item)?;
+                worker.outbox.send(event);
+                Ok(())
+            }),
+            Job::Inquire { item, path } => self.guarded(None, Some(item), |worker| {
                 let settings = crate::export::read_settings(&path);
-                self.outbox.send(Event::Inquired {
+                worker.outbox.send(Event::Inquired {
                     item,
                     path,
                     settings,
                 });
-            }
+                Ok(())
+            }),
             Job::Import { item, source, crop } => self.guarded(None, Some(item), |worker| {
                 let event = worker.session.import(item, source, crop)?;
                 worker.outbox.send(event);
@@ -126,74 +138,73 @@ impl Worker {
         Ok(())
     }
 
-    /// Reads the latents of a session. What can be put on the shelf is put in the line; what cannot is
-    /// said once.
-    fn import_latents(&mut self, path: Option<PathBuf>, items: Vec<(ItemId, StoredItem)>) {
-        let latents = match path.as_deref().map(latents::read).transpose() {
-            Ok(file) => file.map_or_else(Vec::new, |f| f.latents),
-            Err(error) => {
-                self.fail(None, None, error.to_string());
-                Vec::new()
-            }
-        };
-        let latents: Vec<Arc<Latent>> = latents.into_iter().map(Arc::new).collect();
-        let shape = self.session.shape().ok().cloned();
-        let fits = |latent: &Arc<Latent>| shape.as_ref().is_some_and(|s| latent.fits(s));
-        let (mut lost, mut foreign) = (Vec::new(), false);
-        for (item, stored) in items {
-            let latent = stored.latent.and_then(|row| latents.get(row)).cloned();
-            foreign |= latent.as_ref().is_some_and(|l| !fits(l));
-            let latent = latent.filter(fits);
-            if latent.is_none() && stored.photo.is_none() {
-                lost.push(item);
-                continue;
-            }
-            self.queue.push(Job::Restore {
-                item,
-                stored,
-                latent,
-            });
-        }
-        if foreign {
-            let path = path.unwrap_or_default();
-            let message = format!(
-                "latents of this session belong to a model of another shape; open its model, then the session again: {}",
-                path.display()
-            );
-            self.fail(None, None, message);
-        }
-        if !lost.is_empty() {
-            self.outbox.send(Event::Forgotten(lost));
-        }
-    }
-
-    fn restore(
+    /// Puts the items of a session on the shelf, each with its latent where it has one: nothing has to be encoded
+    /// anew, and a session that is saved in the next moment lacks nothing. What is to be drawn and read for them is
+    /// put in the line.
+    fn restore_items(
         &mut self,
-        item: ItemId,
-        stored: StoredItem,
-        latent: Option<Arc<Latent>>,
-    ) -> Result<(), EngineError> {
-        if let Some(photo) = stored.photo {
-            let source = PictureSource::Path(photo.path);
-            match (self.session.import(item, source, Some(photo.crop)), &latent) {
-                (Ok(event), _) => {
-                    self.outbox.send(event);
-                    return self.encode(item, |session, cancelled| {
-                        session.encode(item, None, cancelled)
-                    });
+        path: &Path,
+        session: &SessionFile,
+        items: Vec<(ItemId, StoredItem)>,
+    ) -> Fit {
+        let mut fit = Fit::default();
+        let open = self.session.stamp().cloned();
+        let shape = self.session.shape().ok().cloned();
+        let mut found = LatentsBeside::new(path, session);
+        let (mut drawn, mut later, mut others) = (Vec::new(), Vec::new(), Vec::new());
+        for (item, stored) in items {
+            let kept = found.of(&stored);
+            let photo = stored.photo.as_ref().and_then(|photo| {
+                let source = PictureSource::Path(photo.place(path));
+                Some((source, photo.crop?))
+            });
+            let is_photo = stored.photo.is_some();
+            let same = kept.as_ref().zip(open.as_ref());
+            let same = same.is_some_and(|(kept, open)| open.is(&kept.of.model));
+            let usable = kept.as_ref().is_some_and(|kept| {
+                let fits = shape.as_ref().is_some_and(|s| kept.latent.fits(s));
+                fits && (same || !is_photo)
+            });
+            let wanted = stored.photo.as_ref().and_then(|photo| photo.crop);
+            let moved = is_photo && kept.as_ref().is_some_and(|kept| kept.crop != wanted);
+            if usable && !is_photo && !same {
+                others.push(stored.name.clone());
+            }
+            let why = kept.as_ref().map(|kept| waits_for_model(&kept.of));
+            let name = stored.name.clone();
+            let source = stored.photo.as_ref();
+            let source = source.map(|p| PictureSource::Path(p.place(path)));
+            if kept.is_some() || photo.is_some() {
+                self.session.put_back(item, name, photo, kept, usable);
+            }
+            if usable {
+                fit.ready.push(item);
+                drawn.push(Job::Thumbnail(item));
+            }
+            match (source, stored.recipe) {
+                (Some(_), _) if usable && !moved => later.push(Job::ReadAgain(item)),
+                (Some(source), _) => later.push(Job::Import {
+                    item,
+                    source,
+                    crop: wanted,
+                }),
+                (None, _) if usable => {}
+                (None, Some(recipe)) => drawn.push(Job::Pin { item, recipe }),
+                (None, None) => {
+                    let nothing = || "nothing of it is left but its name".to_owned();
+                    fit.waiting.push((item, why.unwrap_or_else(nothing)));
                 }
-                (Err(error), Some(_)) => {
-                    let message =
-                        format!("its latent is kept, but it cannot be framed anew: {error}");
-                    self.fail(None, None, message);
-                }
-                (Err(error), None) => return Err(error),
             }
         }
-        let latent = latent.ok_or_else(|| RecipeError::NotEncoded(stored.name.clone()))?;
-        self.encode(item, |session, cancelled| {
-            session.put_back(item, stored.name, latent, cancelled)
-        })
+        drawn.into_iter().chain(later).for_each(|job| self.queue.push(job));
+        if let Some(note) = other_training(&others) {
+            self.outbox.send(note);
+        }
+        fit.lacks = found.problem.take().or_else(|| {
+            let wanted = session.model.as_ref()?;
+            lacks_model(wanted, open.as_deref(), found.own.as_deref())
+        });
+        fit
     }
 
     pub(super) fn opened(&mut self, (events, anew): (Vec<Event>, Vec<ItemId>)) {
@@ -251,5 +262,97 @@ impl Worker {
             Ok(Err(error)) => self.fail(Some(ticket), None, error.to_string()),
             Err(panic) => self.recover(Some(ticket), None, panic.as_ref()),
         }
+    }
+}
+
+/// The latents files of a session, each read when the first item asks for it.
+struct LatentsBeside<'a> {
+    path: &'a Path,
+    session: &'a SessionFile,
+    files: HashMap<String, Option<(Vec<Arc<Latent>>, Arc<Stamp>)>>,
+    /// What the session's own latents belong to, once they were read.
+    own: Option<Arc<Stamp>>,
+    /// The first file that cannot be read.
+    problem: Option<String>,
+}
+
+impl<'a> LatentsBeside<'a> {
+    fn new(path: &'a Path, session: &'a SessionFile) -> Self {
+        Self {
+            path,
+            session,
+            files: HashMap::new(),
+            own: None,
+            problem: None,
+        }
+    }
+
+    /// The latent of an item, where it has one.
+    fn of(&mut self, stored: &StoredItem) -> Option<Owned> {
+        let own = stored.latents.is_none();
+        let name = stored.latents.as_ref().or(self.session.latents.as_ref())?;
+        let row = stored.latent?;
+        if !self.files.contains_key(name) {
+            let read = self.read(name, own);
+            self.files.insert(name.clone(), read);
+        }
+        let (latents, stamp) = self.files.get(name)?.as_ref()?;
+        if own {
+            self.own = Some(Arc::clone(stamp));
+        }
+        let photo = stored.photo.as_ref();
+        Some(Owned {
+            latent: Arc::clone(latents.get(row)?),
+            of: Arc::clone(stamp),
+            crop: photo.and_then(|photo| photo.latent_crop.or(photo.crop)),
+        })
+    }
+
+    fn read(&mut self, name: &str, own: bool) -> Option<(Vec<Arc<Latent>>, Arc<Stamp>)> {
+        let file = match latents::read(&store::beside(self.path, name)) {
+            Ok(file) => file,
+            Err(error) => {
+                let problem = format!("its latents cannot be read ({error})");
+                self.problem.get_or_insert(problem);
+                return None;
+            }
+        };
+        let others = &self.session.others;
+        let model = match own {
+            true => self.session.model.clone(),
+            false => others.iter().find(|o| o.file == name).map(|o| o.model.clone()),
+        };
+        let mut model = model.unwrap_or_default();
+        model.fingerprint = file.fingerprint.or(model.fingerprint);
+        let stamp = Arc::new(Stamp {
+            config: file.config,
+            model,
+        });
+        Some((file.latents.into_iter().map(Arc::new).collect(), stamp))
+    }
+}
+
+/// Why the open model is not that of a session; `None` where it is.
+fn lacks_model(
+    wanted: &StoredModel,
+    open: Option<&Stamp>,
+    latents: Option<&Stamp>,
+) -> Option<String> {
+    let place = wanted.path.as_ref().map(|path| path.display().to_string());
+    let place = place.unwrap_or_else(|| wanted.name.clone());
+    let Some(open) = open else {
+        return Some(format!("its model is not open: {place}"));
+    };
+    if latents.is_some_and(|latents| latents.config.latent_shape() != open.config.latent_shape()) {
+        return Some(format!("its latents belong to a model of another shape: {place}"));
+    }
+    if open.is(wanted) {
+        return None;
+    }
+    match (open.model.path == wanted.path, wanted.fingerprint) {
+        (true, Some(_)) => Some(format!(
+            "it was made with another training than this file now holds: {place}"
+        )),
+        _ => Some(format!("its model is not open: {place}")),
     }
 }
