@@ -1,6 +1,7 @@
 //! A report as the section of a model card.
 
-use super::{Report, WILD};
+use super::Report;
+use crate::model::WILD;
 use crate::measure::figures::{cell, count};
 
 impl Report {
