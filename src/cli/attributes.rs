@@ -177,7 +177,9 @@ impl Args {
         let mut approach = Approach::new(method);
         approach.shrinkage = approach.shrinkage.map(|_| f64::from(self.shrinkage));
         approach.level_weights.clone_from(&self.level_weights);
-        approach.cleared = approach.cleared.and(Some((f64::from(self.cleared) * 1e6).round() / 1e6));
+        approach.cleared = approach
+            .cleared
+            .and(Some((f64::from(self.cleared) * 1e6).round() / 1e6));
         Some(approach)
     }
 }

@@ -306,7 +306,9 @@ fn sound_range(
             let seen = looked_at(model, vectors, rows, direction, &[amount], n_faces > 0)?;
             let pairs = seen.iter().zip(&before);
             // A picture that was not whole before says nothing of the edit.
-            let whole = pairs.clone().all(|(now, was)| now.is_whole || !was.is_whole);
+            let whole = pairs
+                .clone()
+                .all(|(now, was)| now.is_whole || !was.is_whole);
             let faces = pairs.filter(|(now, was)| now.has_face && was.has_face);
             if !whole || (faces.count() as f32) < RANGE_FACES * n_faces as f32 {
                 break;
