@@ -325,7 +325,9 @@ impl State {
             .filter(|id| !shelf.iter().any(|e| e.id == *id))
             .collect();
         self.removed.extend(gone);
-        self.session.set_aside.retain(|id| !doc.shelf.iter().any(|e| e.id == *id));
+        self.session
+            .set_aside
+            .retain(|id| !doc.shelf.iter().any(|e| e.id == *id));
         self.doc = doc;
         let framed: Vec<(ItemId, CropSquare)> = (self.doc.shelf.iter())
             .filter_map(|entry| {

@@ -135,7 +135,9 @@ impl Places {
 
     fn look(&self) -> io::Result<Look> {
         let mut look = Look::default();
-        for (number, session) in self.sessions()? {
+        let sessions = self.sessions()?;
+        let seen: Vec<u32> = sessions.iter().map(|(number, _)| *number).collect();
+        for (number, session) in sessions {
             let mut lock = open_lock(&self.lock_path(number))?;
             let locked = lock.try_lock();
             let word = said(&mut lock);
@@ -152,15 +154,17 @@ impl Places {
                 Err(TryLockError::Error(_)) => look.no_locks = true,
             }
         }
-        look.held |= self.others_hold_locks();
-        look.free.sort_by_key(|candidate| std::cmp::Reverse(candidate.time));
+        look.held |= self.others_hold_locks(&seen);
+        look.free
+            .sort_by_key(|candidate| std::cmp::Reverse(candidate.time));
         Ok(look)
     }
 
-    /// Whether another window lives that has saved nothing yet.
-    fn others_hold_locks(&self) -> bool {
+    /// Whether another window lives that has saved nothing yet: one that is not among those with a session.
+    fn others_hold_locks(&self, seen: &[u32]) -> bool {
         let numbers = self.numbers("lock").unwrap_or_default();
-        numbers.into_iter().any(|number| {
+        let others = numbers.into_iter().filter(|number| !seen.contains(number));
+        others.into_iter().any(|number| {
             let lock = open_lock(&self.lock_path(number));
             lock.is_ok_and(|lock| matches!(lock.try_lock(), Err(TryLockError::WouldBlock)))
         })
@@ -192,7 +196,11 @@ impl Places {
             }
         }
         if left > 0 {
-            let windows = if left == 1 { "another window" } else { "other windows" };
+            let windows = if left == 1 {
+                "another window"
+            } else {
+                "other windows"
+            };
             notes.push(format!(
                 "the work of {windows} is kept as well: File > Recent sessions"
             ));
@@ -357,7 +365,10 @@ fn label_of(path: &Path, time: SystemTime) -> String {
         Some(n) => format!("{n} pictures"),
         None => "damaged".to_owned(),
     };
-    format!("Kept: {what}, {}", age_text(time.elapsed().unwrap_or_default()))
+    format!(
+        "Kept: {what}, {}",
+        age_text(time.elapsed().unwrap_or_default())
+    )
 }
 
 fn age_text(age: Duration) -> String {
@@ -638,10 +649,16 @@ mod tests {
         let file = folder.path().join("file");
         fs::write(&file, "x").unwrap();
         let keeper = Keeper::start(&file.join("places"), || {}).unwrap();
-        let answer = keeper.answers.recv_timeout(Duration::from_secs(20)).unwrap();
+        let answer = keeper
+            .answers
+            .recv_timeout(Duration::from_secs(20))
+            .unwrap();
         let Answer::Taken { place, notes, .. } = answer else {
             panic!("{answer:?}");
         };
-        assert!(place.is_none() && notes[0].contains("nothing is saved"), "{notes:?}");
+        assert!(
+            place.is_none() && notes[0].contains("nothing is saved"),
+            "{notes:?}"
+        );
     }
 }

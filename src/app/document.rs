@@ -75,7 +75,8 @@ impl SampleTab {
 
     /// Takes note of how many levels the open model has.
     pub fn fit_levels(&mut self, levels: usize) {
-        self.level_temperatures.append(&mut self.further_temperatures);
+        self.level_temperatures
+            .append(&mut self.further_temperatures);
         if self.level_temperatures.len() < levels {
             self.level_temperatures.resize(levels, self.temperature);
         }

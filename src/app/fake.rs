@@ -10,7 +10,8 @@ use image::{Rgb, RgbImage};
 
 use crate::engine::EngineLink;
 use crate::engine::message::{
-    AttributeInfo, Command, CropSquare, Event, Fit, Inspection, ItemId, ModelInfo, PictureSource, Recipe,
+    AttributeInfo, Command, CropSquare, Event, Fit, Inspection, ItemId, ModelInfo, PictureSource,
+    Recipe,
 };
 use crate::model::{Coupling, GlowConfig, Padding, Permutation};
 

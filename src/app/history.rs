@@ -45,7 +45,9 @@ impl History {
     /// How a photo came to be framed, in every document that does not say: no step leads behind that.
     pub fn learn_crop(&mut self, id: ItemId, crop: CropSquare) {
         let all = self.past.iter_mut().chain(&mut self.future);
-        let entries = all.chain([&mut self.present]).flat_map(|doc| &mut doc.shelf);
+        let entries = all
+            .chain([&mut self.present])
+            .flat_map(|doc| &mut doc.shelf);
         for entry in entries.filter(|entry| entry.id == id) {
             entry.crop.get_or_insert(crop);
         }

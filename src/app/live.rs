@@ -74,6 +74,8 @@ pub struct Item {
     pub source: ItemSource,
     /// Whether it has been more than a wish: it stays on the shelf, whatever cannot be read of it.
     pub lasting: bool,
+    /// Whether the worker has it, be it only its name: then it answers for it when a model opens.
+    pub known: bool,
     /// Why its photo cannot be shown, though its latent is there.
     pub missing: Option<String>,
     /// How far it is.
@@ -101,6 +103,7 @@ impl Item {
             origin,
             source,
             lasting: false,
+            known: false,
             missing: None,
             status: ItemStatus::Busy,
             thumbnail: None,

@@ -525,7 +525,11 @@ impl eframe::App for ExplorerApp {
         }
         // Films that are given up anyway must not hold up the session.
         let exports = self.state.live.exporting.iter();
-        self.send(exports.map(|(ticket, _)| Command::Cancel(*ticket)).collect());
+        self.send(
+            exports
+                .map(|(ticket, _)| Command::Cancel(*ticket))
+                .collect(),
+        );
         self.take_events();
         let deadline = Instant::now() + LAST_SAVE;
         // A place that is on its way comes at once.

@@ -5,9 +5,7 @@ use super::state::{
     Flight, Item, ItemStatus, Live, LogLevel, Named, Origin, Photo, Progress, Shown, State,
     ViewState,
 };
-use crate::engine::message::{
-    Command, Event, ItemId, ItemSource, ModelInfo, Recipe, Ticket, View,
-};
+use crate::engine::message::{Command, Event, ItemId, ItemSource, ModelInfo, Recipe, Ticket, View};
 
 /// Decode times kept for the status bar.
 const TIMES_KEPT: usize = 48;
@@ -72,6 +70,7 @@ impl State {
                 self.history.learn_crop(item, crop);
                 if let Some(it) = self.items.get_mut(&item) {
                     it.missing = None;
+                    it.known = true;
                     let framing = it.framing.unwrap_or(Framing {
                         proposal: it.photo.as_ref().map_or(crop, |p| p.proposal),
                         face_found,
@@ -100,6 +99,7 @@ impl State {
                     it.status = ItemStatus::Ready;
                     it.has_latent = true;
                     it.lasting = true;
+                    it.known = true;
                 }
                 if is_new {
                     self.session.encoded += 1;
@@ -206,19 +206,21 @@ impl State {
             let crop = self.doc.shelf.iter().find(|e| e.id == *id);
             let crop = crop.and_then(|entry| entry.crop);
             item.has_latent = false;
-            match (&item.status, &item.source, crop) {
-                // The worker never saw this one: it may be there by now.
-                (ItemStatus::Failed(_), ItemSource::Photo { source, .. }, None) => {
-                    commands.push(Command::Import {
+            // The worker makes every latent anew, or says that it cannot. What it never got is asked for once more:
+            // it may be there by now.
+            if matches!(item.status, ItemStatus::Failed(_)) && !item.known {
+                commands.push(match &item.source {
+                    ItemSource::Photo { source, .. } => Command::Import {
                         item: *id,
                         source: source.clone(),
                         crop,
-                    });
-                }
-                // It says so where this model can decode it.
-                (ItemStatus::Failed(_), ..) => continue,
-                // Every other latent it makes anew, or says that it cannot.
-                _ => {}
+                    },
+                    ItemSource::Recipe(recipe) => Command::Pin {
+                        item: *id,
+                        recipe: recipe.clone(),
+                    },
+                    ItemSource::Latent => continue,
+                });
             }
             item.status = ItemStatus::Busy;
         }
@@ -387,7 +389,11 @@ impl State {
     /// The photo of an item is not there; its latent is. Said once, however many there are.
     fn photo_missing(&mut self, item: ItemId, message: String) {
         let first = !self.items.values().any(|it| it.missing.is_some());
-        let level = if first { LogLevel::Notice } else { LogLevel::Info };
+        let level = if first {
+            LogLevel::Notice
+        } else {
+            LogLevel::Info
+        };
         self.log(
             level,
             format!("its latent stands in for it, but it cannot be framed anew: {message}"),

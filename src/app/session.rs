@@ -15,9 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::autosave::KeptSession;
 use super::dialog::{Dialog, PathPurpose};
-use super::state::{
-    Document, Item, ItemStatus, LogLevel, Named, Playback, Selection, State, Tab,
-};
+use super::state::{Document, Item, ItemStatus, LogLevel, Named, Playback, Selection, State, Tab};
 use crate::engine::message::{
     Command, CropSquare, Fit, ItemId, ItemSource, KeptItem, PictureSource, Recipe, SessionFile,
     StoredModel, Ticket,
@@ -285,9 +283,7 @@ impl State {
     /// Asks for what the last run left, where it left something.
     pub(super) fn restore_last(&mut self) -> Vec<Command> {
         match (self.session.restore.take(), self.session.autosave.clone()) {
-            (Some(crashed), Some(path)) => {
-                self.open_session(path, Opening::Restored { crashed })
-            }
+            (Some(crashed), Some(path)) => self.open_session(path, Opening::Restored { crashed }),
             _ => Vec::new(),
         }
     }
@@ -533,8 +529,7 @@ impl State {
                 if self.session.failures > 1 {
                     return Some(LogLevel::Info);
                 }
-                let text =
-                    "nothing is saved by itself until that is put right; it is tried again";
+                let text = "nothing is saved by itself until that is put right; it is tried again";
                 self.log(LogLevel::Notice, text);
             }
             Errand::Save {
@@ -671,6 +666,13 @@ impl State {
             let mut item = Item::new(source);
             item.framing = framings.get(&stored.id).copied();
             item.lasting = true;
+            let to_come = stored.latent.is_none()
+                && stored
+                    .photo
+                    .as_ref()
+                    .is_none_or(|photo| photo.crop.is_none())
+                && (stored.photo.is_some() || stored.recipe.is_some());
+            item.known = !to_come;
             self.items.insert(id, item);
             items.push((id, stored));
         }
@@ -762,7 +764,10 @@ impl State {
         // That its model waits to be found again is nothing that the file does not say already.
         let known = std::mem::replace(&mut self.session.told, true);
         if known && opening != Opening::Asked {
-            self.log(LogLevel::Notice, format!("the last session is not whole: {why}"));
+            self.log(
+                LogLevel::Notice,
+                format!("the last session is not whole: {why}"),
+            );
             return;
         }
         let open = self.live.model.as_ref();

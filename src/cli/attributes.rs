@@ -233,7 +233,13 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
         ));
     }
     let fingerprint = Some(model.fingerprint);
-    attributes::write(&args.out, config, fingerprint, &built.directions, Precision::F16)?;
+    attributes::write(
+        &args.out,
+        config,
+        fingerprint,
+        &built.directions,
+        Precision::F16,
+    )?;
     report(&args, &model, &built)
 }
 

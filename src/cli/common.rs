@@ -21,7 +21,8 @@ use crate::files::{import, latents, shipped};
 use crate::kernels::Arithmetic;
 use crate::model::pixels::largest_difference;
 use crate::model::{
-    Condition, Decoded, DeviceChoice, Encoded, Fingerprint, GlowConfig, GlowModel, Latent, ModelError,
+    Condition, Decoded, DeviceChoice, Encoded, Fingerprint, GlowConfig, GlowModel, Latent,
+    ModelError,
 };
 
 /// Pictures that are encoded or decoded together: enough to fill the threads, little enough memory.

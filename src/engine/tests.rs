@@ -542,9 +542,7 @@ fn inspections_of_photos_and_of_samples() {
     let find = |events: Vec<Event>| {
         let found = events.into_iter().find_map(|e| match e {
             Event::Inspected { inspection, .. } => Some(inspection),
-            Event::Encoded { inspection, .. } => {
-                inspection
-            }
+            Event::Encoded { inspection, .. } => inspection,
             _ => None,
         });
         found.unwrap()

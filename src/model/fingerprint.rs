@@ -42,7 +42,10 @@ impl FromStr for Fingerprint {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let digit = |at: usize| text.get(at..=at).and_then(|d| u8::from_str_radix(d, 16).ok());
+        let digit = |at: usize| {
+            text.get(at..=at)
+                .and_then(|d| u8::from_str_radix(d, 16).ok())
+        };
         let mut bytes = [0; 16];
         for (i, byte) in bytes.iter_mut().enumerate() {
             let pair = digit(2 * i).zip(digit(2 * i + 1));

@@ -49,7 +49,14 @@ impl Scratch {
         };
         let directions = Directions::new(vec![direction("smile", 0), direction("age", 1)]).unwrap();
         let path = scratch.path("m.attributes.safetensors");
-        attributes::write(&path, &config(), None, &directions, attributes::Precision::F32).unwrap();
+        attributes::write(
+            &path,
+            &config(),
+            None,
+            &directions,
+            attributes::Precision::F32,
+        )
+        .unwrap();
         for (i, name) in ["a.png", "b.png", "c.png"].iter().enumerate() {
             picture(i as u32, 40).save(scratch.path(name)).unwrap();
         }

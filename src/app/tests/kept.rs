@@ -76,8 +76,14 @@ fn fields(pair: &Pair) -> BTreeMap<&'static str, String> {
         ("sample.seed", format!("{seed}")),
         ("sample.temperature", format!("{temperature}")),
         ("sample.per_level", format!("{per_level}")),
-        ("sample.level_temperatures", format!("{level_temperatures:?}")),
-        ("sample.further_temperatures", format!("{further_temperatures:?}")),
+        (
+            "sample.level_temperatures",
+            format!("{level_temperatures:?}"),
+        ),
+        (
+            "sample.further_temperatures",
+            format!("{further_temperatures:?}"),
+        ),
         ("sample.columns", format!("{columns}")),
         ("sample.rows", format!("{rows}")),
         ("sample.variation", named(format!("{variation:?}"))),

@@ -62,6 +62,7 @@ impl Pair {
             self.send(commands);
             let live = &self.state.live;
             let idle = live.model.is_some()
+                && !live.opening
                 && live.waiting == 0
                 && live.inspecting.is_none()
                 && live.views.values().all(|v| v.in_flight.is_none())
@@ -419,15 +420,24 @@ fn shelf(pair: &Pair) -> Vec<(String, Option<image::RgbImage>)> {
 }
 
 /// A window of the last run's, with a model of 16 pixels, saved by itself; its folder and its file.
-fn left_with_another_model() -> (tempfile::TempDir, PathBuf, Vec<(String, Option<image::RgbImage>)>) {
+fn left_with_another_model() -> (
+    tempfile::TempDir,
+    PathBuf,
+    Vec<(String, Option<image::RgbImage>)>,
+) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("autosave-1.glow.json");
     let mut pair = Pair::new(|state| state.session.autosave = Some(path.clone()));
+    for entry in pair.state.doc.shelf.clone() {
+        pair.apply(Action::Remove(entry.id));
+    }
     pair.apply(Action::OpenModel(Some("16".into())));
     pair.apply(Action::SetSeed(12));
-    pair.apply(Action::Pin(pair.state.doc.sample.cell(7)));
+    for cell in [7, 8, 9] {
+        pair.apply(Action::Pin(pair.state.doc.sample.cell(cell)));
+    }
     let first = pair.state.doc.shelf[0].id;
-    pair.apply(Action::Remove(first));
+    pair.apply(Action::Rename(first, "Berta".to_owned()));
     pair.autosaved(0.0);
     let shelf = shelf(&pair);
     (folder, path, shelf)
@@ -444,7 +454,9 @@ fn restored(path: &Path) -> Pair {
 fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let entries = std::fs::read_dir(folder).unwrap();
     let paths = entries.map(|e| e.unwrap().path());
-    paths.map(|p| (p.clone(), std::fs::read(p).unwrap())).collect()
+    paths
+        .map(|p| (p.clone(), std::fs::read(p).unwrap()))
+        .collect()
 }
 
 #[test]
@@ -464,14 +476,22 @@ fn a_session_whose_model_is_missing_is_not_written_to_and_comes_back_with_the_mo
     let names = |shelf: &[(String, Option<image::RgbImage>)]| -> Vec<String> {
         shelf.iter().map(|(name, _)| name.clone()).collect()
     };
-    assert_eq!(names(&shelf(&pair)), names(&shelf_before), "everything keeps its place");
+    assert_eq!(
+        names(&shelf(&pair)),
+        names(&shelf_before),
+        "everything keeps its place"
+    );
     let waits = |item: &crate::app::state::Item| matches!(item.status, ItemStatus::Failed(_));
     let pins = pair.state.items.values().filter(|item| waits(item)).count();
     assert!(pins > 0, "what the open model cannot decode waits");
     pair.apply(Action::SetSeed(44));
     assert!(pair.state.autosave(0.0).0.is_empty() && pair.state.autosave(60.0).0.is_empty());
     assert!(pair.state.last_save().is_empty());
-    assert_eq!(files(folder.path()), before, "nothing is written, nothing removed");
+    assert_eq!(
+        files(folder.path()),
+        before,
+        "nothing is written, nothing removed"
+    );
 
     // What is done from there on goes to a new place, whole.
     assert!(pair.state.session.wants_place);
@@ -538,7 +558,12 @@ fn another_model_takes_nothing_off_the_shelf() {
     assert!(pair.said(LogLevel::Notice, "keep their place"));
     pair.apply(Action::OpenModel(Some("8".into())));
     assert_eq!(shelf(&pair), before);
-    assert!(pair.state.items.values().all(|i| i.status == ItemStatus::Ready));
+    assert!(
+        pair.state
+            .items
+            .values()
+            .all(|i| i.status == ItemStatus::Ready)
+    );
 }
 
 #[test]
@@ -552,7 +577,7 @@ fn temperatures_of_more_levels_than_the_model_has_draw_nothing_red() {
         },
         label: "Seed 1".to_owned(),
     };
-    pair.state.doc.morph.keys[0] = Some(of_a_larger_model.clone());
+    pair.state.doc.morph.keys = vec![Some(of_a_larger_model.clone()); 2];
     pair.state.doc.edit.base = Some(of_a_larger_model);
     pair.apply(Action::OpenModel(Some("16".into())));
     pair.apply(Action::SetTab(Tab::Edit));
@@ -609,6 +634,7 @@ fn a_new_session_is_undone_and_the_old_one_kept() {
     let next = folder.path().join("autosave-2.glow.json");
     pair.state.session.wants_place = false;
     pair.state.place_renewed(Some(next.clone()));
+    pair.state.history.observe(&pair.state.doc.clone());
     pair.apply(Action::SetSeed(32));
     pair.autosaved(0.0);
     pair.apply(Action::Undo); // the seed

@@ -1,6 +1,6 @@
 //! The window with the real worker behind it, a toy in the model's place.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
@@ -9,6 +9,7 @@ use crossbeam_channel::unbounded;
 use egui_kittest::Harness;
 
 use crate::app::action::Action;
+use crate::app::dialog::Dialog;
 use crate::app::state::{ItemStatus, Tab};
 use crate::app::{AppOptions, ExplorerApp};
 use crate::engine::message::View;
@@ -29,6 +30,91 @@ pub(super) fn run_until(
     }
     let log = &harness.state().state().live.log;
     panic!("the worker never got there: {log:?}");
+}
+
+/// A window with the real worker, saved by itself in a folder.
+fn window(folder: &Path, files: Vec<PathBuf>) -> (Harness<'static, ExplorerApp>, Engine) {
+    let (exported, _paths) = unbounded();
+    let panics = Arc::new(AtomicUsize::new(0));
+    let options = EngineOptions::new(
+        Box::new(move |path: Option<&Path>| open_toy(path, None, panics.clone())),
+        Box::new(ToyReader),
+        Box::new(ToyExporter(exported)),
+    );
+    let engine = Engine::spawn(options, || {});
+    let link = engine.link();
+    let options = AppOptions {
+        link: Box::new(move |_wake| link),
+        files,
+        model: None,
+        autosave: Some(folder.to_owned()),
+        on_terminate: None,
+    };
+    let harness = Harness::builder()
+        .with_size([1280.0, 800.0])
+        .build_eframe(move |cc| ExplorerApp::new(cc, options));
+    (harness, engine)
+}
+
+fn names(app: &ExplorerApp) -> Vec<String> {
+    let shelf = app.state().doc.shelf.iter();
+    shelf.map(|entry| entry.name.clone()).collect()
+}
+
+#[test]
+fn a_window_that_is_closed_over_its_work_keeps_all_of_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let photos: Vec<PathBuf> = (40..76)
+        .map(|grey| PathBuf::from(grey.to_string()))
+        .collect();
+    let (mut harness, engine) = window(folder.path(), photos);
+    run_until(&mut harness, |app| app.state().doc.shelf.len() >= 36);
+    let ctx = harness.ctx.clone();
+    harness.state_mut().perform(&ctx, Action::SetSeed(808));
+    let before = names(harness.state());
+    // Closed at once: pictures that wait to be encoded hold up nothing.
+    eframe::App::on_exit(harness.state_mut());
+    drop((harness, engine));
+
+    let (harness, _engine) = {
+        let (mut harness, engine) = window(folder.path(), Vec::new());
+        run_until(&mut harness, |app| {
+            app.state().live.model.is_some() && !app.state().session.is_opening()
+        });
+        (harness, engine)
+    };
+    let app = harness.state();
+    assert_eq!(names(app), before);
+    assert_eq!(app.state().doc.sample.seed, 808);
+    let crashed = "ended unexpectedly";
+    assert!(
+        !app.state()
+            .live
+            .log
+            .iter()
+            .any(|l| l.text.contains(crashed))
+    );
+}
+
+#[test]
+fn closing_over_an_export_asks() {
+    let mut bench = super::Bench::new(Vec::new());
+    let export = (crate::engine::message::Ticket(9_999), "film.gif".into());
+    bench.harness.state_mut().state.live.exporting.push(export);
+    let close = |bench: &mut super::Bench| {
+        let input = bench.harness.input_mut();
+        let root = input.viewports.entry(egui::ViewportId::ROOT).or_default();
+        root.events.push(egui::ViewportEvent::Close);
+        bench.harness.step();
+    };
+    close(&mut bench);
+    assert_eq!(bench.state().dialog, Some(Dialog::Quit));
+    bench.settle();
+    bench.click("Stay");
+    assert_eq!(bench.state().dialog, None);
+    bench.harness.state_mut().state.live.exporting.clear();
+    close(&mut bench);
+    assert_eq!(bench.state().dialog, None, "nothing to ask about");
 }
 
 #[test]

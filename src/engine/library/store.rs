@@ -222,10 +222,7 @@ fn check_folder(path: &Path) -> Result<(), EngineError> {
 /// session in the folder needs.
 fn remove_unneeded(path: &Path, older: &BTreeSet<String>, newer: &BTreeSet<String>) {
     let ours = |name: &str| name.ends_with(LATENTS_ENDING) || name.ends_with(PICTURE_ENDING);
-    let gone: Vec<&String> = older
-        .difference(newer)
-        .filter(|name| ours(name))
-        .collect();
+    let gone: Vec<&String> = older.difference(newer).filter(|name| ours(name)).collect();
     if gone.is_empty() {
         return;
     }
@@ -368,5 +365,8 @@ fn hash_of_source(source: &PictureSource) -> String {
 
 fn digits(hash: Sha256) -> String {
     let bytes = hash.finalize();
-    bytes[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes[..8]
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }

@@ -127,9 +127,9 @@ fn a_session_brings_latents_back_and_says_what_could_not_be_read() {
     // The toy's photos have no place on the disk: the latent stands in for the photo.
     let events = bench.until(|e| matches!(e, Event::PhotoMissing { .. }));
     assert_eq!(thumbnails(&events), before);
-    let encoded_anew = events.iter().any(
-        |e| matches!(e, Event::Encoded { inspection, .. } if inspection.is_some()),
-    );
+    let encoded_anew = events
+        .iter()
+        .any(|e| matches!(e, Event::Encoded { inspection, .. } if inspection.is_some()));
     assert!(!encoded_anew, "what is in the file is not computed again");
     bench.send([render(1, View::Edit, [item(11), item(12)])]);
     assert!(bench.words_until(done(1)).ends_with("d1"));
@@ -181,7 +181,12 @@ fn a_session_is_written_before_all_other_work_and_says_what_is_still_to_be_done(
     let bench = Bench::new(true);
     let film = vec![sample(0), sample(1), sample(2)];
     bench.send([
-        export(9, ExportKind::Gif { delay_cs: 5 }, film, &folder.path().join("a.gif")),
+        export(
+            9,
+            ExportKind::Gif { delay_cs: 5 },
+            film,
+            &folder.path().join("a.gif"),
+        ),
         import(1, 80),
         pin(2, sample(3)),
     ]);
@@ -198,11 +203,18 @@ fn a_session_is_written_before_all_other_work_and_says_what_is_still_to_be_done(
     // Both come back as what they were to become.
     let bench = Bench::new(false);
     let fit = restore(&bench, &path);
-    assert_eq!(fit, Fit::default(), "neither can be drawn yet, neither waits");
+    assert_eq!(
+        fit,
+        Fit::default(),
+        "neither can be drawn yet, neither waits"
+    );
     let events = bench.until(is_failure);
     let pinned = events.iter().any(encoded(12));
     assert!(pinned, "{events:?}");
-    assert!(message(&events).contains("80"), "the toy's photo is nowhere");
+    assert!(
+        message(&events).contains("80"),
+        "the toy's photo is nowhere"
+    );
 }
 
 #[test]
@@ -228,7 +240,10 @@ fn latents_of_another_model_keep_their_place_and_its_file() {
     assert_eq!(session.others.len(), 1);
     assert_eq!(session.others[0].model.name, "8");
     assert!(session.items.iter().all(|item| item.latent.is_some()));
-    assert_eq!(session.items[1].latents, Some(session.others[0].file.clone()));
+    assert_eq!(
+        session.items[1].latents,
+        Some(session.others[0].file.clone())
+    );
     drop(bench);
 
     // With a model of the first shape the others wait, and say for what.
@@ -281,7 +296,11 @@ fn another_training_of_the_same_shape_is_noted() {
     bench.send([Command::OpenModel(Some(PathBuf::from("8-2")))]);
     bench.until(|e| matches!(e, Event::AttributesOpened(_)));
     let fit = restore(&bench, &path);
-    assert_eq!(fit.ready, [ItemId(12)], "the photo is encoded by this model");
+    assert_eq!(
+        fit.ready,
+        [ItemId(12)],
+        "the photo is encoded by this model"
+    );
     assert!(fit.lacks.is_some());
 
     let bench = Bench::new(false);
@@ -432,6 +451,10 @@ fn damaged_sessions_are_refused_by_name() {
     std::fs::write(&latents, "broken").unwrap();
     let fit = restore(&bench, &path);
     assert!(fit.ready.is_empty(), "{fit:?}");
-    assert_eq!(fit.waiting.len(), 1, "the photo may still be there: {fit:?}");
+    assert_eq!(
+        fit.waiting.len(),
+        1,
+        "the photo may still be there: {fit:?}"
+    );
     assert!(fit.lacks.unwrap().contains("cannot be read"));
 }

@@ -35,7 +35,9 @@ impl Worker {
                 self.queue.pass(barrier);
                 self.guarded(None, None, |worker| {
                     let events = worker.session.open_attributes(&path)?;
-                    events.into_iter().for_each(|event| worker.outbox.send(event));
+                    events
+                        .into_iter()
+                        .for_each(|event| worker.outbox.send(event));
                     Ok(())
                 });
             }
@@ -46,9 +48,7 @@ impl Worker {
                 model,
                 window,
             } => self.guarded(Some(ticket), None, |worker| {
-                worker
-                    .session
-                    .save_session(&path, &items, model, window)?;
+                worker.session.save_session(&path, &items, model, window)?;
                 worker.outbox.send(Event::SessionSaved { ticket, path });
                 Ok(())
             }),
@@ -72,7 +72,9 @@ impl Worker {
                 Ok(())
             }),
             Job::Thumbnail(item) => self.guarded(None, Some(item), |worker| {
-                worker.encode(item, |session, cancelled| session.thumbnail(item, cancelled))
+                worker.encode(item, |session, cancelled| {
+                    session.thumbnail(item, cancelled)
+                })
             }),
             Job::ReadAgain(item) => self.guarded(None, Some(item), |worker| {
                 let event = worker.session.read_again(item)?;
@@ -174,7 +176,9 @@ impl Worker {
             let name = stored.name.clone();
             let source = stored.photo.as_ref();
             let source = source.map(|p| PictureSource::Path(p.place(path)));
-            if kept.is_some() || photo.is_some() {
+            // What is still to be read or pinned comes with that; everything else has its place from now on.
+            let to_come = kept.is_none() && photo.is_none();
+            if !to_come || (!is_photo && stored.recipe.is_none()) {
                 self.session.put_back(item, name, photo, kept, usable);
             }
             if usable {
@@ -196,7 +200,10 @@ impl Worker {
                 }
             }
         }
-        drawn.into_iter().chain(later).for_each(|job| self.queue.push(job));
+        drawn
+            .into_iter()
+            .chain(later)
+            .for_each(|job| self.queue.push(job));
         if let Some(note) = other_training(&others) {
             self.outbox.send(note);
         }
@@ -320,7 +327,10 @@ impl<'a> LatentsBeside<'a> {
         let others = &self.session.others;
         let model = match own {
             true => self.session.model.clone(),
-            false => others.iter().find(|o| o.file == name).map(|o| o.model.clone()),
+            false => others
+                .iter()
+                .find(|o| o.file == name)
+                .map(|o| o.model.clone()),
         };
         let mut model = model.unwrap_or_default();
         model.fingerprint = file.fingerprint.or(model.fingerprint);
@@ -344,7 +354,9 @@ fn lacks_model(
         return Some(format!("its model is not open: {place}"));
     };
     if latents.is_some_and(|latents| latents.config.latent_shape() != open.config.latent_shape()) {
-        return Some(format!("its latents belong to a model of another shape: {place}"));
+        return Some(format!(
+            "its latents belong to a model of another shape: {place}"
+        ));
     }
     if open.is(wanted) {
         return None;
