@@ -68,7 +68,8 @@ fn a_window_that_is_closed_over_its_work_keeps_all_of_it() {
         .map(|grey| PathBuf::from(grey.to_string()))
         .collect();
     let (mut harness, engine) = window(folder.path(), photos);
-    run_until(&mut harness, |app| app.state().doc.shelf.len() >= 36);
+    // The photos, and the four samples of a fresh shelf.
+    run_until(&mut harness, |app| app.state().doc.shelf.len() >= 40);
     let ctx = harness.ctx.clone();
     harness.state_mut().perform(&ctx, Action::SetSeed(808));
     let before = names(harness.state());
