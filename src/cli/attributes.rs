@@ -175,7 +175,6 @@ impl Args {
 }
 
 pub(super) fn run(args: Args) -> anyhow::Result<()> {
-    note_decimal_comma("--level-weights", &args.level_weights);
     let read = args.labels.iter().map(PathBuf::as_path);
     let mut outputs = Outputs::beside(read.chain(args.model.files())).json(args.json);
     let what = "directions are written as safetensors";
@@ -185,6 +184,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
             "--level-weights go with one method; name it with --method, auto chooses weights by itself"
         );
     }
+    note_decimal_comma("--level-weights", &args.level_weights);
     if let Some(folder) = &args.sheet {
         if is_same_file(folder, &args.folder.images) {
             bail!(
