@@ -9,6 +9,7 @@ use crate::app::action::Action;
 use crate::app::session::WindowPart;
 use crate::app::state::*;
 use crate::engine::message::{CropSquare, PathKind, PictureSource, Recipe};
+use crate::engine::toy::photo;
 
 /// Every field that a session keeps, by name, as text. Items stand under their place on the shelf, as ids are given
 /// anew.
@@ -151,8 +152,7 @@ fn mutations() -> Vec<(&'static str, Box<dyn Fn(&State) -> Action>)> {
             Action::Rename(s.doc.shelf[0].id, "Berta".to_owned())
         }),
         one("framings", |_| {
-            let path = "90".into();
-            Action::Import(vec![PictureSource::Path(path)])
+            Action::Import(vec![PictureSource::Path(photo(90))])
         }),
         one("shelf, crops", |s| {
             let crop = CropSquare {
@@ -160,8 +160,8 @@ fn mutations() -> Vec<(&'static str, Box<dyn Fn(&State) -> Action>)> {
                 cy: 15.0,
                 side: 20.0,
             };
-            let photo = s.doc.shelf.iter().find(|e| e.crop.is_some());
-            Action::Recrop(photo.unwrap().id, crop)
+            let framed = s.doc.shelf.iter().find(|e| e.crop.is_some());
+            Action::Recrop(framed.unwrap().id, crop)
         }),
         one("playback.t", |_| Action::SetT(0.125)),
         one("playback.mode", |_| Action::SetPlayMode(PlayMode::Once)),
@@ -189,7 +189,7 @@ fn every_change_is_saved_and_comes_back() {
         let path = folder.path().join("autosave-1.glow.json");
         let mut pair = window(&path, None);
         if name != "framings" {
-            pair.apply(Action::Import(vec![PictureSource::Path("80".into())]));
+            pair.apply(Action::Import(vec![PictureSource::Path(photo(80))]));
         }
         pair.apply(Action::SetSeed(5));
         pair.autosaved(0.0);

@@ -6,8 +6,6 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
-use crossbeam_channel::unbounded;
-
 use super::Bench;
 use crate::app::action::Action;
 use crate::app::dialog::{Dialog, ExportForm, ExportSource, PathPurpose};
@@ -15,7 +13,7 @@ use crate::app::session::AUTOSAVE_AFTER;
 use crate::app::state::{ItemStatus, LogLevel, Named, Selection, ShelfEntry, State, Tab};
 use crate::app::{export, session};
 use crate::engine::message::{Command, PathKind, Recipe, SESSION_FORMAT, View};
-use crate::engine::toy::{ToyExporter, ToyReader, open_toy};
+use crate::engine::toy::{open_toy, photo};
 use crate::engine::{Engine, EngineOptions};
 
 /// The state and a real worker behind it, a toy in the model's place.
@@ -26,13 +24,10 @@ pub(super) struct Pair {
 
 impl Pair {
     pub(super) fn new(prepare: impl FnOnce(&mut State)) -> Self {
-        let (exported, _) = unbounded();
         let panics = Arc::new(AtomicUsize::new(0));
-        let options = EngineOptions::new(
-            Box::new(move |path: Option<&Path>| open_toy(path, None, panics.clone())),
-            Box::new(ToyReader),
-            Box::new(ToyExporter(exported)),
-        );
+        let options = EngineOptions::new(Box::new(move |path: Option<&Path>| {
+            open_toy(path, None, panics.clone())
+        }));
         let mut pair = Self {
             state: State::default(),
             engine: Engine::spawn(options, || {}),
@@ -655,7 +650,7 @@ fn a_new_session_is_undone_and_the_old_one_kept() {
 fn undo_takes_back_a_crop() {
     let mut pair = Pair::new(|_| {});
     pair.apply(Action::Import(vec![
-        crate::engine::message::PictureSource::Path("80".into()),
+        crate::engine::message::PictureSource::Path(photo(80)),
     ]));
     let id = pair.state.doc.shelf.last().unwrap().id;
     pair.state.history.observe(&pair.state.doc.clone());

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
-use crossbeam_channel::unbounded;
 use egui_kittest::Harness;
 
 use crate::app::action::Action;
@@ -13,7 +12,7 @@ use crate::app::dialog::Dialog;
 use crate::app::state::{ItemStatus, Tab};
 use crate::app::{AppOptions, ExplorerApp};
 use crate::engine::message::View;
-use crate::engine::toy::{ToyExporter, ToyReader, open_toy};
+use crate::engine::toy::{open_toy, photo};
 use crate::engine::{Engine, EngineOptions};
 
 /// Lets the window run until `done` holds; the limit is for a worker that never answers.
@@ -34,13 +33,10 @@ pub(super) fn run_until(
 
 /// A window with the real worker, saved by itself in a folder.
 fn window(folder: &Path, files: Vec<PathBuf>) -> (Harness<'static, ExplorerApp>, Engine) {
-    let (exported, _paths) = unbounded();
     let panics = Arc::new(AtomicUsize::new(0));
-    let options = EngineOptions::new(
-        Box::new(move |path: Option<&Path>| open_toy(path, None, panics.clone())),
-        Box::new(ToyReader),
-        Box::new(ToyExporter(exported)),
-    );
+    let options = EngineOptions::new(Box::new(move |path: Option<&Path>| {
+        open_toy(path, None, panics.clone())
+    }));
     let engine = Engine::spawn(options, || {});
     let link = engine.link();
     let options = AppOptions {
@@ -64,9 +60,7 @@ fn names(app: &ExplorerApp) -> Vec<String> {
 #[test]
 fn a_window_that_is_closed_over_its_work_keeps_all_of_it() {
     let folder = tempfile::tempdir().unwrap();
-    let photos: Vec<PathBuf> = (40..76)
-        .map(|grey| PathBuf::from(grey.to_string()))
-        .collect();
+    let photos: Vec<PathBuf> = (40..76).map(photo).collect();
     let (mut harness, engine) = window(folder.path(), photos);
     // The photos, and the four samples of a fresh shelf.
     run_until(&mut harness, |app| app.state().doc.shelf.len() >= 40);
@@ -120,13 +114,10 @@ fn closing_over_an_export_asks() {
 
 #[test]
 fn the_first_screens_fill_with_the_real_worker() {
-    let (exported, _paths) = unbounded();
     let panics = Arc::new(AtomicUsize::new(0));
-    let options = EngineOptions::new(
-        Box::new(move |path: Option<&Path>| open_toy(path, None, panics.clone())),
-        Box::new(ToyReader),
-        Box::new(ToyExporter(exported)),
-    );
+    let options = EngineOptions::new(Box::new(move |path: Option<&Path>| {
+        open_toy(path, None, panics.clone())
+    }));
     let engine = Engine::spawn(options, || {});
     let link = engine.link();
     let options = AppOptions {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use image::RgbImage;
 
 use super::{Library, Picture, Stamp};
+use crate::data::{crop as framing, intake};
 use crate::engine::error::EngineError;
 use crate::engine::figures;
 use crate::engine::message::{CropSquare, Event, Inspection, ItemId, PictureSource, Recipe};
@@ -126,32 +127,29 @@ impl Library {
         source: PictureSource,
         crop: Option<CropSquare>,
     ) -> Result<Event, EngineError> {
-        let picture = self.reader.read(&source).map_err(EngineError::Outside)?;
-        let (width, height) = picture.pixels.dimensions();
-        if width == 0 || height == 0 {
-            let message = format!("the picture has no pixels: {}", picture.name);
-            return Err(EngineError::Request(message));
-        }
+        let picture = intake::read(&source)?;
+        let (width, height) = picture.rgb.dimensions();
         let (crop, face_found) = match crop {
             Some(crop) => (crop, false),
             None => {
                 // Without a model no size is the right one.
                 let size = self.config().map_or(0, |config| config.image_size);
-                self.reader.propose_crop(&picture.pixels, size as u32)
+                framing::framing(&picture.rgb, size as u32)
             }
         };
         check_crop(crop, &picture.name)?;
         let event = Event::Imported {
             item: id,
             name: picture.name.clone(),
-            preview: Arc::new(preview(&picture.pixels)),
+            preview: Arc::new(picture.preview(PREVIEW_SIDE)),
             size: [width, height],
             crop,
             face_found,
+            notes: picture.notes,
         };
-        let bytes = picture.pixels.as_raw().len();
+        let bytes = picture.rgb.as_raw().len();
         let key = id.0.to_le_bytes();
-        self.sources.insert(&key, Arc::new(picture.pixels), bytes);
+        self.sources.insert(&key, Arc::new(picture.rgb), bytes);
         let photo = Photo {
             source,
             crop,
@@ -225,8 +223,8 @@ impl Library {
         let item = self.items.get(&id).ok_or(RecipeError::UnknownItem(id))?;
         let item = Arc::clone(item);
         let photo = item.photo.as_ref().ok_or(RecipeError::UnknownItem(id))?;
-        let whole = match self.whole_picture(id, &photo.source) {
-            Ok(whole) => whole,
+        let picture = match intake::read(&photo.source) {
+            Ok(picture) => picture,
             Err(error) => {
                 return Ok(Event::PhotoMissing {
                     item: id,
@@ -234,15 +232,20 @@ impl Library {
                 });
             }
         };
-        let (width, height) = whole.dimensions();
-        Ok(Event::Imported {
+        let (width, height) = picture.rgb.dimensions();
+        let event = Event::Imported {
             item: id,
             name: item.name.clone(),
-            preview: Arc::new(preview(&whole)),
+            preview: Arc::new(picture.preview(PREVIEW_SIDE)),
             size: [width, height],
             crop: photo.crop,
             face_found: false,
-        })
+            notes: picture.notes,
+        };
+        let bytes = picture.rgb.as_raw().len();
+        let key = id.0.to_le_bytes();
+        self.sources.insert(&key, Arc::new(picture.rgb), bytes);
+        Ok(event)
     }
 
     /// The crop of a photo, encoded once more for its figures; `None` where there is no photo to be had.
@@ -258,7 +261,7 @@ impl Library {
         let pixels = match photo.pixels.filter(|p| p.width() == size) {
             Some(pixels) => pixels,
             None => match self.whole_picture(id, &photo.source) {
-                Ok(whole) => Arc::new(self.reader.apply_crop(&whole, photo.crop, size)),
+                Ok(whole) => Arc::new(framing::apply_crop(&whole, photo.crop, size)),
                 Err(_) => return Ok(None),
             },
         };
@@ -311,7 +314,7 @@ impl Library {
         let pixels = match ready {
             Some(pixels) => pixels,
             None => match self.whole_picture(id, &photo.source) {
-                Ok(whole) => Arc::new(self.reader.apply_crop(&whole, photo.crop, size)),
+                Ok(whole) => Arc::new(framing::apply_crop(&whole, photo.crop, size)),
                 Err(error) if crop.is_some() || item.latent.is_none() => return Err(error),
                 // The photo is not there, but this model has encoded it before.
                 Err(_) => return self.thumbnail(id, cancelled),
@@ -341,11 +344,7 @@ impl Library {
         if let Some(pixels) = self.sources.get(&key) {
             return Ok(pixels);
         }
-        let pixels = self
-            .reader
-            .read(source)
-            .map_err(EngineError::Outside)?
-            .pixels;
+        let pixels = intake::read(source)?.rgb;
         let bytes = pixels.as_raw().len();
         let pixels = Arc::new(pixels);
         self.sources.insert(&key, pixels.clone(), bytes);
@@ -424,17 +423,4 @@ fn check_crop(crop: CropSquare, name: &str) -> Result<(), EngineError> {
     Err(EngineError::Request(format!(
         "the crop must be a square of at least one pixel, not {side} at ({cx}, {cy}): {name}"
     )))
-}
-
-fn preview(pixels: &RgbImage) -> RgbImage {
-    let (width, height) = pixels.dimensions();
-    let longer = width.max(height);
-    if longer <= PREVIEW_SIDE {
-        return pixels.clone();
-    }
-    let shrunk = |side: u32| {
-        let side = u64::from(side) * u64::from(PREVIEW_SIDE) / u64::from(longer);
-        (side as u32).max(1)
-    };
-    image::imageops::thumbnail(pixels, shrunk(width), shrunk(height))
 }

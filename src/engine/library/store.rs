@@ -14,6 +14,7 @@ use std::sync::Arc;
 use sha2::{Digest as _, Sha256};
 
 use super::{Library, Stamp};
+use crate::data::intake;
 use crate::engine::error::EngineError;
 use crate::engine::message::{
     ItemId, ItemSource, KeptItem, PictureSource, SESSION_FORMAT, SessionFile, StoredItem,
@@ -165,12 +166,11 @@ impl Library {
         let name = format!("{}.{hash}.{PICTURE_ENDING}", stem(session));
         let file = beside(session, &name);
         if !file.is_file() {
-            match self.reader.read(source) {
-                Ok(picture) => write_png(&file, &picture.pixels, None)
-                    .map_err(|e| EngineError::Outside(e.to_string()))?,
+            match intake::read(source) {
+                Ok(picture) => write_png(&file, &picture.rgb, None)?,
                 // It lay beside another session and is not there now: its place is kept.
                 Err(_) if matches!(source, PictureSource::Path(_)) => {}
-                Err(message) => return Err(EngineError::Outside(message)),
+                Err(error) => return Err(error.into()),
             }
         }
         if let (PictureSource::Path(path), false) = (source, file.is_file()) {

@@ -246,8 +246,8 @@ impl Worker {
         let inbox = &self.inbox;
         let given_up = || inbox.any(|c| matches!(c, Command::Cancel(t) if *t == ticket));
         let cancelled = || inbox.stopped() || given_up();
-        let (session, exporter) = (&mut self.session, self.exporter.as_ref());
-        let result = catch_unwind(AssertUnwindSafe(|| job.step(session, exporter, &cancelled)));
+        let session = &mut self.session;
+        let result = catch_unwind(AssertUnwindSafe(|| job.step(session, &cancelled)));
         match result {
             Ok(Ok(Step::Going(done))) => {
                 self.outbox.send(Event::Progress {
