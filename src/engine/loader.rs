@@ -164,7 +164,7 @@ mod tests {
         engine.send(Command::OpenModel(Some(path)));
         let recipe = Recipe::Sample { seed: 1, index: 0 };
         engine.send(Command::Render {
-            view: View::Edit,
+            view: View(3),
             ticket: Ticket(1),
             cells: vec![(0, recipe.clone())],
             draft: false,

@@ -21,20 +21,10 @@ pub use crate::recipe::{ItemId, Recipe};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Ticket(pub u64);
 
-/// A part of the screen with one live request at a time: a newer render for it replaces the older.
+/// A part of the screen with one live request at a time: a newer render for it replaces the older. The window
+/// hands out the numbers; the worker only tells one from another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum View {
-    /// The grid of samples.
-    Sample,
-    /// The large picture of the morph tab.
-    Morph,
-    /// The filmstrip of the morph tab.
-    Filmstrip,
-    /// The edited picture.
-    Edit,
-    /// The picture that the inspector shows.
-    Inspector,
-}
+pub struct View(pub u32);
 
 /// What an export writes.
 #[derive(Clone, Debug, PartialEq)]

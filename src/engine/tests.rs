@@ -238,9 +238,9 @@ fn message(events: &[Event]) -> &str {
 #[test]
 fn the_newest_render_wins_and_the_older_is_cancelled_under_way() {
     let bench = Bench::new(true);
-    bench.send([render(1, View::Edit, [sample(0)])]);
+    bench.send([render(1, View(3), [sample(0)])]);
     bench.held();
-    bench.send([2, 3].map(|t| render(t, View::Edit, [sample(t as u32)])));
+    bench.send([2, 3].map(|t| render(t, View(3), [sample(t as u32)])));
     bench.release();
     bench.held();
     bench.release();
@@ -250,10 +250,10 @@ fn the_newest_render_wins_and_the_older_is_cancelled_under_way() {
 #[test]
 fn a_slider_faster_than_decodes_shows_something_and_ends_on_the_last_value() {
     let bench = Bench::new(true);
-    bench.send([render(1, View::Edit, [sample(1)])]);
+    bench.send([render(1, View(3), [sample(1)])]);
     for ticket in 2..=7 {
         bench.held();
-        bench.send([render(ticket, View::Edit, [sample(ticket as u32)])]);
+        bench.send([render(ticket, View(3), [sample(ticket as u32)])]);
         bench.release();
     }
     bench.held();
@@ -273,10 +273,10 @@ fn a_busy_worker_takes_any_number_of_requests_and_draws_the_last() {
         None,
         "sending would wait for room"
     );
-    bench.send([render(1, View::Edit, [sample(1)])]);
+    bench.send([render(1, View(3), [sample(1)])]);
     bench.held();
     // Nobody takes these while the decode is held; each sending returns all the same.
-    bench.send((2..=10_000).map(|t| render(t, View::Edit, [sample(t as u32)])));
+    bench.send((2..=10_000).map(|t| render(t, View(3), [sample(t as u32)])));
     bench.open_gate();
     let words = bench.words_until(done(10_000));
     assert_eq!(words, "r10000.0 d10000");
@@ -285,9 +285,9 @@ fn a_busy_worker_takes_any_number_of_requests_and_draws_the_last() {
 #[test]
 fn cells_come_in_order_and_views_take_turns() {
     let bench = Bench::new(true);
-    bench.send([render(1, View::Filmstrip, (0..6).map(sample))]);
+    bench.send([render(1, View(2), (0..6).map(sample))]);
     assert_eq!(bench.held(), 1, "the cell that is waited for comes alone");
-    bench.send([render(2, View::Morph, [sample(50)])]);
+    bench.send([render(2, View(1), [sample(50)])]);
     bench.release();
     assert_eq!(bench.held(), 1);
     bench.release();
@@ -305,13 +305,13 @@ fn cells_come_in_order_and_views_take_turns() {
 fn the_cells_that_an_older_render_still_had_are_dropped() {
     let bench = Bench::new(true);
     bench.send([
-        render(1, View::Sample, [sample(0)]),
-        render(1, View::Sample, (0..8).map(sample)),
+        render(1, View(0), [sample(0)]),
+        render(1, View(0), (0..8).map(sample)),
     ]);
     bench.held();
     bench.release();
     bench.held();
-    bench.send([render(2, View::Sample, [sample(90)])]);
+    bench.send([render(2, View(0), [sample(90)])]);
     bench.release();
     bench.held();
     bench.release();
@@ -329,7 +329,7 @@ fn interactive_requests_are_served_between_the_pictures_of_an_export() {
     let path = folder.path().join("a.png");
     bench.send([export(9, grid(), (0..3).map(sample).collect(), &path)]);
     bench.held();
-    bench.send([render(1, View::Edit, [sample(50)])]);
+    bench.send([render(1, View(3), [sample(50)])]);
     for _ in 0..4 {
         bench.release();
     }
@@ -353,7 +353,7 @@ fn a_cancelled_export_writes_nothing_and_the_next_request_is_served() {
     bench.held();
     bench.send([
         Command::Cancel(Ticket(9)),
-        render(1, View::Edit, [sample(1)]),
+        render(1, View(3), [sample(1)]),
     ]);
     bench.open_gate();
     let events = bench.until(done(1));
@@ -364,11 +364,11 @@ fn a_cancelled_export_writes_nothing_and_the_next_request_is_served() {
 #[test]
 fn a_cancelled_render_is_not_answered() {
     let bench = Bench::new(true);
-    bench.send([render(1, View::Edit, [sample(0)])]);
+    bench.send([render(1, View(3), [sample(0)])]);
     bench.held();
     bench.send([
         Command::Cancel(Ticket(1)),
-        render(2, View::Morph, [sample(1)]),
+        render(2, View(1), [sample(1)]),
     ]);
     bench.release();
     bench.held();
@@ -382,10 +382,10 @@ fn a_panic_in_the_model_is_an_answer_and_the_worker_goes_on() {
     bench.send([import(1, 80)]);
     bench.until(encoded(1));
     bench.panics.store(1, Ordering::SeqCst);
-    bench.send([render(1, View::Edit, [sample(0)])]);
+    bench.send([render(1, View(3), [sample(0)])]);
     let events = bench.until(is_failure);
     assert!(message(&events).contains("toy panic") && message(&events).contains("opened again"));
-    bench.send([render(2, View::Edit, [sample(0), item(1)])]);
+    bench.send([render(2, View(3), [sample(0), item(1)])]);
     assert_eq!(bench.words_until(done(2)), "r2.0 c2.1 d2");
 
     bench.panics.store(1, Ordering::SeqCst);
@@ -400,9 +400,9 @@ fn a_panic_in_the_model_is_an_answer_and_the_worker_goes_on() {
 #[test]
 fn equal_requests_are_answered_from_the_cache_until_the_item_changes() {
     let bench = Bench::new(false);
-    bench.send([import(1, 80), render(1, View::Edit, [item(1), sample(0)])]);
+    bench.send([import(1, 80), render(1, View(3), [item(1), sample(0)])]);
     assert_eq!(bench.words_until(done(1)), "i1 e1 c1.0 r1.1 d1");
-    bench.send([render(2, View::Morph, [item(1), sample(0)])]);
+    bench.send([render(2, View(1), [item(1), sample(0)])]);
     let before = bench.until(done(2));
     assert_eq!(word(&before[0]), "c2.0");
     assert_eq!(word(&before[1]), "c2.1");
@@ -416,14 +416,14 @@ fn equal_requests_are_answered_from_the_cache_until_the_item_changes() {
         base: Box::new(item(1)),
         temperature: vec![1.0],
     };
-    bench.send([render(3, View::Edit, [edited.clone()])]);
+    bench.send([render(3, View(3), [edited.clone()])]);
     assert_eq!(bench.words_until(done(3)), "r3.0 d3");
     bench.send([
         Command::Recrop {
             item: ItemId(1),
             crop,
         },
-        render(4, View::Edit, [edited, item(1)]),
+        render(4, View(3), [edited, item(1)]),
     ]);
     let after = bench.until(done(4));
     assert_eq!(
@@ -443,7 +443,7 @@ fn drafts_are_marked_and_never_kept() {
     let bench = Bench::new(false);
     let ask = |ticket, draft: bool| {
         bench.send([Command::Render {
-            view: View::Sample,
+            view: View(0),
             ticket: Ticket(ticket),
             cells: vec![(0, sample(0))],
             draft,
@@ -467,14 +467,14 @@ fn drafts_are_marked_and_never_kept() {
 #[test]
 fn one_bad_cell_does_not_spoil_the_others_and_is_reported_once() {
     let bench = Bench::new(false);
-    bench.send([render(1, View::Sample, [item(99), sample(0), item(99)])]);
+    bench.send([render(1, View(0), [item(99), sample(0), item(99)])]);
     let events = bench.until(done(1));
     assert_eq!(
         events.iter().map(word).collect::<Vec<_>>().join(" "),
         "r1.1 f1 d1"
     );
     assert!(message(&events).contains("picture 99"));
-    bench.send([render(2, View::Sample, [])]);
+    bench.send([render(2, View(0), [])]);
     assert_eq!(bench.words_until(done(2)), "d2");
 }
 
@@ -516,7 +516,7 @@ fn a_forgotten_picture_is_not_encoded_any_more() {
     bench.held();
     bench.send([
         Command::Forget(vec![ItemId(1)]),
-        render(1, View::Edit, [item(1), item(2)]),
+        render(1, View(3), [item(1), item(2)]),
     ]);
     bench.open_gate();
     let events = bench.until(done(1));
@@ -578,7 +578,7 @@ fn another_model_encodes_photos_anew_and_keeps_pins_that_fit() {
     assert_eq!(bench.words_until(encoded(2)), "model attributes e1 p:1 e2");
     bench.send([
         Command::OpenModel(Some(PathBuf::from("16"))),
-        render(1, View::Edit, [item(1)]),
+        render(1, View(3), [item(1)]),
     ]);
     let events = bench.until(done(1));
     let words: Vec<String> = events
@@ -597,7 +597,7 @@ fn another_model_encodes_photos_anew_and_keeps_pins_that_fit() {
     // A model that cannot be opened leaves everything as it is.
     bench.send([
         Command::OpenModel(Some(PathBuf::from("missing"))),
-        render(2, View::Edit, [item(1)]),
+        render(2, View(3), [item(1)]),
     ]);
     assert_eq!(bench.words_until(done(2)), "f c2.0 d2");
 }
@@ -646,7 +646,7 @@ fn attributes_open_edit_and_project() {
     write(8);
     bench.send([
         Command::OpenAttributes(path.clone()),
-        render(1, View::Edit, [edited("smile", 1.0), edited("beard", 1.0)]),
+        render(1, View(3), [edited("smile", 1.0), edited("beard", 1.0)]),
     ]);
     let events = bench.until(done(1));
     assert_eq!(
@@ -724,7 +724,7 @@ fn frames_gifs_and_latents_are_exported() {
 fn dropping_the_engine_ends_the_thread_while_others_hold_the_link() {
     let mut bench = Bench::new(true);
     let link = bench.engine.link();
-    bench.send([render(1, View::Edit, [sample(0)])]);
+    bench.send([render(1, View(3), [sample(0)])]);
     bench.held();
     bench.open_gate();
     drop(bench);
@@ -736,7 +736,7 @@ fn dropping_the_engine_ends_the_thread_while_others_hold_the_link() {
 #[test]
 fn the_window_is_woken_for_every_event() {
     let bench = Bench::new(false);
-    bench.send([render(1, View::Edit, (0..5).map(sample)), import(1, 80)]);
+    bench.send([render(1, View(3), (0..5).map(sample)), import(1, 80)]);
     bench.until(encoded(1));
     let (woken, link) = (bench.woken.clone(), bench.engine.link());
     let seen = bench.seen.load(Ordering::SeqCst);
@@ -755,7 +755,7 @@ fn without_a_model_requests_say_so() {
     );
     let engine = Engine::spawn(options, || {});
     engine.send(Command::OpenModel(None));
-    engine.send(render(1, View::Edit, [sample(0)]));
+    engine.send(render(1, View(3), [sample(0)]));
     engine.send(import(2, 80));
     let events = engine.link().events;
     let mut messages = Vec::new();
