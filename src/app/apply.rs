@@ -191,14 +191,7 @@ pub fn mentions_any(recipe: &Recipe) -> bool {
 }
 
 fn stands_on(recipe: &Recipe, wanted: &impl Fn(ItemId) -> bool) -> bool {
-    match recipe {
-        Recipe::Item(item) => wanted(*item),
-        Recipe::Sample { .. } => false,
-        Recipe::Morph { keys, .. } => keys.iter().any(|key| stands_on(key, wanted)),
-        Recipe::Edited { base, .. } | Recipe::Varied { base, .. } | Recipe::Scaled { base, .. } => {
-            stands_on(base, wanted)
-        }
-    }
+    !recipe.all_items(&|item| !wanted(item))
 }
 
 /// A file as people call it.

@@ -237,6 +237,11 @@ impl FakeEngine {
                 std::array::from_fn(|k| base[k] + amount * noise[k])
             }
             Recipe::Scaled { base, temperature } => self.numbers(base).map(|v| v * temperature[0]),
+            Recipe::Mixed { a, b, shares } => {
+                let (a, b) = (self.numbers(a), self.numbers(b));
+                let share = |k: usize| shares[k % shares.len()];
+                std::array::from_fn(|k| a[k] + share(k) * (b[k] - a[k]))
+            }
         }
     }
 }

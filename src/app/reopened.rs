@@ -85,6 +85,7 @@ pub(super) fn label_of(recipe: &Recipe, name: &str) -> String {
         Recipe::Scaled { base, .. } => label_of(base, name),
         Recipe::Edited { base, .. } => format!("{}, edited", label_of(base, name)),
         Recipe::Varied { base, .. } => format!("Like {}", label_of(base, name)),
+        Recipe::Mixed { a, b, .. } => format!("{} with {}", label_of(a, name), label_of(b, name)),
         Recipe::Item(_) | Recipe::Morph { .. } => name.to_owned(),
     }
 }

@@ -40,15 +40,8 @@ impl State {
     }
 
     /// Whether every shelf item that a recipe stands on has a latent.
-    fn is_drawable(&self, recipe: &Recipe) -> bool {
-        match recipe {
-            Recipe::Item(id) => self.is_ready(*id),
-            Recipe::Sample { .. } => true,
-            Recipe::Morph { keys, .. } => keys.iter().all(|key| self.is_drawable(key)),
-            Recipe::Edited { base, .. }
-            | Recipe::Varied { base, .. }
-            | Recipe::Scaled { base, .. } => self.is_drawable(base),
-        }
+    pub(super) fn is_drawable(&self, recipe: &Recipe) -> bool {
+        recipe.all_items(&|id| self.is_ready(id))
     }
 
     /// What the visible views should show.

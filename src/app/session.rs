@@ -393,17 +393,11 @@ fn renamed(mut doc: Document, ids: &HashMap<ItemId, ItemId>) -> Document {
 }
 
 fn renamed_recipe(mut recipe: Recipe, ids: &HashMap<ItemId, ItemId>) -> Option<Recipe> {
-    match &mut recipe {
-        Recipe::Item(id) => *id = *ids.get(id)?,
-        Recipe::Sample { .. } => {}
-        Recipe::Morph { keys, .. } => {
-            for key in keys {
-                *key = renamed_recipe(key.clone(), ids)?;
-            }
-        }
-        Recipe::Edited { base, .. } | Recipe::Varied { base, .. } | Recipe::Scaled { base, .. } => {
-            **base = renamed_recipe((**base).clone(), ids)?;
-        }
+    if let Recipe::Item(id) = &mut recipe {
+        *id = *ids.get(id)?;
+    }
+    for part in recipe.parts_mut() {
+        *part = renamed_recipe(part.clone(), ids)?;
     }
     Some(recipe)
 }

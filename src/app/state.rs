@@ -269,6 +269,15 @@ impl State {
         of_it.min_by_key(|s| s.draft).map(|s| (&s.picture, s.draft))
     }
 
+    /// `Level 1 · 32 px`.
+    pub fn level_label(&self, level: usize) -> String {
+        let shape = self.live.model.as_ref().map(|m| m.latent_shape());
+        match shape.as_ref().and_then(|shape| shape.levels.get(level)) {
+            Some(shape) => format!("Level {} · {} px", level + 1, shape.side),
+            None => format!("Level {}", level + 1),
+        }
+    }
+
     /// Figures of a recipe, where they are known.
     pub fn inspection_of(&self, recipe: &Recipe) -> Option<&Inspection> {
         if let Recipe::Item(id) = recipe {

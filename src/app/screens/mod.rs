@@ -5,6 +5,7 @@
 
 pub mod edit;
 mod list;
+pub mod mix;
 pub mod morph;
 pub mod sample;
 
@@ -33,6 +34,8 @@ screens! {
     Morph: morph::MorphScreen;
     /// Attribute sliders on one picture.
     Edit: edit::EditScreen;
+    /// A point between four pictures, or levels of two.
+    Mix: mix::MixScreen;
 }
 
 /// What a view shows, by cell.

@@ -5,6 +5,7 @@ pub mod controls;
 pub mod grid;
 pub mod icons;
 pub mod picture;
+pub mod slot;
 pub mod zoom;
 
 use super::action::Action;

@@ -12,6 +12,7 @@ use crate::app::views::{controls_frame, controls_panel};
 use crate::app::widgets::controls::{button_ui, full_slider_ui, row_with_end_ui, slider_ui};
 use crate::app::widgets::icons::{Icon, icon_button_ui};
 use crate::app::widgets::picture::{paint_ring, picture_button, picture_menu_ui, square_in};
+use crate::app::widgets::slot::picture_choice_ui;
 use crate::app::widgets::{Cx, zoom};
 use crate::engine::message::AttributeInfo;
 
@@ -331,24 +332,7 @@ fn compare_ui(ui: &mut Ui, cx: &mut Cx<'_>, ready: bool) {
 
 fn base_choice_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
     let base = cx.state.doc.edit.base.clone();
-    let text = ui.label("Base");
-    let shown = base.as_ref().map_or("Choose…", |b| b.label.as_str());
-    let combo = egui::ComboBox::from_id_salt("edit base")
-        .width(150.0)
-        .truncate()
-        .selected_text(shown);
-    let response = combo.show_ui(ui, |ui| {
-        for named in cx.state.candidates() {
-            if ui
-                .selectable_label(base.as_ref() == Some(&named), &named.label)
-                .clicked()
-            {
-                cx.push(EditWish::SetBase(named));
-            }
-        }
-    });
-    response
-        .response
-        .labelled_by(text.id)
-        .on_hover_text("What is edited");
+    ui.label("Base");
+    let chosen = picture_choice_ui(ui, cx, "Base", 150.0, base.as_ref());
+    cx.extend(chosen.map(EditWish::SetBase));
 }

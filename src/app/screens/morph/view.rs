@@ -7,16 +7,14 @@ use super::{HERO, KEY_CELLS, MAX_KEYS, MORPH, MorphWish, PlayMode, STRIP, slot_n
 use crate::app::action::Action;
 use crate::app::dialog::ExportSource;
 use crate::app::screens::Tab;
-use crate::app::state::Named;
 use crate::app::theme;
 use crate::app::views::{controls_frame, controls_panel};
 use crate::app::widgets::controls::{
     button_ui, choice_ui, number_ui, row_with_end_ui, wide_slider_ui,
 };
 use crate::app::widgets::icons::{Icon, icon_button_ui, paint_in_front};
-use crate::app::widgets::picture::{
-    drag_source, paint_ring, picture_button, picture_menu_ui, square_in,
-};
+use crate::app::widgets::picture::{picture_menu_ui, square_in};
+use crate::app::widgets::slot::{picture_choice_ui, slot_ui};
 use crate::app::widgets::{Cx, zoom};
 use crate::engine::message::{PathKind, Recipe};
 
@@ -74,7 +72,7 @@ fn hero_ui(ui: &mut Ui, cx: &mut Cx<'_>, room: Rect) {
 fn slots_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
     let n_slots = cx.state.doc.morph.keys.len();
     for slot in 0..n_slots {
-        slot_ui(ui, cx, slot);
+        key_ui(ui, cx, slot);
         ui.add_space(theme::GAP);
     }
     if n_slots < MAX_KEYS && button_ui(ui, true, "+ Keyframe", "One more picture on the path") {
@@ -85,50 +83,18 @@ fn slots_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
     }
 }
 
-fn slot_ui(ui: &mut Ui, cx: &mut Cx<'_>, slot: usize) {
+fn key_ui(ui: &mut Ui, cx: &mut Cx<'_>, slot: usize) {
     let letter = slot_name(slot);
-    let key = cx
-        .state
-        .doc
-        .morph
-        .keys
-        .get(slot)
-        .and_then(Option::as_ref)
-        .cloned();
+    let keys = &cx.state.doc.morph.keys;
+    let key = keys.get(slot).and_then(Option::as_ref).cloned();
     let (rect, _) = ui.allocate_exact_size(Vec2::splat(96.0), Sense::hover());
     let picture = key.as_ref().and_then(|k| match k.recipe {
-        Recipe::Item(_) => cx.state.picture_of(&k.recipe).cloned(),
-        _ => cx
-            .state
-            .cell_picture(STRIP, KEY_CELLS + slot as u32)
-            .cloned(),
+        Recipe::Item(_) => cx.state.picture_of(&k.recipe),
+        _ => cx.state.cell_picture(STRIP, KEY_CELLS + slot as u32),
     });
-    let label = match &key {
-        Some(key) => format!("Slot {letter}: {}", key.label),
-        None => format!("Slot {letter}: empty"),
-    };
-    let id = ui.scope_id().with(("slot", slot));
-    let response = picture_button(ui, cx, rect, id, &label, false, picture.as_ref());
-    if key.is_none() {
-        let hint = "drop here";
-        ui.painter().text(
-            rect.center(),
-            egui::Align2::CENTER_CENTER,
-            hint,
-            egui::TextStyle::Small.resolve(ui.style()),
-            cx.tokens.text_weak,
-        );
-    }
-    paint_letter(ui, cx, rect, letter);
-    if let Some(key) = &key {
-        drag_source(&response, key);
-    }
-    if response.dnd_hover_payload::<Named>().is_some() {
-        paint_ring(ui.painter(), &cx.tokens, rect, true, false);
-    }
-    if let Some(named) = response.dnd_release_payload::<Named>() {
-        cx.push(MorphWish::SetKey(slot, (*named).clone()));
-    }
+    let picture = picture.cloned();
+    let (response, dropped) = slot_ui(ui, cx, rect, letter, key.as_ref(), picture.as_ref());
+    cx.extend(dropped.map(|named| MorphWish::SetKey(slot, named)));
     if response.clicked() {
         let last = cx.state.doc.morph.keys.iter().flatten().count().max(2) - 1;
         cx.push(MorphWish::SetT(slot.min(last) as f32 / last as f32));
@@ -136,52 +102,16 @@ fn slot_ui(ui: &mut Ui, cx: &mut Cx<'_>, slot: usize) {
     response.on_hover_text("Drop a picture here; a click goes to this end of the path");
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = 2.0;
-        let shown = key.as_ref().map_or("Choose…", |k| k.label.as_str());
-        let combo = egui::ComboBox::from_id_salt(("slot choice", slot))
-            .width(if slot < 2 { 96.0 } else { 68.0 })
-            .truncate()
-            .selected_text(shown);
-        let response = combo.show_ui(ui, |ui| {
-            for named in cx.state.candidates() {
-                if ui
-                    .selectable_label(key.as_ref() == Some(&named), &named.label)
-                    .clicked()
-                {
-                    cx.push(MorphWish::SetKey(slot, named));
-                }
-            }
-        });
         let name = format!("Picture of slot {letter}");
-        response.response.widget_info(|| {
-            let mut info = egui::WidgetInfo::labeled(egui::Role::ComboBox, true, &name);
-            info.current_text_value = Some(shown.to_owned());
-            info
-        });
-        if slot >= 2
-            && icon_button_ui(
-                ui,
-                true,
-                Icon::Remove,
-                &format!("Remove keyframe {letter}"),
-                "Remove this keyframe",
-            )
-            .clicked()
-        {
+        let width = if slot < 2 { 96.0 } else { 68.0 };
+        let chosen = picture_choice_ui(ui, cx, &name, width, key.as_ref());
+        cx.extend(chosen.map(|named| MorphWish::SetKey(slot, named)));
+        let remove = format!("Remove keyframe {letter}");
+        let tip = "Remove this keyframe";
+        if slot >= 2 && icon_button_ui(ui, true, Icon::Remove, &remove, tip).clicked() {
             cx.push(MorphWish::ClearKey(slot));
         }
     });
-}
-
-fn paint_letter(ui: &Ui, cx: &Cx<'_>, rect: Rect, letter: char) {
-    let plate = Rect::from_min_size(rect.min + vec2(4.0, 4.0), vec2(18.0, 18.0));
-    ui.painter().rect_filled(plate, 4, cx.tokens.accent);
-    ui.painter().text(
-        plate.center(),
-        egui::Align2::CENTER_CENTER,
-        letter,
-        egui::FontId::proportional(12.0),
-        cx.tokens.on_accent,
-    );
 }
 
 fn controls_ui(ui: &mut Ui, cx: &mut Cx<'_>) {

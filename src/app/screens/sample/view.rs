@@ -6,7 +6,7 @@ use super::{GRID, SampleWish, cell as cell_of};
 use crate::app::action::Action;
 use crate::app::dialog::ExportSource;
 use crate::app::screens::Tab;
-use crate::app::state::{Selection, State};
+use crate::app::state::Selection;
 use crate::app::theme::{self, section_ui};
 use crate::app::views::{controls_frame, controls_panel};
 use crate::app::widgets::controls::{button_ui, number_ui, row_with_end_ui, slider_ui};
@@ -195,7 +195,7 @@ pub fn temperature_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
             ui.horizontal_wrapped(|ui| {
                 for (level, value) in sample.level_temperatures.iter().enumerate() {
                     let mut value = *value;
-                    let label = level_label(cx.state, level);
+                    let label = cx.state.level_label(level);
                     let tip = "Factor on the noise of this level";
                     ui.allocate_ui(egui::vec2(250.0, theme::CONTROL_HEIGHT), |ui| {
                         if slider_ui(ui, &label, &mut value, 0.0..=1.2, 2, tip).changed() {
@@ -205,14 +205,5 @@ pub fn temperature_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
                 }
             });
         });
-    }
-}
-
-/// `Level 1 · 32 px`.
-pub fn level_label(state: &State, level: usize) -> String {
-    let shape = state.live.model.as_ref().map(|m| m.latent_shape());
-    match shape.as_ref().and_then(|shape| shape.levels.get(level)) {
-        Some(shape) => format!("Level {} · {} px", level + 1, shape.side),
-        None => format!("Level {}", level + 1),
     }
 }
