@@ -116,10 +116,7 @@ impl State {
                 }
             }
             Action::Log(level, text) => self.log(level, text),
-            Action::Browse(_)
-            | Action::CopyImage(_)
-            | Action::Paste
-            | Action::Quit => {}
+            Action::Browse(_) | Action::CopyImage(_) | Action::Paste | Action::Quit => {}
         }
         Vec::new()
     }

@@ -97,7 +97,9 @@ pub fn has_frames(source: ExportSource, state: &State) -> bool {
 /// Sources that have something to export now.
 pub fn sources(state: &State) -> Vec<ExportSource> {
     let selected = state.selected().map(|_| ExportSource::Selected);
-    let tabs = Tab::ALL.iter().filter(|tab| tab.screen().exported(state).is_some());
+    let tabs = Tab::ALL
+        .iter()
+        .filter(|tab| tab.screen().exported(state).is_some());
     let screens = tabs.map(|tab| ExportSource::Screen(*tab));
     selected.into_iter().chain(screens).collect()
 }

@@ -6,6 +6,7 @@
 //! whatever the screen still lacks.
 
 pub mod action;
+pub mod answers;
 mod apply;
 pub mod autosave;
 pub mod dialog;

@@ -1,5 +1,6 @@
 //! What the worker's answers do to the [`State`].
 
+use super::answers::Answers;
 use super::session::Framing;
 use super::state::{
     Flight, Item, ItemStatus, Live, LogLevel, Named, Origin, Photo, Progress, ShelfEntry, Shown,
@@ -37,6 +38,7 @@ impl State {
                 }
                 self.live.inspections.clear();
                 self.live.inspect_failed = None;
+                self.live.answers = Answers::default();
                 // What was drawn along the old directions is not what their names mean now.
                 self.live.views.clear();
             }
@@ -117,6 +119,7 @@ impl State {
                     }
                 }
             }
+            Event::Answered { ticket, answer } => self.answered(ticket, answer),
             Event::Progress {
                 ticket,
                 what,
@@ -241,6 +244,7 @@ impl State {
         }
         (self.live.inspections).retain(|(r, _)| !super::apply::mentions(r, id));
         self.live.inspect_failed = None;
+        self.live.answers.forget(id);
     }
 
     fn clear_progress(&mut self, ticket: Ticket) {
@@ -269,6 +273,7 @@ impl State {
                 commands = self.first_pins();
             }
             self.live.exporting.retain(|(t, _)| *t != ticket);
+            self.live.answers.gave_up(ticket);
             self.clear_progress(ticket);
             for view in self.live.views.values_mut() {
                 if let Some(flight) = view.in_flight.take_if(|f| f.ticket == ticket) {

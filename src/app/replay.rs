@@ -94,7 +94,9 @@ pub fn run(
     replay.settle()?;
     replay.step(|state| state.apply(Action::SetTab(Tab::Morph)));
     replay.settle()?;
-    let hero = replay.drag(morph::HERO, |share| MorphWish::SetT(0.02 + 0.96 * share).into())?;
+    let hero = replay.drag(morph::HERO, |share| {
+        MorphWish::SetT(0.02 + 0.96 * share).into()
+    })?;
     replay.step(|state| state.apply(Action::SetTab(Tab::Sample)));
     replay.settle()?;
     let grid = replay.drag(sample::GRID, |share| {

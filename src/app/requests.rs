@@ -71,12 +71,7 @@ impl State {
         self.trace.shown(view, Some(&shown.recipe), now)
     }
 
-    fn sync_view(
-        &mut self,
-        view: View,
-        wanted: Cells,
-        last: bool,
-    ) -> Option<Command> {
+    fn sync_view(&mut self, view: View, wanted: Cells, last: bool) -> Option<Command> {
         let next = Ticket(self.next + 1);
         let state = self.live.views.entry(view).or_default();
         // Cells that left the screen must not come back as old pictures.

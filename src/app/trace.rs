@@ -15,7 +15,7 @@ const ON_THEIR_WAY: usize = 512;
 
 /// The lead picture of a view.
 #[derive(Clone, Debug, Default)]
-struct Lead {
+struct Followed {
     wanted: Option<Recipe>,
     changes: VecDeque<(Recipe, f64)>,
 }
@@ -23,7 +23,7 @@ struct Lead {
 /// See the module. Its clock is the caller's, in seconds.
 #[derive(Clone, Debug, Default)]
 pub struct Trace {
-    leads: HashMap<View, Lead>,
+    leads: HashMap<View, Followed>,
     /// Milliseconds from change to picture, newest last.
     times_ms: VecDeque<f32>,
 }

@@ -1,8 +1,9 @@
 //! Opening weight files, and the shipped model, for the worker.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use super::message::ModelInfo;
+use super::message::{ModelInfo, TensorInfo};
 use super::seams::{OpenModel, OpenedModel};
 use crate::files::attributes::{self, AttributesFile};
 use crate::files::weights::{self, WeightFile};
@@ -94,6 +95,10 @@ impl Loader {
             Some(Err(error)) => (Directions::default(), vec![error.to_string()]),
         };
         warnings.extend(notes);
+        let tensors = params.layout.entries().iter().map(|entry| TensorInfo {
+            name: entry.name.clone(),
+            shape: entry.shape.clone(),
+        });
         let info = ModelInfo {
             name,
             path: path.map(Path::to_owned),
@@ -101,6 +106,7 @@ impl Loader {
             n_parameters: params.layout.len(),
             provenance: serde_json::to_string_pretty(&provenance).unwrap_or_default(),
             device: model.device_label(),
+            tensors: Arc::new(tensors.collect()),
         };
         Ok(OpenedModel {
             codec: Box::new(model),

@@ -152,6 +152,7 @@ fn word(event: &Event) -> String {
         Event::Imported { item, .. } => format!("i{}", item.0),
         Event::Encoded { item, .. } => format!("e{}", item.0),
         Event::Inspected { ticket, .. } => format!("n{}", ticket.0),
+        Event::Answered { ticket, .. } => format!("a{}", ticket.0),
         Event::ModelOpened(_) => "model".to_owned(),
         Event::AttributesOpened(_) => "attributes".to_owned(),
         Event::SessionSaved { ticket, .. } => format!("s{}", ticket.0),
@@ -351,10 +352,7 @@ fn a_cancelled_export_writes_nothing_and_the_next_request_is_served() {
     let path = folder.path().join("a.png");
     bench.send([export(9, grid(), vec![sample(0); 3], &path)]);
     bench.held();
-    bench.send([
-        Command::Cancel(Ticket(9)),
-        render(1, View(3), [sample(1)]),
-    ]);
+    bench.send([Command::Cancel(Ticket(9)), render(1, View(3), [sample(1)])]);
     bench.open_gate();
     let events = bench.until(done(1));
     assert!(message(&events).contains("cancelled") && message(&events).contains("a.png"));
@@ -366,10 +364,7 @@ fn a_cancelled_render_is_not_answered() {
     let bench = Bench::new(true);
     bench.send([render(1, View(3), [sample(0)])]);
     bench.held();
-    bench.send([
-        Command::Cancel(Ticket(1)),
-        render(2, View(1), [sample(1)]),
-    ]);
+    bench.send([Command::Cancel(Ticket(1)), render(2, View(1), [sample(1)])]);
     bench.release();
     bench.held();
     bench.release();
@@ -767,4 +762,100 @@ fn without_a_model_requests_say_so() {
     assert_eq!(messages[0], "no weights here");
     assert!(messages[1].contains("no model is open"));
     assert!(messages[2].contains("no model is open"));
+}
+
+/// The answer to a question.
+fn ask(bench: &Bench, ticket: u64, question: Question) -> Answer {
+    let ticket = Ticket(ticket);
+    bench.send([Command::Ask { ticket, question }]);
+    let events = bench.until(|e| matches!(e, Event::Answered { .. } | Event::Failed { .. }));
+    match events.into_iter().last() {
+        Some(Event::Answered { answer, .. }) => answer,
+        other => panic!("no answer: {other:?}"),
+    }
+}
+
+#[test]
+fn questions_are_answered_from_the_latents() {
+    let bench = Bench::new(false);
+    bench.send([import(1, 40), import(2, 44), import(3, 200)]);
+    bench.until(|e| {
+        matches!(
+            e,
+            Event::Encoded {
+                item: ItemId(3),
+                ..
+            }
+        )
+    });
+    let Answer::Neighbours(nearest) = ask(
+        &bench,
+        1,
+        Question::Neighbours([1, 2, 3, 9].map(ItemId).to_vec()),
+    ) else {
+        panic!("neighbours");
+    };
+    let of = |id: u64| {
+        nearest
+            .iter()
+            .find(|(i, _)| *i == ItemId(id))
+            .map(|(_, n)| n.unwrap().item)
+    };
+    assert_eq!(
+        (of(1), of(2)),
+        (Some(ItemId(2)), Some(ItemId(1))),
+        "{nearest:?}"
+    );
+    assert_eq!(of(9), None, "not on the shelf");
+
+    let Answer::Levels(levels) = ask(&bench, 2, Question::Levels(sample(0))) else {
+        panic!("levels");
+    };
+    let shape = tiny_config().latent_shape();
+    let counts: Vec<usize> = levels.iter().map(|l| l.statistics.count).collect();
+    let expected: Vec<usize> = shape
+        .levels
+        .iter()
+        .map(|l| l.channels * l.side * l.side)
+        .collect();
+    assert_eq!(counts, expected);
+
+    let Answer::Walk(steps) = ask(&bench, 3, Question::Walk(sample(0))) else {
+        panic!("a walk");
+    };
+    assert_eq!(steps.last().unwrap().pixels.dimensions(), (8, 8));
+
+    let Answer::SelfTest(test) = ask(&bench, 4, Question::SelfTest { count: 3, seed: 1 }) else {
+        panic!("a self-test");
+    };
+    assert_eq!((test.count, test.finite), (3, 3));
+    assert!(test.round_trip < 1e-5, "{test:?}");
+}
+
+#[test]
+fn a_newer_question_of_the_same_kind_replaces_the_older_and_no_other() {
+    let mut bench = Bench::new(true);
+    // The gate holds the first decode, so that all of them wait together.
+    bench.send([render(1, View(3), [sample(0)])]);
+    bench.held();
+    let ask = |ticket, question| Command::Ask {
+        ticket: Ticket(ticket),
+        question,
+    };
+    bench.send([
+        ask(2, Question::Levels(sample(1))),
+        ask(3, Question::Neighbours(Vec::new())),
+        ask(4, Question::Levels(sample(2))),
+    ]);
+    bench.open_gate();
+    let mut answered = Vec::new();
+    while answered.len() < 2 {
+        let events = bench.until(|e| matches!(e, Event::Answered { .. }));
+        let Some(Event::Answered { ticket, .. }) = events.last() else {
+            panic!("an answer");
+        };
+        answered.push(ticket.0);
+    }
+    answered.sort_unstable();
+    assert_eq!(answered, [3, 4]);
 }

@@ -13,7 +13,7 @@ use super::seams::{
     Cancelled, Codec, Exporter, GridLayout, OpenedModel, PictureReader, ReadPicture,
 };
 use crate::latent::attributes::Directions;
-use crate::model::{Decoded, Encoded, GlowConfig, Latent, ModelError};
+use crate::model::{Decoded, Encoded, GlowConfig, Latent, ModelError, WalkStep};
 
 /// eps of the toy are this much larger than Haar coefficients, so that they are about unit normal.
 const SCALE: f32 = 4.0;
@@ -162,6 +162,17 @@ impl Codec for ToyCodec {
         Ok(decoded)
     }
 
+    /// The picture alone: a toy has no steps.
+    fn walk(&self, latent: &Latent, cancelled: Cancelled<'_>) -> Result<Vec<WalkStep>, ModelError> {
+        let decoded = self.decode(std::slice::from_ref(latent), cancelled)?;
+        let steps = decoded.into_iter().map(|d| WalkStep {
+            level: 0,
+            undone: 0,
+            pixels: Arc::new(d.pixels),
+        });
+        Ok(steps.collect())
+    }
+
     fn decode(
         &self,
         latents: &[Latent],
@@ -228,6 +239,7 @@ pub(crate) fn open_toy(
         n_parameters: 0,
         provenance: "{}".to_owned(),
         device: codec.device_label(),
+        tensors: Arc::default(),
         config,
     };
     Ok(OpenedModel {

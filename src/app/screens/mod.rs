@@ -4,6 +4,7 @@
 //! open screen, or all of them, through [`Screen`]; it knows nothing of what is inside.
 
 pub mod edit;
+pub mod levels;
 mod list;
 pub mod mix;
 pub mod morph;
@@ -23,9 +24,9 @@ use super::document::{Named, ShelfEntry};
 use super::keys::Entry;
 use super::state::{Picture, Selection, State};
 use super::widgets::Cx;
-use list::screens;
 use crate::engine::message::{Command, ItemId, ModelInfo, Recipe, View};
 use crate::recipe::PictureSettings;
+use list::screens;
 
 screens! {
     /// A grid of samples.
@@ -36,6 +37,8 @@ screens! {
     Edit: edit::EditScreen;
     /// A point between four pictures, or levels of two.
     Mix: mix::MixScreen;
+    /// What each level of a latent holds.
+    Levels: levels::LevelsScreen;
 }
 
 /// What a view shows, by cell.

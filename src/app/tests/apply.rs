@@ -1,12 +1,12 @@
 //! What wishes do, without a window.
 
+use super::named;
 use crate::app::action::Action;
 use crate::app::fake::FakeEngine;
-use crate::app::shelf::REMOVED_KEPT;
-use super::named;
 use crate::app::screens::edit::EditWish;
 use crate::app::screens::morph::MorphWish;
 use crate::app::screens::sample::{self, SampleWish};
+use crate::app::shelf::REMOVED_KEPT;
 use crate::app::state::{Document, Named, State};
 use crate::engine::message::{Command, Event, ItemId, Recipe};
 

@@ -8,7 +8,6 @@ use egui_kittest::kittest::Queryable as _;
 use super::Bench;
 use crate::app::action::Action;
 use crate::app::dialog::{Dialog, PathPurpose, PathsChosen};
-use crate::app::screens::Tab;
 use crate::app::screens::morph::MorphWish;
 use crate::app::state::{LogLevel, Selection};
 use crate::engine::message::{Command, ExportKind, PictureSource};

@@ -9,11 +9,11 @@ use super::Bench;
 use crate::app::action::Action;
 use crate::app::dialog::{CropForm, Dialog};
 use crate::app::keys;
-use crate::app::state::{Selection, Tab, ThemeChoice};
-use crate::app::{AppOptions, ExplorerApp};
 use crate::app::screens::edit::EditWish;
 use crate::app::screens::morph::MorphWish;
 use crate::app::screens::sample::{self, SampleWish};
+use crate::app::state::{Selection, Tab, ThemeChoice};
+use crate::app::{AppOptions, ExplorerApp};
 use crate::engine::{Engine, EngineOptions, Files, Loader, Pictures, Shipped};
 
 /// Draws the window with the shipped model's samples for the README:

@@ -10,9 +10,9 @@ use crossbeam_channel::unbounded;
 use super::Bench;
 use crate::app::action::Action;
 use crate::app::dialog::{ExportForm, ExportSource};
-use crate::app::state::{LogLevel, Named, Selection, State, Tab};
 use crate::app::screens::morph::{self, MorphWish};
 use crate::app::screens::sample::SampleWish;
+use crate::app::state::{LogLevel, Named, Selection, State, Tab};
 use crate::app::{export, session};
 use crate::engine::message::{Command, PathKind, Recipe, SESSION_FORMAT};
 use crate::engine::toy::{ToyExporter, ToyReader, open_toy};
@@ -48,7 +48,7 @@ impl Pair {
         commands.into_iter().for_each(|c| self.engine.send(c));
     }
 
-    fn apply(&mut self, action: Action) {
+    fn apply(&mut self, action: impl Into<Action>) {
         let commands = self.state.apply(action);
         self.send(commands);
         self.run();

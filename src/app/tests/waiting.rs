@@ -11,11 +11,11 @@ use super::worker::run_until;
 use crate::app::action::Action;
 use crate::app::dialog::Dialog;
 use crate::app::fake::FakeEngine;
-use crate::app::state::Tab;
-use crate::app::{AppOptions, ExplorerApp};
 use crate::app::screens::edit::EditWish;
 use crate::app::screens::morph::MorphWish;
 use crate::app::screens::sample::{self, SampleWish};
+use crate::app::state::Tab;
+use crate::app::{AppOptions, ExplorerApp};
 use crate::engine::message::{Command, PictureSource, Recipe};
 
 /// Runs a test on a thread of its own, so that a window that waits fails it. The limit is far beyond what any
@@ -47,13 +47,16 @@ fn use_everything(harness: &mut Harness<'_, ExplorerApp>) -> u64 {
         let export = folder.path().join(format!("grid-{round}.png"));
         let session = folder.path().join(format!("faces-{round}.glow.json"));
         let mut actions = vec![Action::SetTab(Tab::Sample)];
-        actions.extend((0..10).map(|i| SampleWish::SetTemperature(0.1 * value + 0.01 * i as f32).into()));
+        actions.extend(
+            (0..10).map(|i| SampleWish::SetTemperature(0.1 * value + 0.01 * i as f32).into()),
+        );
         actions.push(SampleWish::SetSeed(round).into());
         actions.push(Action::Import(vec![PictureSource::Path(photo)]));
         actions.push(Action::SetTab(Tab::Morph));
         actions.extend((0..10).map(|i| MorphWish::SetT(0.2 * value + 0.02 * i as f32).into()));
         actions.push(Action::SetTab(Tab::Edit));
-        let smile = |i: u32| EditWish::SetAmount("Smiling".to_owned(), value + 0.1 * i as f32).into();
+        let smile =
+            |i: u32| EditWish::SetAmount("Smiling".to_owned(), value + 0.1 * i as f32).into();
         actions.extend((1..10).map(smile));
         actions.push(Action::SaveSession(session));
         actions.push(Action::OpenModel(Some("other.safetensors".into())));

@@ -8,10 +8,10 @@ use egui_kittest::kittest::Queryable as _;
 use super::Bench;
 use crate::app::action::Action;
 use crate::app::fake::FakeEngine;
-use crate::app::state::{self, ItemStatus, Tab};
-use crate::app::{check_display, keys};
 use crate::app::screens::edit::EditWish;
 use crate::app::screens::sample::{self, SampleWish};
+use crate::app::state::{self, ItemStatus, Tab};
+use crate::app::{check_display, keys};
 use crate::engine::message::{Command, Event};
 
 #[test]

@@ -9,9 +9,9 @@ use crossbeam_channel::unbounded;
 use egui_kittest::Harness;
 
 use crate::app::action::Action;
+use crate::app::screens::{morph, sample};
 use crate::app::state::{ItemStatus, Tab};
 use crate::app::{AppOptions, ExplorerApp};
-use crate::app::screens::{morph, sample};
 use crate::engine::toy::{ToyExporter, ToyReader, open_toy};
 use crate::engine::{Engine, EngineOptions};
 

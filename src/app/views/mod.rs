@@ -132,9 +132,7 @@ fn tabs_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
             let text = egui::RichText::new(label).size(15.0).color(color);
             let button = egui::Button::new(text).frame(false);
             let response = ui.add(button);
-            response.widget_info(|| {
-                egui::WidgetInfo::selected(egui::Role::Tab, true, open, label)
-            });
+            response.widget_info(|| egui::WidgetInfo::selected(egui::Role::Tab, true, open, label));
             if open {
                 let y = response.rect.bottom() + 2.0;
                 let line = response.rect.x_range();

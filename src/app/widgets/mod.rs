@@ -3,6 +3,7 @@
 pub mod bars;
 pub mod controls;
 pub mod grid;
+pub mod histogram;
 pub mod icons;
 pub mod picture;
 pub mod slot;

@@ -154,7 +154,8 @@ fn attributes_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
             .desired_width(f32::INFINITY);
         let response = ui.add(field);
         response.widget_info(|| {
-            let mut info = egui::WidgetInfo::text_edit(true, &cx.state.desks.edit.search, &text, "");
+            let mut info =
+                egui::WidgetInfo::text_edit(true, &cx.state.desks.edit.search, &text, "");
             info.label = Some("Search attributes".to_owned());
             info
         });

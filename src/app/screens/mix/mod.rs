@@ -83,7 +83,13 @@ impl Screen for MixScreen {
             }
             shares.resize(n_levels, 0.0);
         }
-        let sound = |v: f32| if v.is_finite() { v.clamp(0.0, 1.0) } else { 0.0 };
+        let sound = |v: f32| {
+            if v.is_finite() {
+                v.clamp(0.0, 1.0)
+            } else {
+                0.0
+            }
+        };
         shares.iter_mut().for_each(|share| *share = sound(*share));
         let desk = &mut state.desks.mix;
         (desk.x, desk.y) = (sound(desk.x), sound(desk.y));
@@ -159,9 +165,17 @@ impl Screen for MixScreen {
         Some(Exported {
             label: "Mix",
             formats: if pad {
-                &[ExportFormat::Grid, ExportFormat::Frames, ExportFormat::Latents]
+                &[
+                    ExportFormat::Grid,
+                    ExportFormat::Frames,
+                    ExportFormat::Latents,
+                ]
             } else {
-                &[ExportFormat::Strip, ExportFormat::Frames, ExportFormat::Latents]
+                &[
+                    ExportFormat::Strip,
+                    ExportFormat::Frames,
+                    ExportFormat::Latents,
+                ]
             },
             columns: pad.then_some(LATTICE),
             frames: None,

@@ -46,7 +46,10 @@ impl MixTab {
     /// Place of a picture of the lattice, row by row.
     pub fn place_of_cell(cell: u32) -> (f32, f32) {
         let last = (LATTICE - 1) as f32;
-        ((cell % LATTICE) as f32 / last, (cell / LATTICE) as f32 / last)
+        (
+            (cell % LATTICE) as f32 / last,
+            (cell / LATTICE) as f32 / last,
+        )
     }
 
     /// The two pictures with their levels mixed; `None` until both are set.

@@ -13,7 +13,10 @@ fn a_corner_is_its_picture_and_the_middle_is_of_all_four() {
     let mut mix = MixTab::default();
     assert_eq!(mix.at(0.5, 0.5), None, "not before all corners are set");
     mix.corners = [0, 1, 2, 3].map(|i| Some(named(i)));
-    for (corner, (x, y)) in [(0.0, 0.0), (1.0, 0.0), (0.0, 1.0), (1.0, 1.0)].iter().enumerate() {
+    for (corner, (x, y)) in [(0.0, 0.0), (1.0, 0.0), (0.0, 1.0), (1.0, 1.0)]
+        .iter()
+        .enumerate()
+    {
         assert_eq!(mix.at(*x, *y).unwrap().recipe, named(corner as u32).recipe);
     }
     let middle = mix.at(0.5, 0.5).unwrap().recipe;
@@ -78,7 +81,10 @@ fn a_picture_is_dragged_from_the_shelf_into_the_nearest_corner() {
     let mut bench = Bench::new(Vec::new());
     bench.perform(Action::SetTab(Tab::Mix));
     let entry = bench.state().doc.shelf[0].clone();
-    let row = bench.harness.get_by_label(&format!("{}, sample", entry.name)).rect();
+    let row = bench
+        .harness
+        .get_by_label(&format!("{}, sample", entry.name))
+        .rect();
     let from = row.left_center() + egui::vec2(30.0, 0.0);
     let pad = bench.harness.get_by_label_contains("Pad of the mix").rect();
     let to = pad.right_bottom() - egui::vec2(20.0, 20.0);
@@ -99,7 +105,11 @@ fn levels_of_two_pictures_are_mixed_by_a_slider_each() {
     bench.perform(Action::SetTab(Tab::Mix));
     bench.click("Levels of two");
     assert_eq!(bench.state().doc.mix.kind, MixKind::Levels);
-    assert_eq!(bench.state().doc.mix.shares, [0.0, 0.0, 1.0], "the coarsest of B");
+    assert_eq!(
+        bench.state().doc.mix.shares,
+        [0.0, 0.0, 1.0],
+        "the coarsest of B"
+    );
     let slider = bench
         .harness
         .get_by_role_and_label(egui::Role::Slider, "Level 1 · 32 px");

@@ -9,7 +9,9 @@ use crate::app::screens::Tab;
 use crate::app::state::Named;
 use crate::app::theme;
 use crate::app::views::{controls_frame, controls_panel};
-use crate::app::widgets::controls::{button_ui, choice_ui, full_slider_ui, row_with_end_ui, slider_ui};
+use crate::app::widgets::controls::{
+    button_ui, choice_ui, full_slider_ui, row_with_end_ui, slider_ui,
+};
 use crate::app::widgets::picture::{paint, picture_menu_ui, square_in};
 use crate::app::widgets::slot::{paint_letter, picture_choice_ui, slot_ui};
 use crate::app::widgets::{Cx, grid, zoom};
@@ -57,8 +59,12 @@ fn hero_ui(ui: &mut Ui, cx: &mut Cx<'_>, room: Rect) {
         ui.scope_builder(egui::UiBuilder::new().max_rect(room), |ui| {
             ui.centered_and_justified(|ui| {
                 let text = match cx.state.doc.mix.kind {
-                    MixKind::Pad => "Drag a picture from the shelf into each corner,\nor choose them below",
-                    MixKind::Levels => "Drag two pictures from the shelf to A and B,\nor choose them below",
+                    MixKind::Pad => {
+                        "Drag a picture from the shelf into each corner,\nor choose them below"
+                    }
+                    MixKind::Levels => {
+                        "Drag two pictures from the shelf to A and B,\nor choose them below"
+                    }
                 };
                 ui.label(egui::RichText::new(text).color(cx.tokens.text_weak));
             });
@@ -87,7 +93,13 @@ fn pad_ui(ui: &mut Ui, cx: &mut Cx<'_>, room: Rect) {
     let cells = grid::cells(pad, LATTICE, LATTICE, 2.0);
     for (cell, rect) in (0u32..).zip(&cells) {
         let picture = cx.state.cell_picture(AROUND, cell).cloned();
-        paint(ui.painter(), cx.textures, &cx.tokens, *rect, picture.as_ref());
+        paint(
+            ui.painter(),
+            cx.textures,
+            &cx.tokens,
+            *rect,
+            picture.as_ref(),
+        );
     }
     for (corner, cell) in CORNER_CELLS.into_iter().enumerate() {
         let rect = cells[cell as usize];
@@ -95,8 +107,13 @@ fn pad_ui(ui: &mut Ui, cx: &mut Cx<'_>, room: Rect) {
         if cx.state.doc.mix.corners[corner].is_none() {
             let font = egui::TextStyle::Small.resolve(ui.style());
             let color = cx.tokens.text_weak;
-            ui.painter()
-                .text(rect.center(), Align2::CENTER_CENTER, "drop here", font, color);
+            ui.painter().text(
+                rect.center(),
+                Align2::CENTER_CENTER,
+                "drop here",
+                font,
+                color,
+            );
         }
     }
     // The middles of the outer pictures are the ends of both ways.
@@ -113,7 +130,9 @@ fn pad_ui(ui: &mut Ui, cx: &mut Cx<'_>, room: Rect) {
         crate::app::widgets::picture::paint_ring(ui.painter(), &cx.tokens, rect, true, false);
     }
     if let Some(named) = response.dnd_release_payload::<Named>() {
-        let at = ui.input(|i| i.pointer.interact_pos()).unwrap_or(pad.center());
+        let at = ui
+            .input(|i| i.pointer.interact_pos())
+            .unwrap_or(pad.center());
         cx.push(MixWish::SetCorner(nearest(at), (*named).clone()));
     } else if let Some(at) = response.interact_pointer_pos()
         && (response.dragged() || response.clicked())
@@ -124,7 +143,12 @@ fn pad_ui(ui: &mut Ui, cx: &mut Cx<'_>, room: Rect) {
     if cx.state.doc.mix.at(desk.x, desk.y).is_some() {
         let at = first + ways * vec2(desk.x, desk.y);
         let painter = ui.painter();
-        painter.circle(at, 8.0, cx.tokens.accent, Stroke::new(2.0, cx.tokens.on_accent));
+        painter.circle(
+            at,
+            8.0,
+            cx.tokens.accent,
+            Stroke::new(2.0, cx.tokens.on_accent),
+        );
         painter.circle_stroke(at, 10.0, Stroke::new(2.0, cx.tokens.accent));
     }
     let tip = "Drag: the picture is a mixture of the four corners. Drop a picture to change the corner nearest to it";
@@ -149,8 +173,14 @@ fn pair_ui(ui: &mut Ui, cx: &mut Cx<'_>, room: Rect) {
         let rect = Rect::from_min_size(min, Vec2::splat(side.max(24.0)));
         let named = cx.state.doc.mix.pair[which].clone();
         let picture = cx.state.cell_picture(AROUND, which as u32).cloned();
-        let (response, dropped) =
-            slot_ui(ui, cx, rect, LETTERS[which], named.as_ref(), picture.as_ref());
+        let (response, dropped) = slot_ui(
+            ui,
+            cx,
+            rect,
+            LETTERS[which],
+            named.as_ref(),
+            picture.as_ref(),
+        );
         cx.extend(dropped.map(|named| MixWish::SetPicture(which, named)));
         if response.clicked() {
             cx.push(MixWish::SetShares(which as f32));
@@ -165,11 +195,26 @@ fn controls_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
     let mut export = false;
     row_with_end_ui(
         ui,
-        |ui| export = button_ui(ui, ready, "Export…", "The whole pad, or both and the mixture (Ctrl+E)"),
+        |ui| {
+            export = button_ui(
+                ui,
+                ready,
+                "Export…",
+                "The whole pad, or both and the mixture (Ctrl+E)",
+            )
+        },
         |ui| {
             let kinds = [
-                (MixKind::Pad, "Four pictures", "A point between four corners"),
-                (MixKind::Levels, "Levels of two", "Coarse levels of one picture with fine levels of another"),
+                (
+                    MixKind::Pad,
+                    "Four pictures",
+                    "A point between four corners",
+                ),
+                (
+                    MixKind::Levels,
+                    "Levels of two",
+                    "Coarse levels of one picture with fine levels of another",
+                ),
             ];
             ui.scope(|ui| {
                 let kind = choice_ui(ui, kind, &kinds);
@@ -199,8 +244,24 @@ fn corners_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
     });
     ui.horizontal_wrapped(|ui| {
         let (mut x, mut y) = (cx.state.desks.mix.x, cx.state.desks.mix.y);
-        let mut moved = slider_ui(ui, "Left to right", &mut x, 0.0..=1.0, 2, "0 is A and C, 1 is B and D").changed();
-        moved |= slider_ui(ui, "Top to bottom", &mut y, 0.0..=1.0, 2, "0 is A and B, 1 is C and D").changed();
+        let mut moved = slider_ui(
+            ui,
+            "Left to right",
+            &mut x,
+            0.0..=1.0,
+            2,
+            "0 is A and C, 1 is B and D",
+        )
+        .changed();
+        moved |= slider_ui(
+            ui,
+            "Top to bottom",
+            &mut y,
+            0.0..=1.0,
+            2,
+            "0 is A and B, 1 is C and D",
+        )
+        .changed();
         if moved {
             cx.push(MixWish::MoveTo(x, y));
         }

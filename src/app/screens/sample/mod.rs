@@ -195,7 +195,9 @@ impl Screen for SampleScreen {
 
     fn export_pictures(&self, state: &State, _frames: u32) -> Vec<Named> {
         let sample = &state.doc.sample;
-        (0..sample.n_cells()).map(|cell| sample.cell(cell)).collect()
+        (0..sample.n_cells())
+            .map(|cell| sample.cell(cell))
+            .collect()
     }
 
     fn remake(

@@ -24,7 +24,9 @@ pub fn sample_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
     CentralPanel::no_frame().frame(frame).show(ui, |ui| {
         let room = ui.available_rect_before_wrap();
         match cx.state.selection {
-            Selection::Of(Tab::Sample, cell) if cx.state.desks.sample.enlarged => enlarged_ui(ui, cx, room, cell),
+            Selection::Of(Tab::Sample, cell) if cx.state.desks.sample.enlarged => {
+                enlarged_ui(ui, cx, room, cell)
+            }
             _ => grid_ui(ui, cx, room),
         }
     });
