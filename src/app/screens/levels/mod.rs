@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use egui::{Key, Ui};
 
-pub use tab::{LevelsDesk, LevelsPart, LevelsTab, Probe};
+pub use tab::{LevelProbe, LevelsDesk, LevelsPart, LevelsTab};
 pub use wish::LevelsWish;
 
 use super::{Cells, Document, Exported, Lead, Offer, Running, Screen, Tab};
@@ -136,10 +136,10 @@ impl Screen for LevelsScreen {
         };
         let n_levels = n_levels(state);
         let (level, probe) = (
-            at as usize / Probe::ALL.len(),
-            at as usize % Probe::ALL.len(),
+            at as usize / LevelProbe::ALL.len(),
+            at as usize % LevelProbe::ALL.len(),
         );
-        (level < n_levels).then(|| levels.probed(level, n_levels, Probe::ALL[probe]))?
+        (level < n_levels).then(|| levels.probed(level, n_levels, LevelProbe::ALL[probe]))?
     }
 
     fn picture<'a>(&self, state: &'a State, number: u32) -> Option<&'a Picture> {
@@ -153,7 +153,7 @@ impl Screen for LevelsScreen {
             return wish::apply(state, LevelsWish::SetWalk(at / last));
         }
         let at = match state.selection {
-            Selection::Of(Tab::Levels, at) => at as i32 + dx + Probe::ALL.len() as i32 * dy,
+            Selection::Of(Tab::Levels, at) => at as i32 + dx + LevelProbe::ALL.len() as i32 * dy,
             _ => 0,
         };
         let last = n_cells(state).saturating_sub(1) as i32;
@@ -182,7 +182,7 @@ impl Screen for LevelsScreen {
                 ExportFormat::Frames,
                 ExportFormat::Latents,
             ],
-            columns: Some(Probe::ALL.len() as u32),
+            columns: Some(LevelProbe::ALL.len() as u32),
             frames: None,
             stem: "levels".to_owned(),
             usual: true,
@@ -203,7 +203,7 @@ fn n_levels(state: &State) -> usize {
 
 /// Pictures of the table, the base included.
 fn n_cells(state: &State) -> u32 {
-    (1 + Probe::ALL.len() * n_levels(state)) as u32
+    (1 + LevelProbe::ALL.len() * n_levels(state)) as u32
 }
 
 fn table_question(state: &State) -> Option<Question> {

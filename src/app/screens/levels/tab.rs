@@ -7,7 +7,7 @@ use crate::engine::message::Recipe;
 
 /// What is done to a level, to see what it holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Probe {
+pub enum LevelProbe {
     /// Its eps is zero.
     Muted,
     /// Every other level's eps is zero.
@@ -16,7 +16,7 @@ pub enum Probe {
     Resampled,
 }
 
-impl Probe {
+impl LevelProbe {
     /// All, in the order of the columns.
     pub const ALL: [Self; 3] = [Self::Muted, Self::Alone, Self::Resampled];
 
@@ -66,7 +66,7 @@ impl Default for LevelsTab {
 
 impl LevelsTab {
     /// The picture with something done to one of its levels.
-    pub fn probed(&self, level: usize, n_levels: usize, probe: Probe) -> Option<Named> {
+    pub fn probed(&self, level: usize, n_levels: usize, probe: LevelProbe) -> Option<Named> {
         let base = self.base.as_ref()?;
         let factors = |mine: f32, others: f32| -> Vec<f32> {
             let of = |l| if l == level { mine } else { others };
@@ -74,15 +74,15 @@ impl LevelsTab {
         };
         let inner = Box::new(base.recipe.clone());
         let recipe = match probe {
-            Probe::Muted => Recipe::Scaled {
+            LevelProbe::Muted => Recipe::Scaled {
                 base: inner,
                 temperature: factors(0.0, 1.0),
             },
-            Probe::Alone => Recipe::Scaled {
+            LevelProbe::Alone => Recipe::Scaled {
                 base: inner,
                 temperature: factors(1.0, 0.0),
             },
-            Probe::Resampled => Recipe::Mixed {
+            LevelProbe::Resampled => Recipe::Mixed {
                 a: inner,
                 b: Box::new(Recipe::Sample {
                     seed: self.seed,
@@ -92,9 +92,9 @@ impl LevelsTab {
             },
         };
         let what = match probe {
-            Probe::Muted => "without level",
-            Probe::Alone => "only level",
-            Probe::Resampled => "another level",
+            LevelProbe::Muted => "without level",
+            LevelProbe::Alone => "only level",
+            LevelProbe::Resampled => "another level",
         };
         let label = format!("{}, {what} {}", base.label, level + 1);
         Some(Named { recipe, label })

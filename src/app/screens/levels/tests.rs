@@ -2,7 +2,7 @@
 
 use egui_kittest::kittest::Queryable as _;
 
-use super::{LevelsPart, LevelsTab, LevelsWish, PICTURES, Probe};
+use super::{LevelProbe, LevelsPart, LevelsTab, LevelsWish, PICTURES};
 use crate::app::action::Action;
 use crate::app::state::{Selection, Tab};
 use crate::app::tests::{Bench, named};
@@ -11,17 +11,17 @@ use crate::engine::message::{Command, Question, Recipe};
 #[test]
 fn a_probe_touches_the_level_that_it_is_about() {
     let mut levels = LevelsTab::default();
-    assert_eq!(levels.probed(0, 3, Probe::Muted), None);
+    assert_eq!(levels.probed(0, 3, LevelProbe::Muted), None);
     levels.base = Some(named(4));
     let factors = |probe| match levels.probed(1, 3, probe).unwrap().recipe {
         Recipe::Scaled { temperature, .. } => temperature,
         Recipe::Mixed { shares, .. } => shares,
         other => panic!("{other:?}"),
     };
-    assert_eq!(factors(Probe::Muted), [1.0, 0.0, 1.0]);
-    assert_eq!(factors(Probe::Alone), [0.0, 1.0, 0.0]);
+    assert_eq!(factors(LevelProbe::Muted), [1.0, 0.0, 1.0]);
+    assert_eq!(factors(LevelProbe::Alone), [0.0, 1.0, 0.0]);
     assert_eq!(
-        factors(Probe::Resampled),
+        factors(LevelProbe::Resampled),
         [0.0, 1.0, 0.0],
         "shares of the new numbers"
     );

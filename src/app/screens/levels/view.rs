@@ -3,7 +3,7 @@
 use egui::{CentralPanel, Margin, Rect, RichText, Sense, Ui, Vec2, vec2};
 
 use super::{
-    BASE, LevelsPart, LevelsWish, PICTURES, Probe, n_levels, table_question, walk_question,
+    BASE, LevelProbe, LevelsPart, LevelsWish, PICTURES, n_levels, table_question, walk_question,
 };
 use crate::app::action::Action;
 use crate::app::dialog::ExportSource;
@@ -71,7 +71,7 @@ fn table_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
             heading_ui(ui, "Level", "The flow takes a picture apart level by level: the first holds the finest detail, the last the face as a whole");
             heading_ui(ui, "Numbers (eps)", "The latent of this level as a picture, channel beside channel. Grey is zero; a good model leaves pure noise");
             heading_ui(ui, "Histogram", "How often each value occurs, against the bell curve N(0, 1)");
-            for probe in Probe::ALL {
+            for probe in LevelProbe::ALL {
                 heading_ui(ui, probe.label(), probe.tip());
             }
             ui.end_row();
@@ -118,8 +118,8 @@ fn level_ui(
             ui.allocate_exact_size(vec2(1.5 * SIDE, SIDE), Sense::hover());
         }
     }
-    for at in 0..Probe::ALL.len() {
-        probe_ui(ui, cx, (1 + Probe::ALL.len() * level + at) as u32);
+    for at in 0..LevelProbe::ALL.len() {
+        probe_ui(ui, cx, (1 + LevelProbe::ALL.len() * level + at) as u32);
     }
 }
 
