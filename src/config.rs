@@ -316,6 +316,7 @@ impl GlowConfig {
         };
         LatentShape {
             levels: self.level_shapes().iter().map(level).collect(),
+            condition: self.variant.condition,
         }
     }
 

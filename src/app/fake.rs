@@ -237,6 +237,7 @@ impl FakeEngine {
                 std::array::from_fn(|k| base[k] + amount * noise[k])
             }
             Recipe::Scaled { base, temperature } => self.numbers(base).map(|v| v * temperature[0]),
+            Recipe::Given { base, .. } => self.numbers(base),
         }
     }
 }

@@ -29,8 +29,9 @@ Pictures that are learnt from are shown as they are and mirrored.
 +1 is the distance between the averages of both sides along the direction, times --unit. Without --unit it is as much
 of it, 1 at most, as lets pictures be edited by 2 and stay finite, and by 3 and mostly stay finite and still show a
 face to a face detector. A slider ends where edited pictures begin to have values that are not finite.
-A table has a header, a column `file`, an optional column `split`, and numbers: 1 and -1 (0: cannot
-tell), 1 and 0, or a measure such as an age. An empty cell means that nothing is known.";
+A table is CSV with a header, or CelebA's list_attr text. It has a column of file names, an optional column `split`, and
+numbers: 1 and -1 (0: cannot tell), 1 and 0, or a measure such as an age. Text with two values counts as 1 and -1; other
+columns are left out and named. An empty cell means that nothing is known.";
 
 #[derive(clap::Args, Debug)]
 pub(super) struct Args {
@@ -183,12 +184,22 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
     }
     let table = LabelTable::read_all(&args.labels)?;
     let tables = tables_text(&args.labels);
+    for text in table.notes() {
+        note(format_args!("{text}: {tables}"));
+    }
     let model = args.model.open()?;
+    model.check_one_condition()?;
     let config = model.config();
     let by_split = (!table.splits().is_empty()).then_some((&table, args.split.as_str()));
     // Each picture is needed once or twice: keeping them decoded would only take memory.
     let shape = (config.image_size, config.channels);
     let set = args.folder.open(by_split, shape)?.with_memory_budget(0);
+    if by_split.is_none() {
+        let names = (0..set.len()).filter_map(|i| set.name(i));
+        for text in table.notes_on(names) {
+            note(format_args!("{text}: {tables}"));
+        }
+    }
     let options = args.options(&model);
     let mut bar: Option<(&str, ProgressBar)> = None;
     let mut watch = |at: Progress| {

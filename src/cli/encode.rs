@@ -117,7 +117,7 @@ fn of_photos(model: &OpenModel, args: &Args) -> anyhow::Result<Report> {
     for (at, path) in args.photos.iter().enumerate() {
         let photo = model.encode_photo(path, args.no_crop, (at, n))?;
         note_all(path, &photo.notes);
-        let round_trip = model.round_trip(&photo.encoded, (at, n))?;
+        let round_trip = model.round_trip(&photo.encoded)?;
         let (file, face) = (path.display().to_string(), Some(photo.face_found));
         report.add(photo.name, &file, photo.encoded, round_trip, face);
         bar.inc(1);
@@ -132,10 +132,10 @@ fn of_tensor(model: &OpenModel, path: &Path) -> anyhow::Result<Report> {
     let n = x.len();
     let bar = progress(n, "encoding");
     for (at, x) in x.into_iter().enumerate() {
-        let given = model.conditions(at..at + 1, n)?;
-        let encoded = model.model.encode_x_given(vec![x], given, &|| false)?;
+        let given = model.condition(at, n)?;
+        let encoded = model.model.encode_x_given(vec![x], &[given], &|| false)?;
         for encoded in encoded {
-            let round_trip = model.round_trip(&encoded, (at, n))?;
+            let round_trip = model.round_trip(&encoded)?;
             let file = format!("{}[{at}]", path.display());
             report.add(format!("x[{at}]"), &file, encoded, round_trip, None);
         }

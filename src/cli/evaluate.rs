@@ -6,11 +6,11 @@ use anyhow::bail;
 use serde_json::json;
 
 use super::common::{
-    FolderArgs, ModelArgs, OpenModel, check_target, note, number_in, progress, say, say_json,
+    FolderArgs, ModelArgs, OpenModel, check_target, note, number_in, progress, read_labels, say,
+    say_json,
 };
 use crate::data::DataError;
 use crate::data::batches::PictureSet;
-use crate::data::labels::LabelTable;
 use crate::export::write_atomically;
 use crate::latent::attributes::Directions;
 use crate::measure::bench::median;
@@ -102,8 +102,9 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
     if let Some(path) = &args.report.out {
         check_target(path)?;
     }
-    let table = args.labels.as_deref().map(LabelTable::read).transpose()?;
+    let table = args.labels.as_deref().map(read_labels).transpose()?;
     let model = args.model.open()?;
+    model.check_one_condition()?;
     let config = model.config();
     let chosen = table.as_ref().map(|table| (table, args.split.as_str()));
     let shape = (config.image_size, config.channels);

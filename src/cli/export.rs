@@ -50,5 +50,9 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
         To::Onnx => Target::Onnx,
     };
     outward::write(&args.out, &file.params, target)?;
-    say(format_args!("written: {}", args.out.display()))
+    say(format_args!(
+        "written, {}: {}",
+        outward::hint(&file.params, target),
+        args.out.display()
+    ))
 }

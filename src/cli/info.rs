@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use serde_json::{Value, json};
 
-use super::common::{config_text, file_name, item_names, say, say_json};
+use super::common::{ForeignArgs, config_text, file_name, item_names, note_all, say, say_json};
 use crate::config::{Coupling, Padding, Permutation};
 use crate::export::read_settings;
 use crate::files::attributes::{self, AttributesFile};
+use crate::files::import::{self, ImportError, Opened};
 use crate::files::weights::{self, WeightFile};
 use crate::files::{latents, shipped};
 use crate::train::checkpoint::{self, Checkpoint};
@@ -18,6 +19,7 @@ use crate::train::checkpoint::{self, Checkpoint};
 pub(super) const EXAMPLES: &str = "Examples:
   glow-explorer info                     the model that comes with the program
   glow-explorer info my.safetensors      a weight, latents or attributes file
+  glow-explorer info trained.pkg         a checkpoint of another program
   glow-explorer info strip.png           the settings in an exported picture";
 
 /// The first bytes of every PNG.
@@ -28,23 +30,29 @@ const MAX_HEADER_BYTES: u64 = 100 << 20;
 
 #[derive(clap::Args, Debug)]
 pub(super) struct Args {
-    /// Weight, latents, attributes or checkpoint file, or an exported PNG
+    /// Weight, latents, attributes or checkpoint file, a model of another program, or an exported PNG
     #[arg(value_name = "FILE")]
     file: Option<PathBuf>,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    foreign: ForeignArgs,
 }
 
 pub(super) fn run(args: Args) -> anyhow::Result<()> {
     let (value, lines) = match &args.file {
         None => about_shipped()?,
-        Some(path) => match kind(path)? {
+        Some(path) => match kind(path, &args.foreign)? {
             Kind::Weights => about_weights(
                 &path.display().to_string(),
                 &weights::read(path)?,
                 file_len(path)?,
             ),
+            Kind::Foreign(opened) => {
+                note_all(path, &opened.notes);
+                about_weights(&path.display().to_string(), &opened.file, file_len(path)?)
+            }
             Kind::Latents => about_latents(path)?,
             Kind::Attributes => {
                 about_attributes(&path.display().to_string(), &attributes::read(path)?)
@@ -61,6 +69,8 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
 
 enum Kind {
     Weights,
+    /// A model of another program.
+    Foreign(Box<Opened>),
     Latents,
     Attributes,
     Checkpoint,
@@ -82,7 +92,7 @@ fn file_len(path: &Path) -> anyhow::Result<u64> {
 }
 
 /// What a file holds, by its first bytes.
-fn kind(path: &Path) -> anyhow::Result<Kind> {
+fn kind(path: &Path, foreign: &ForeignArgs) -> anyhow::Result<Kind> {
     let name = path.display();
     let len = file_len(path)?;
     let cannot = || format!("cannot be read: {name}");
@@ -98,16 +108,31 @@ fn kind(path: &Path) -> anyhow::Result<Kind> {
             .map(Kind::Png)
             .with_context(|| format!("the picture carries no settings of this program: {name}"));
     }
+    let mut brace = [0];
+    if len > 8 {
+        file.read_exact(&mut brace).with_context(cannot)?;
+    }
+    // Not the JSON of a safetensors header: perhaps another program's model.
+    if brace != [b'{'] {
+        match import::open(path, &foreign.options()) {
+            Ok(opened) => return Ok(Kind::Foreign(Box::new(opened))),
+            // Of no kind that is known.
+            Err(ImportError::Weights(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
     let n = u64::from_le_bytes(start);
     if n > MAX_HEADER_BYTES || n > len - 8 {
         bail!("neither a safetensors file nor a PNG, or cut off; copy it again: {name}");
     }
-    let mut header = Vec::new();
-    file.take(n).read_to_end(&mut header).with_context(cannot)?;
+    let mut header = brace.to_vec();
+    file.take(n.saturating_sub(1))
+        .read_to_end(&mut header)
+        .with_context(cannot)?;
     let header: Value = serde_json::from_slice(&header)
         .map_err(|_| anyhow::anyhow!("neither a safetensors file nor a PNG: {name}"))?;
     match header["__metadata__"]["format"].as_str() {
-        Some(weights::FORMAT) => Ok(Kind::Weights),
+        Some(weights::FORMAT | weights::FORMAT_2) => Ok(Kind::Weights),
         Some(latents::FORMAT) => Ok(Kind::Latents),
         Some(attributes::FORMAT) => Ok(Kind::Attributes),
         Some(checkpoint::FORMAT) => Ok(Kind::Checkpoint),

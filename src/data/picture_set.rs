@@ -8,7 +8,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use image::RgbImage;
 
-use super::labels::LabelTable;
+use super::labels::{self, LabelTable};
 use super::{DataError, PictureSource, crop, intake};
 
 /// Decoded pictures kept in memory unless [`PictureSet::with_memory_budget`] says otherwise.
@@ -248,6 +248,13 @@ fn grey_from_rgb(rgb: &RgbImage) -> Vec<u8> {
         .collect()
 }
 
+/// Whether a file is taken for a picture, by the ending of its name.
+pub(super) fn is_picture_name(name: &str) -> bool {
+    let extension = Path::new(name).extension().and_then(|e| e.to_str());
+    let extension = extension.map(str::to_ascii_lowercase);
+    extension.is_some_and(|e| EXTENSIONS.contains(&e.as_str()))
+}
+
 fn names_in_folder(folder: &Path) -> Result<Vec<String>, DataError> {
     let fail = |e| DataError::from_io(folder, e);
     let mut names = Vec::new();
@@ -257,12 +264,7 @@ fn names_in_folder(folder: &Path) -> Result<Vec<String>, DataError> {
         let Ok(name) = entry.file_name().into_string() else {
             continue;
         };
-        let extension = Path::new(&name)
-            .extension()
-            .and_then(|e| e.to_str())
-            .map(str::to_ascii_lowercase);
-        let is_picture = extension.is_some_and(|e| EXTENSIONS.contains(&e.as_str()));
-        if is_picture && !name.starts_with('.') && entry.path().is_file() {
+        if is_picture_name(&name) && !name.starts_with('.') && entry.path().is_file() {
             names.push(name);
         }
     }
@@ -301,6 +303,16 @@ fn names_in_table(
             "the label table names `{name}`, which is not inside the folder; use relative names"
         )));
     }
+    // A table may say p00.jpg of P00.JPG, or leave the ending out.
+    let alike = labels::by_alias(names_in_folder(folder)?);
+    let found = |name: &str| -> Option<String> {
+        let only = alike.get(&labels::alias(name))?.as_ref()?;
+        (only != name && !folder.join(name).is_file()).then(|| only.clone())
+    };
+    let names = names.into_iter();
+    let names: Vec<String> = names
+        .map(|name| found(name).unwrap_or_else(|| name.to_owned()))
+        .collect();
     // Single pictures that are missing are left out and counted when their turn comes.
     if !names.iter().any(|name| folder.join(name).is_file()) {
         return Err(nothing(format!(
@@ -308,7 +320,7 @@ fn names_in_table(
             names.len()
         )));
     }
-    Ok(names.into_iter().map(str::to_owned).collect())
+    Ok(names)
 }
 
 #[cfg(test)]
@@ -380,6 +392,9 @@ mod tests {
             (Some("b.png"), Some("gone.png"))
         );
         assert!(matches!(set.get(1), Err(DataError::Missing { .. })));
+        let other = table("file,split\nB.PNG,train\na,train\n");
+        let set = open(&other, "train").unwrap();
+        assert_eq!((set.name(0), set.name(1)), (Some("b.png"), Some("a.png")));
         let message = open(&good, "test").unwrap_err();
         assert!(message.contains("knows train, valid"), "{message}");
         let message = open(&table("file,split\nx.png,train\n"), "train").unwrap_err();

@@ -4,7 +4,7 @@
 //! other than matrices are not in the file.
 
 use super::glow::{
-    Conv, FinalConv, Glow, Level, Mixing, Norm, Split, Step, Table, halves_of_pairs,
+    ByValue, Conv, FinalConv, Glow, Level, Mixing, Norm, Split, Step, Table, halves_of_pairs,
 };
 use super::tensors::{self, Tensors};
 use super::{ImportError, Options};
@@ -151,7 +151,11 @@ fn top(t: &Tensors, names: Names, c: usize) -> Result<Table, ImportError> {
                 .map(|(y, j)| entry(y, j))
                 .collect()
         };
-        table.condition = Some([half(0), half(c)]);
+        table.condition = Some(ByValue {
+            values: n,
+            mean: half(0),
+            log_std: half(c),
+        });
     }
     Ok(table)
 }

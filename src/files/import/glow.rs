@@ -179,8 +179,15 @@ pub struct Step {
 pub struct Table {
     pub mean: Vec<f64>,
     pub log_std: Vec<f64>,
-    /// What each value of a condition adds, `[values, ..]`, of the same numbers a value.
-    pub condition: Option<[Vec<f64>; 2]>,
+    pub condition: Option<ByValue>,
+}
+
+/// What each value of a condition adds to mean and log_std, `[values, ..]`: a number for each channel, or a map.
+#[derive(Clone)]
+pub struct ByValue {
+    pub values: usize,
+    pub mean: Vec<f64>,
+    pub log_std: Vec<f64>,
 }
 
 impl Table {
@@ -220,8 +227,8 @@ impl Table {
         }
     }
 
-    /// Adds a base to mean and log_std, and rows for the values of a condition, each a number a channel.
-    pub fn add(&mut self, base: &[Vec<f64>; 2], by_value: &[Vec<f64>; 2]) {
+    /// Adds a base to mean and log_std, a number for each channel, and takes what the values of a condition add.
+    pub fn add(&mut self, base: &[Vec<f64>; 2], by_value: &ByValue) {
         let repeat = self.mean.len() / base[0].len().max(1);
         let spread = |v: &[f64]| -> Vec<f64> {
             v.iter()
@@ -231,21 +238,26 @@ impl Table {
         for (to, more) in [&mut self.mean, &mut self.log_std].into_iter().zip(base) {
             to.iter_mut().zip(spread(more)).for_each(|(a, b)| *a += b);
         }
-        self.condition = Some([spread(&by_value[0]), spread(&by_value[1])]);
+        self.condition = Some(by_value.clone());
     }
 
     /// The table as a map of `len` numbers, each repeated over its channel.
     fn spread(self, len: usize) -> Self {
-        let repeat = len / self.mean.len().max(1);
-        let spread = |v: Vec<f64>| -> Vec<f64> {
+        let spread = |v: Vec<f64>, len: usize| -> Vec<f64> {
+            let repeat = len / v.len().max(1);
             v.into_iter()
                 .flat_map(|v| std::iter::repeat_n(v, repeat))
                 .collect()
         };
+        let by_value = |c: ByValue| ByValue {
+            mean: spread(c.mean, c.values * len),
+            log_std: spread(c.log_std, c.values * len),
+            values: c.values,
+        };
         Self {
-            mean: spread(self.mean),
-            log_std: spread(self.log_std),
-            condition: self.condition.map(|pair| pair.map(spread)),
+            mean: spread(self.mean, len),
+            log_std: spread(self.log_std, len),
+            condition: self.condition.map(by_value),
         }
     }
 }
@@ -342,13 +354,7 @@ impl Glow {
             .map(|s| s.mixing.kind());
         let permutation = same(kinds).unwrap_or(Permutation::Invconv);
         let has_tables = |l: &Level| matches!(l.split, Some(Split::Table(_)));
-        let side = image_size >> n_levels.min(63);
-        let top = (self.top)(side);
-        let condition = top
-            .condition
-            .as_ref()
-            .map(|[mean, _]| mean.len() / top.mean.len().max(1));
-        let config = GlowConfig {
+        let mut config = GlowConfig {
             image_size,
             channels: self.channels,
             levels: n_levels,
@@ -366,12 +372,19 @@ impl Glow {
                 } else {
                     SplitPrior::Conv
                 },
-                condition: condition.unwrap_or(0),
+                condition: 0,
             },
             ..blank()
-        }
-        .validated()
-        .map_err(|e| ImportError::option(&e.to_string()))?;
+        };
+        let check = |config: GlowConfig| {
+            let checked = config.validated();
+            checked.map_err(|e| ImportError::option(&e.to_string()))
+        };
+        // Before the top is made, whose size is the config's.
+        config = check(config)?;
+        let top = (self.top)(image_size >> n_levels);
+        config.variant.condition = top.condition.as_ref().map_or(0, |c| c.values);
+        config = check(config)?;
         let shapes = config.level_shapes();
         let numbers = |split: &Option<Split>| match split {
             Some(Split::Table(table)) => table.mean.len(),
@@ -496,9 +509,9 @@ impl Writer {
         }
         self.set(&format!("{prefix}.mean"), table.mean);
         self.set(&format!("{prefix}.log_std"), table.log_std);
-        if let Some([mean, log_std]) = table.condition {
-            self.set(&format!("{prefix}.condition_mean"), mean);
-            self.set(&format!("{prefix}.condition_log_std"), log_std);
+        if let Some(by_value) = table.condition {
+            self.set(&format!("{prefix}.condition_mean"), by_value.mean);
+            self.set(&format!("{prefix}.condition_log_std"), by_value.log_std);
         }
     }
 

@@ -173,7 +173,10 @@ impl ImportError {
 impl From<PickleError> for ImportError {
     fn from(error: PickleError) -> Self {
         match error {
-            PickleError::Name(_) => Self::foreign(&error.to_string()),
+            PickleError::Name(_) => Self::new(
+                &error.to_string(),
+                "; if it is a whole model or its configuration, save the model's state_dict() alone",
+            ),
             _ => Self::damaged(&error.to_string()),
         }
     }
@@ -191,7 +194,7 @@ pub fn open(path: &Path, options: &Options) -> Result<Opened, ImportError> {
         None => (path.to_owned(), PathBuf::new()),
     };
     let bytes = weights::read_bytes(&index)?;
-    let Some(imported) = from_bytes(&bytes, &prefix, options) else {
+    let Some(imported) = from_bytes(&bytes, &Beside::Disk(&prefix), options) else {
         return Ok(Opened {
             file: weights::from_bytes(&bytes, path)?,
             program: None,
@@ -215,11 +218,15 @@ pub fn open(path: &Path, options: &Options) -> Result<Opened, ImportError> {
     })
 }
 
-/// Reads a model of another program that is in memory, in one piece.
+/// Reads a model of another program that is in memory; `data` are the files beside a TensorFlow index.
 ///
 /// Errors: as [`open`]; never a panic, whatever the bytes.
-pub fn from_memory(bytes: &[u8], options: &Options) -> Result<Opened, ImportError> {
-    match from_bytes(bytes, Path::new("memory"), options) {
+pub fn from_memory(
+    bytes: &[u8],
+    data: &[Vec<u8>],
+    options: &Options,
+) -> Result<Opened, ImportError> {
+    match from_bytes(bytes, &Beside::Memory(data), options) {
         Some(imported) => imported.map(|(file, program, notes)| Opened {
             file,
             program: Some(program),
@@ -231,17 +238,24 @@ pub fn from_memory(bytes: &[u8], options: &Options) -> Result<Opened, ImportErro
 
 type Imported = (WeightFile, Program, Vec<String>);
 
-/// A model of another program; `None` where the bytes look like none. `prefix` is what a TensorFlow checkpoint's files share.
+/// Where the numbers of a TensorFlow checkpoint are.
+enum Beside<'a> {
+    /// In files of which this is what the checkpoint's names share.
+    Disk(&'a Path),
+    Memory(&'a [Vec<u8>]),
+}
+
+/// A model of another program; `None` where the bytes look like none.
 fn from_bytes(
     bytes: &[u8],
-    prefix: &Path,
+    beside: &Beside<'_>,
     options: &Options,
 ) -> Option<Result<Imported, ImportError>> {
     if torch::is_torch(bytes) {
         return Some(torch::read(bytes).and_then(|found| imported(found, bytes.len(), options)));
     }
     if tensorflow::is_index(bytes) {
-        return Some(bundle(bytes, prefix, options));
+        return Some(bundle(bytes, beside, options));
     }
     if looks_like_ours(bytes) {
         return None;
@@ -255,8 +269,15 @@ fn looks_like_ours(bytes: &[u8]) -> bool {
     bytes.get(8) == Some(&b'{')
 }
 
-fn bundle(bytes: &[u8], prefix: &Path, options: &Options) -> Result<Imported, ImportError> {
+fn bundle(bytes: &[u8], beside: &Beside<'_>, options: &Options) -> Result<Imported, ImportError> {
     let index = tensorflow::Index::read(bytes)?;
+    let prefix = match beside {
+        Beside::Disk(prefix) => prefix,
+        Beside::Memory(data) => {
+            let n_bytes = data.iter().map(Vec::len).sum();
+            return imported(vec![index.tensors(data)?], n_bytes, options);
+        }
+    };
     let mut data = Vec::new();
     for path in index.data_files(prefix) {
         if !path.is_file() {
@@ -276,11 +297,13 @@ fn imported(
     n_bytes: usize,
     options: &Options,
 ) -> Result<Imported, ImportError> {
-    let n = dictionaries.len();
+    let mut first = None;
     for tensors in dictionaries {
         // PyTorch's DataParallel puts this before every name.
-        let tensors = tensors.without_prefix("module.");
+        let tensors = tensors.without_prefix("module.").within(n_bytes);
         let Some(program) = Program::of(&tensors) else {
+            let names = || tensors.names().take(3).map(shortened).collect::<Vec<_>>();
+            first.get_or_insert_with(|| names().join(", "));
             continue;
         };
         let glow = program.glow(&tensors, options)?;
@@ -292,9 +315,14 @@ fn imported(
         };
         return Ok((file, program, notes));
     }
-    Err(ImportError::foreign(if n == 0 {
-        "it holds no tensors by name"
-    } else {
-        "its tensors are those of no known Glow"
+    Err(ImportError::foreign(&match first {
+        None => "it holds no tensors by name".to_owned(),
+        Some(names) => format!("its tensors ({names}, …) are those of no known Glow"),
     }))
+}
+
+/// A name for a message: without control characters, and not too long.
+fn shortened(name: &str) -> String {
+    let plain = name.chars().filter(|c| !c.is_control());
+    plain.take(40).collect()
 }
