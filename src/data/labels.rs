@@ -6,12 +6,14 @@
 
 mod records;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
-use std::fs;
 use std::path::Path;
 
 use super::DataError;
-use super::picture_set::is_picture_name;
+use super::picture_set::has_picture_name;
+use crate::disk::{self, ReadError, looks_like};
+use crate::quote::piece;
 use records::Records;
 
 /// Larger tables are refused before they are read: a million rows of forty numbers fit.
@@ -135,17 +137,20 @@ impl Column {
         let (first, second) = (self.texts.first()?, self.texts.get(1));
         if self.has_numbers {
             return Some(format!(
-                "`{first}` in line {} is not a number",
+                "`{}` in line {} is not a number",
+                piece(first),
                 self.text_line
             ));
         }
         match second {
-            None => Some(format!("all that it says is `{first}`")),
+            None => Some(format!("all that it says is `{}`", piece(first))),
             Some(second) if self.has_more_texts => Some(format!(
-                "it holds text of more than two kinds (`{first}`, `{second}`, …)"
+                "it holds text of more than two kinds (`{}`, `{}`, …)",
+                piece(first),
+                piece(second)
             )),
             // Of two rows any two texts differ.
-            Some(_) if rows <= 2 => Some(format!("it holds text (`{first}`, …)")),
+            Some(_) if rows <= 2 => Some(format!("it holds text (`{}`, …)", piece(first))),
             Some(_) => None,
         }
     }
@@ -161,27 +166,17 @@ impl Column {
 }
 
 impl LabelTable {
-    /// Reads one file: a header, a column of file names (`file`, `image_id` and the like, else the first that looks so), an
+    /// Reads one table: a header, a column of file names (`file`, `image_id` and the like, else the first that looks so), an
     /// optional column `split`, and anything else. An empty cell means that the number is unknown.
     ///
     /// Errors: a file that cannot be read, is no table, or names a picture twice.
     pub fn read(path: &Path) -> Result<Self, DataError> {
-        let meta = fs::metadata(path).map_err(|e| DataError::from_io(path, e))?;
-        if meta.is_dir() {
-            return Err(table_error(
-                path,
-                None,
-                "this is a folder; name the CSV file inside it",
-            ));
-        }
-        if meta.len() > MAX_TABLE_BYTES {
-            return Err(DataError::TooLarge {
-                name: path.display().to_string(),
-                mib: meta.len() >> 20,
-                limit_mib: MAX_TABLE_BYTES >> 20,
-            });
-        }
-        let bytes = fs::read(path).map_err(|e| DataError::from_io(path, e))?;
+        let bytes = disk::read(path, MAX_TABLE_BYTES).map_err(|e| match e {
+            ReadError::IsFolder { .. } => {
+                table_error(path, None, "this is a folder; name the CSV file inside it")
+            }
+            other => other.into(),
+        })?;
         Self::parse(path, &bytes)
     }
 
@@ -199,6 +194,9 @@ impl LabelTable {
 
     /// Parses the bytes of a table; `path` is for messages.
     fn parse(path: &Path, bytes: &[u8]) -> Result<Self, DataError> {
+        if let Some(what) = looks_like(bytes).filter(|w| !bytes.is_empty() && *w != "a text") {
+            return Err(table_error(path, None, format!("not a table but {what}")));
+        }
         let text = std::str::from_utf8(bytes).map_err(|e| {
             let line = 1 + count_newlines(&bytes[..e.valid_up_to()]);
             table_error(path, Some(line), "not UTF-8 text; save it as CSV in UTF-8")
@@ -216,13 +214,14 @@ impl LabelTable {
             header_line,
             rows: records,
             promised,
+            separator,
         } = Records::of(path, text)?;
         if records.is_empty() {
             let problem = "the table has a header but no rows; add a row for each picture";
             return Err(table_error(path, None, problem));
         }
         let first = records.first().map(|(_, cells)| cells);
-        let layout = Layout::of_header(path, header_line, &header, first)?;
+        let layout = Layout::of_header(path, header_line, &header, first, separator)?;
         let numbers = layout.numbers.iter().filter_map(|&i| header.get(i));
         let mut table = Self {
             columns: numbers.map(|name| Column::named(name)).collect(),
@@ -231,7 +230,7 @@ impl LabelTable {
         for (line, cells) in &records {
             let (file, row) = layout.row(path, *line, header.len(), cells, &mut table.columns)?;
             if table.rows.insert(file.clone(), row).is_some() {
-                let problem = format!("`{file}` is listed twice; keep one of the rows");
+                let problem = format!("`{}` is listed twice; keep one of the rows", piece(file.as_str()));
                 return Err(table_error(path, Some(*line), problem));
             }
         }
@@ -331,14 +330,17 @@ impl LabelTable {
             if !self.usable.contains(name) {
                 let problem = column.problem(usize::from(!column.texts.is_empty()));
                 let problem = problem.unwrap_or_default();
-                notes.push(format!("column `{name}` is left out: {problem}"));
+                notes.push(format!("column `{}` is left out: {problem}", piece(name)));
             } else if let [a, b] = column.texts.as_slice() {
                 let (one, other) = match column.positive() {
                     0 => (a, b),
                     _ => (b, a),
                 };
                 notes.push(format!(
-                    "column `{name}` is text: `{one}` counts as 1 and `{other}` as -1"
+                    "column `{}` is text: `{}` counts as 1 and `{}` as -1",
+                    piece(name),
+                    piece(one),
+                    piece(other)
                 ));
             }
         }
@@ -347,7 +349,9 @@ impl LabelTable {
 
     /// What people should know of how the table fits these pictures: rows that name none of them, and those found by a name that
     /// differs in its ending or in capital letters.
-    pub fn notes_on<'a>(&self, pictures: impl Iterator<Item = &'a str>) -> Vec<String> {
+    ///
+    /// The number is that of rows that name no picture.
+    pub fn notes_on<'a>(&self, pictures: impl Iterator<Item = &'a str>) -> (usize, Vec<String>) {
         let (mut n_pictures, mut n_found) = (0usize, 0usize);
         let (mut n_alike, mut example) = (0usize, None);
         for picture in pictures {
@@ -358,7 +362,7 @@ impl LabelTable {
             n_found += 1;
             if file != picture {
                 n_alike += 1;
-                example.get_or_insert_with(|| format!("`{file}` for {picture}"));
+                example.get_or_insert_with(|| format!("`{}` for {}", piece(file), piece(picture)));
             }
         }
         let mut notes = Vec::new();
@@ -371,11 +375,12 @@ impl LabelTable {
         if n_lost > 0 {
             let example = self.rows.keys().next().map_or("", String::as_str);
             notes.push(format!(
-                "{n_lost} of {} rows name no picture of the {n_pictures} in the folder (the first row is of `{example}`)",
-                self.rows.len()
+                "{n_lost} of {} rows name no picture of the {n_pictures} in the folder (the first row is of `{}`)",
+                self.rows.len(),
+                piece(example)
             ));
         }
-        notes
+        (n_lost, notes)
     }
 
     /// Pictures that have a row.
@@ -458,6 +463,8 @@ pub(super) fn alias(file: &str) -> String {
 
 /// Which field of a row is what.
 struct Layout {
+    /// What parts the cells.
+    separator: u8,
     file: usize,
     split: Option<usize>,
     numbers: Vec<usize>,
@@ -469,6 +476,7 @@ impl Layout {
         line: u64,
         header: &[String],
         first: Option<&csv::StringRecord>,
+        separator: u8,
     ) -> Result<Self, DataError> {
         let fail = |problem: String| Err(table_error(path, Some(line), problem));
         if header.len() > 1 && header.iter().skip(1).all(|c| c.parse::<f32>().is_ok()) {
@@ -476,12 +484,15 @@ impl Layout {
         }
         for (i, name) in header.iter().enumerate() {
             if !name.is_empty() && header.iter().take(i).any(|earlier| earlier == name) {
-                return fail(format!("two columns are named `{name}`; rename one"));
+                return fail(format!(
+                    "two columns are named `{}`; rename one",
+                    piece(name)
+                ));
             }
         }
         let named = |wanted: &&str| header.iter().position(|c| c.eq_ignore_ascii_case(wanted));
         let file = FILE_COLUMNS.iter().find_map(|wanted| named(wanted));
-        let file = file.or_else(|| first?.iter().position(is_picture_name));
+        let file = file.or_else(|| first?.iter().position(has_picture_name));
         let file = file.unwrap_or(0);
         let split = named(&SPLIT_COLUMN).filter(|&i| i != file);
         // A column without a name holds the numbers of the rows, as some programs write them.
@@ -489,6 +500,7 @@ impl Layout {
             .filter(|&i| i != file && Some(i) != split && !header[i].is_empty())
             .collect();
         Ok(Self {
+            separator,
             file,
             split,
             numbers,
@@ -505,8 +517,14 @@ impl Layout {
     ) -> Result<(String, LabelRow), DataError> {
         if cells.len() != n_fields {
             let problem = format!(
-                "{} fields where the header has {n_fields}; add or remove commas",
-                cells.len()
+                "{} fields where the header has {n_fields}; add or remove {}",
+                cells.len(),
+                match self.separator {
+                    b';' => "semicolons",
+                    b'\t' => "tabs",
+                    b' ' => "spaces",
+                    _ => "commas",
+                }
             );
             return Err(table_error(path, Some(line), problem));
         }
@@ -521,7 +539,18 @@ impl Layout {
         }
         let split = self.split.map(cell).filter(|s| !s.is_empty());
         let numbers = self.numbers.iter().zip(columns);
-        let values = numbers.map(|(&i, column)| column.cell(cell(i), line));
+        // Where semicolons part the cells, a comma is a decimal point.
+        let number = |i: usize| match self.separator {
+            b';' if cell(i).parse::<f32>().is_err() => {
+                let dotted = cell(i).replacen(',', ".", 1);
+                match dotted.parse::<f32>() {
+                    Ok(_) => Cow::Owned(dotted),
+                    Err(_) => Cow::Borrowed(cell(i)),
+                }
+            }
+            _ => Cow::Borrowed(cell(i)),
+        };
+        let values = numbers.map(|(&i, column)| column.cell(&number(i), line));
         let row = LabelRow {
             values: values.collect(),
             split: split.map(str::to_owned),

@@ -15,6 +15,8 @@ pub(super) struct Records {
     pub(super) header_line: u64,
     /// Cells, with the line of each row.
     pub(super) rows: Vec<(u64, StringRecord)>,
+    /// What parts the cells: a comma, a semicolon, a tab, or a space for any number of them.
+    pub(super) separator: u8,
     /// How many rows the file says it has.
     pub(super) promised: Option<usize>,
 }
@@ -40,6 +42,7 @@ impl Records {
                 header_line: line,
                 rows: lines.map(spaced).collect(),
                 promised: Some(n),
+                separator: b' ',
             });
         }
         let Some(delimiter) = delimiter else {
@@ -52,6 +55,7 @@ impl Records {
                     header_line: 1,
                     rows,
                     promised: None,
+                    separator: b' ',
                 });
             }
             return Self::separated(path, text, b',');
@@ -85,6 +89,7 @@ impl Records {
             header_line: 1,
             rows,
             promised: None,
+            separator: delimiter,
         })
     }
 }

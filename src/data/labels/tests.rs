@@ -1,3 +1,5 @@
+use std::fs;
+
 use super::*;
 
 fn parse(text: &str) -> Result<LabelTable, DataError> {
@@ -80,6 +82,7 @@ fn columns_are_separated_by_what_the_header_has() {
         "file\tage\ttall\r\na.jpg\t3\t1\r\nb.jpg\t4\t-1\r\n",
         "file  age tall\na.jpg 3  1\nb.jpg 4 -1\n",
         "2\nage tall\na.jpg  3  1\nb.jpg  4 -1\n",
+        "file;age;tall\na.jpg;3,0;1\nb.jpg;4,0;-1\n",
     ] {
         assert_eq!(parse(text).unwrap(), plain, "{text}");
     }
@@ -106,7 +109,8 @@ fn names_that_differ_in_the_ending_are_found_and_told() {
     assert_eq!(table.value("b.png", "x"), Some(2.0));
     assert_eq!(table.value("c.jpg", "x"), Some(4.0));
     assert_eq!(table.value("c.gif", "x"), None);
-    let notes = table.notes_on(["A.JPG", "b.png", "c.jpg"].into_iter());
+    let (n_lost, notes) = table.notes_on(["A.JPG", "b.png", "c.jpg"].into_iter());
+    assert_eq!(n_lost, 2);
     assert!(notes[0].contains("2 rows") && notes[0].contains("`a.jpg` for A.JPG"));
     assert!(
         notes[1].contains("2 of 5 rows name no picture"),

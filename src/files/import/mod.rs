@@ -22,8 +22,10 @@ use serde_json::json;
 
 use self::pickle::PickleError;
 use self::tensors::Tensors;
-use super::weights::{self, WeightFile, WeightsError};
+use super::FormatError;
+use super::weights::{self, WeightFile};
 use crate::config::{Permutation, ScaleFunction};
+use crate::disk::{RegularFile, looks_like};
 
 /// What a file may not say of itself.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -112,7 +114,7 @@ pub struct Opened {
 pub enum ImportError {
     /// Our own format, or the file cannot be read.
     #[error(transparent)]
-    Weights(#[from] WeightsError),
+    Format(#[from] FormatError),
     /// Something else.
     #[error("not a usable model: {problem}{advice}{}", path_text(path))]
     Invalid {
@@ -186,6 +188,27 @@ impl From<PickleError> for ImportError {
 ///
 /// Errors: the file is missing, damaged, of a program that is not known, or cannot be told without more options.
 pub fn open(path: &Path, options: &Options) -> Result<Opened, ImportError> {
+    let (bytes, prefix) = read(path)?;
+    match recognised(path, &bytes, &prefix, options) {
+        Some(opened) => opened,
+        None => Ok(Opened {
+            file: weights::from_bytes(&bytes, path)?,
+            program: None,
+            notes: Vec::new(),
+        }),
+    }
+}
+
+/// Reads a model from a file of another program; `None` where it looks like none.
+pub fn foreign(path: &Path, options: &Options) -> Option<Result<Opened, ImportError>> {
+    match read(path) {
+        Ok((bytes, prefix)) => recognised(path, &bytes, &prefix, options),
+        Err(error) => Some(Err(error.into())),
+    }
+}
+
+/// The bytes of a file, and what a TensorFlow checkpoint's files share.
+fn read(path: &Path) -> Result<(Vec<u8>, PathBuf), FormatError> {
     let checkpoint = tensorflow::prefix(path).map(|prefix| (tensorflow::index_of(&prefix), prefix));
     // A TensorFlow checkpoint is several files: any of them, or their common name, will do.
     let (index, prefix) = match checkpoint {
@@ -193,29 +216,43 @@ pub fn open(path: &Path, options: &Options) -> Result<Opened, ImportError> {
         Some((_, prefix)) => (path.to_owned(), prefix),
         None => (path.to_owned(), PathBuf::new()),
     };
-    let bytes = weights::read_bytes(&index)?;
-    let Some(imported) = from_bytes(&bytes, &Beside::Disk(&prefix), options) else {
-        return Ok(Opened {
-            file: weights::from_bytes(&bytes, path)?,
-            program: None,
-            notes: Vec::new(),
+    Ok((read_bytes(&index)?, prefix))
+}
+
+fn recognised(
+    path: &Path,
+    bytes: &[u8],
+    prefix: &Path,
+    options: &Options,
+) -> Option<Result<Opened, ImportError>> {
+    let imported = from_bytes(bytes, &Beside::Disk(prefix), options)?;
+    Some(imported.map_err(|e| e.at(path)).map(|imported| {
+        let (mut file, program, notes) = imported;
+        let name = path.file_name().unwrap_or(path.as_os_str());
+        file.provenance = json!({
+            "imported": name.to_string_lossy(),
+            "program": program.name(),
+            "assumed": notes.join("; "),
         });
-    };
-    let (mut file, program, notes) = imported.map_err(|e| e.at(path))?;
-    let name = path
-        .file_name()
-        .unwrap_or(path.as_os_str())
-        .to_string_lossy();
-    file.provenance = json!({
-        "imported": name,
-        "program": program.name(),
-        "assumed": notes.join("; "),
-    });
-    Ok(Opened {
-        file,
-        program: Some(program),
-        notes,
-    })
+        Opened {
+            file,
+            program: Some(program),
+            notes,
+        }
+    }))
+}
+
+/// The bytes of a file that may hold a model. Only formats without a signature may start with anything but zeros.
+fn read_bytes(path: &Path) -> Result<Vec<u8>, FormatError> {
+    let mut file = RegularFile::new(path, weights::MAX_BYTES)?;
+    let start = file.next(512)?;
+    if start.iter().all(|&b| b == 0) {
+        return Err(FormatError::Other {
+            what: looks_like(&start).unwrap_or_default(),
+            path: path.to_owned(),
+        });
+    }
+    Ok(file.rest(start)?)
 }
 
 /// Reads a model of another program that is in memory; `data` are the files beside a TensorFlow index.
@@ -286,7 +323,7 @@ fn bundle(bytes: &[u8], beside: &Beside<'_>, options: &Options) -> Result<Import
                 "its numbers are in another file, which must lie beside it and does not: {name}"
             )));
         }
-        data.push(weights::read_bytes(&path)?);
+        data.push(read_bytes(&path)?);
     }
     let n_bytes = data.iter().map(Vec::len).sum();
     imported(vec![index.tensors(&data)?], n_bytes, options)
