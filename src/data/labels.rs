@@ -230,7 +230,10 @@ impl LabelTable {
         for (line, cells) in &records {
             let (file, row) = layout.row(path, *line, header.len(), cells, &mut table.columns)?;
             if table.rows.insert(file.clone(), row).is_some() {
-                let problem = format!("`{}` is listed twice; keep one of the rows", piece(file.as_str()));
+                let problem = format!(
+                    "`{}` is listed twice; keep one of the rows",
+                    piece(file.as_str())
+                );
                 return Err(table_error(path, Some(*line), problem));
             }
         }
