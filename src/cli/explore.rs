@@ -57,7 +57,7 @@ fn open_window(args: Args) -> anyhow::Result<()> {
     let engine = Rc::new(RefCell::new(None));
     let keep = Rc::clone(&engine);
     let link = move |wake: Wake| {
-        let options = EngineOptions::new(loader.into_open());
+        let options = loader.into_options();
         let engine = Engine::spawn(options, move || wake());
         let link = engine.link();
         *keep.borrow_mut() = Some(engine);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::super::error::EngineError;
 use super::super::export::{ExportJob, Step};
-use super::super::library::{Library, store};
+use super::super::library::{Library, Opening, store};
 use super::super::message::{Command, Event, ItemId, PictureSource, StoredItem};
 use super::super::queue::Job;
 use super::Worker;
@@ -24,11 +24,26 @@ impl Worker {
                 // Passed first: whoever waits for it waits no longer, even if it fails.
                 self.queue.pass(barrier);
                 self.guarded(None, None, |worker| {
-                    let opened = worker.session.open_model(path)?;
+                    match worker.session.open_model(path)? {
+                        Opening::Adopted(opened) => worker.opened(opened),
+                        Opening::Asks(event) => worker.outbox.send(event),
+                    }
+                    Ok(())
+                });
+            }
+            Job::OpenAs(path, options, barrier) => {
+                self.queue.pass(barrier);
+                self.guarded(None, None, |worker| {
+                    let opened = worker.session.open_model_as(path, options)?;
                     worker.opened(opened);
                     Ok(())
                 });
             }
+            Job::Try(path, options) => self.guarded(None, None, |worker| {
+                let event = worker.session.try_model(&path, &options)?;
+                worker.outbox.send(event);
+                Ok(())
+            }),
             Job::Attributes(path, barrier) => {
                 self.queue.pass(barrier);
                 self.guarded(None, None, |worker| {
@@ -87,6 +102,11 @@ impl Worker {
             Job::Recrop { item, crop } => self.guarded(None, Some(item), |worker| {
                 worker.encode(item, |session, cancelled| {
                     session.encode(item, Some(crop), cancelled)
+                })
+            }),
+            Job::Give { item, condition } => self.guarded(None, Some(item), |worker| {
+                worker.encode(item, |session, cancelled| {
+                    session.give(item, condition, cancelled)
                 })
             }),
             Job::Refresh(item) => self.guarded(None, Some(item), |worker| {
@@ -176,7 +196,10 @@ impl Worker {
     ) -> Result<(), EngineError> {
         if let Some(photo) = stored.photo {
             let source = PictureSource::Path(photo.path);
-            match (self.session.import(item, source, Some(photo.crop)), &latent) {
+            let imported =
+                self.session
+                    .import_given(item, source, Some(photo.crop), photo.condition);
+            match (imported, &latent) {
                 (Ok(event), _) => {
                     self.outbox.send(event);
                     return self.encode(item, |session, cancelled| {

@@ -284,6 +284,8 @@ pub struct Glow {
     pub padding: Padding,
     pub coupling: Coupling,
     pub scale_function: ScaleFunction,
+    /// Whether the scale function is not in the file.
+    pub asks_scale: bool,
     /// Bits a subpixel that the program takes where nothing is said, and whether it can take others.
     pub bits: (u32, bool),
     /// `their x = gain * ours + offset`.
@@ -293,12 +295,18 @@ pub struct Glow {
     pub top: Box<dyn Fn(usize) -> Table>,
 }
 
-/// What was assumed because neither the file nor the options say it.
-pub type Notes = Vec<String>;
+/// What neither the file nor the options say.
+#[derive(Default)]
+pub struct Unsaid {
+    /// What was taken for it.
+    pub taken: Options,
+    /// The same for people.
+    pub notes: Vec<String>,
+}
 
 impl Glow {
     /// The side of a picture: what the file says, what the options say, or the usual.
-    fn size(&self, options: &Options, notes: &mut Notes) -> Result<usize, ImportError> {
+    fn size(&self, options: &Options, unsaid: &mut Unsaid) -> Result<usize, ImportError> {
         match (self.image_size, options.image_size) {
             (Some(found), Some(asked)) if found != asked => Err(ImportError::option(&format!(
                 "its pictures have {found} pixels a side, not {asked}: leave --image-size out"
@@ -308,7 +316,8 @@ impl Glow {
             (None, None) => {
                 // Four pixels a side at the top, as in every experiment of the paper but one.
                 let size = 4 << self.levels.len().min(8);
-                notes.push(format!(
+                unsaid.taken.image_size = Some(size);
+                unsaid.notes.push(format!(
                     "the file does not say the size of its pictures; {size} pixels are taken, say --image-size for others"
                 ));
                 Ok(size)
@@ -316,11 +325,12 @@ impl Glow {
         }
     }
 
-    fn bits(&self, options: &Options, notes: &mut Notes) -> u32 {
+    fn bits(&self, options: &Options, unsaid: &mut Unsaid) -> u32 {
         let (usual, varies) = self.bits;
         options.bits.unwrap_or_else(|| {
             if varies {
-                notes.push(format!(
+                unsaid.taken.bits = Some(usual);
+                unsaid.notes.push(format!(
                     "the file does not say its bits a subpixel; {usual} are taken, say --bits for others"
                 ));
             }
@@ -335,10 +345,17 @@ impl Glow {
         mut self,
         options: &Options,
         n_bytes: usize,
-    ) -> Result<(Params, Notes), ImportError> {
-        let mut notes = Notes::new();
-        let image_size = self.size(options, &mut notes)?;
-        let bits = self.bits(options, &mut notes);
+    ) -> Result<(Params, Unsaid), ImportError> {
+        let mut unsaid = Unsaid::default();
+        let image_size = self.size(options, &mut unsaid)?;
+        let bits = self.bits(options, &mut unsaid);
+        if self.asks_scale && options.scale_function.is_none() {
+            unsaid.taken.scale_function = Some(self.scale_function);
+            unsaid.notes.push(
+                "the file does not say the scale map of its couplings; the sigmoid is taken, say --scale-function for others"
+                    .to_owned(),
+            );
+        }
         let n_levels = self.levels.len();
         let depth = self.levels.first().map_or(0, |level| level.steps.len());
         if let Some(l) = self.levels.iter().position(|l| l.steps.len() != depth) {
@@ -429,7 +446,7 @@ impl Glow {
         writer.table("prior", top, len, is_map);
         match writer.wrong {
             Some(problem) => Err(ImportError::damaged(&problem)),
-            None => Ok((writer.params, notes)),
+            None => Ok((writer.params, unsaid)),
         }
     }
 }

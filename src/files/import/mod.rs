@@ -18,17 +18,21 @@ mod zip;
 
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use self::glow::Unsaid;
 use self::pickle::PickleError;
 use self::tensors::Tensors;
 use super::FormatError;
 use super::weights::{self, WeightFile};
 use crate::config::{Permutation, ScaleFunction};
 use crate::disk::{RegularFile, looks_like};
+use crate::model::params::Params;
 
 /// What a file may not say of itself.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Options {
     /// Bits a subpixel.
     pub bits: Option<u32>,
@@ -38,6 +42,13 @@ pub struct Options {
     pub permutation: Option<Permutation>,
     /// The factor of an affine coupling.
     pub scale_function: Option<ScaleFunction>,
+}
+
+impl Options {
+    /// Whether nothing is said.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// Programs whose models open.
@@ -107,6 +118,8 @@ pub struct Opened {
     pub program: Option<Program>,
     /// What was assumed.
     pub notes: Vec<String>,
+    /// What neither the file nor the options say, with what was taken for it.
+    pub unsaid: Options,
 }
 
 /// Why another program's file does not open.
@@ -115,6 +128,16 @@ pub enum ImportError {
     /// Our own format, or the file cannot be read.
     #[error(transparent)]
     Format(#[from] FormatError),
+    /// Channels are mixed in an order that the file does not say.
+    #[error(
+        "not a usable model: it has no 1x1 convolutions: its channels are reversed, or shuffled in an order that is not in the \
+         file; if they are reversed, say --permutation reverse{}",
+        path_text(path)
+    )]
+    Permutation {
+        /// The file; empty until it is known.
+        path: PathBuf,
+    },
     /// Something else.
     #[error("not a usable model: {problem}{advice}{}", path_text(path))]
     Invalid {
@@ -167,6 +190,9 @@ impl ImportError {
                 advice,
                 path: path.to_owned(),
             },
+            Self::Permutation { .. } => Self::Permutation {
+                path: path.to_owned(),
+            },
             other => other,
         }
     }
@@ -195,7 +221,34 @@ pub fn open(path: &Path, options: &Options) -> Result<Opened, ImportError> {
             file: weights::from_bytes(&bytes, path)?,
             program: None,
             notes: Vec::new(),
+            unsaid: Options::default(),
         }),
+    }
+}
+
+/// As [`open`], and where the file does not say how its channels are mixed they are taken as reversed: for those who show
+/// what comes of it, and ask.
+///
+/// Errors: as [`open`].
+pub fn guess(path: &Path, options: &Options) -> Result<Opened, ImportError> {
+    match open(path, options) {
+        Err(ImportError::Permutation { .. }) => {
+            let reverse = Some(Permutation::Reverse);
+            let mut opened = open(
+                path,
+                &Options {
+                    permutation: reverse,
+                    ..options.clone()
+                },
+            )?;
+            opened.unsaid.permutation = reverse;
+            opened.notes.push(
+                "the file does not say how its channels are mixed; they are taken as reversed"
+                    .to_owned(),
+            );
+            Ok(opened)
+        }
+        other => other,
     }
 }
 
@@ -226,20 +279,9 @@ fn recognised(
     options: &Options,
 ) -> Option<Result<Opened, ImportError>> {
     let imported = from_bytes(bytes, &Beside::Disk(prefix), options)?;
-    Some(imported.map_err(|e| e.at(path)).map(|imported| {
-        let (mut file, program, notes) = imported;
-        let name = path.file_name().unwrap_or(path.as_os_str());
-        file.provenance = json!({
-            "imported": name.to_string_lossy(),
-            "program": program.name(),
-            "assumed": notes.join("; "),
-        });
-        Opened {
-            file,
-            program: Some(program),
-            notes,
-        }
-    }))
+    let name = path.file_name().unwrap_or(path.as_os_str());
+    let opened = imported.map(|imported| imported.opened(&name.to_string_lossy()));
+    Some(opened.map_err(|e| e.at(path)))
 }
 
 /// The bytes of a file that may hold a model. Only formats without a signature may start with anything but zeros.
@@ -264,16 +306,43 @@ pub fn from_memory(
     options: &Options,
 ) -> Result<Opened, ImportError> {
     match from_bytes(bytes, &Beside::Memory(data), options) {
-        Some(imported) => imported.map(|(file, program, notes)| Opened {
-            file,
-            program: Some(program),
-            notes,
-        }),
+        Some(imported) => imported.map(|imported| imported.opened("memory")),
         None => Err(ImportError::foreign("it is of no known kind")),
     }
 }
 
-type Imported = (WeightFile, Program, Vec<String>);
+/// A model of another program.
+struct Imported {
+    params: Params,
+    program: Program,
+    unsaid: Unsaid,
+    /// Names of the values of its condition, where the file has them.
+    names: Vec<String>,
+}
+
+impl Imported {
+    fn opened(self, name: &str) -> Opened {
+        let notes = self.unsaid.notes;
+        let mut provenance = json!({
+            "imported": name,
+            "program": self.program.name(),
+            "assumed": notes.join("; "),
+        });
+        if !self.names.is_empty() {
+            provenance[weights::CONDITION_NAMES] = self.names.into();
+        }
+        Opened {
+            file: WeightFile {
+                params: self.params,
+                provenance,
+                preview: None,
+            },
+            program: Some(self.program),
+            notes,
+            unsaid: self.unsaid.taken,
+        }
+    }
+}
 
 /// Where the numbers of a TensorFlow checkpoint are.
 enum Beside<'a> {
@@ -289,7 +358,15 @@ fn from_bytes(
     options: &Options,
 ) -> Option<Result<Imported, ImportError>> {
     if torch::is_torch(bytes) {
-        return Some(torch::read(bytes).and_then(|found| imported(found, bytes.len(), options)));
+        return Some(torch::read(bytes).and_then(|found| {
+            let mut imported = imported(found.dictionaries, bytes.len(), options)?;
+            let values = imported.params.config.variant.condition;
+            let mut lists = found.names.into_iter();
+            imported.names = lists
+                .find(|names| values > 0 && names.len() == values)
+                .unwrap_or_default();
+            Ok(imported)
+        }));
     }
     if tensorflow::is_index(bytes) {
         return Some(bundle(bytes, beside, options));
@@ -344,13 +421,13 @@ fn imported(
             continue;
         };
         let glow = program.glow(&tensors, options)?;
-        let (params, notes) = glow.into_params(options, n_bytes)?;
-        let file = WeightFile {
+        let (params, unsaid) = glow.into_params(options, n_bytes)?;
+        return Ok(Imported {
             params,
-            provenance: serde_json::Value::Null,
-            preview: None,
-        };
-        return Ok((file, program, notes));
+            program,
+            unsaid,
+            names: Vec::new(),
+        });
     }
     Err(ImportError::foreign(&match first {
         None => "it holds no tensors by name".to_owned(),

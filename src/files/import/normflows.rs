@@ -80,6 +80,7 @@ pub(super) fn glow(t: &Tensors, options: &Options) -> Result<Glow, ImportError> 
             Coupling::Affine => scale_function,
             Coupling::Additive => ScaleFunction::Sigmoid,
         },
+        asks_scale: coupling == Coupling::Affine,
         bits: (8, true),
         input: (1.0, 0.0),
         levels,

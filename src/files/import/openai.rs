@@ -70,6 +70,7 @@ pub(super) fn glow(t: &Tensors) -> Result<Glow, ImportError> {
         padding,
         coupling,
         scale_function: ScaleFunction::Sigmoid,
+        asks_scale: false,
         bits: (if n_levels > 4 { 5 } else { 8 }, true),
         input: (1.0, 0.0),
         levels,
