@@ -97,7 +97,10 @@ impl FakeEngine {
                 let numbers = normals(crop.side as u64 + 3);
                 self.encoded(*item, numbers);
             }
-            Command::SetCondition(_) => {}
+            Command::SetCondition(_) | Command::TryModel { .. } => {}
+            Command::OpenModelAs { path, .. } => {
+                self.say(Event::ModelOpened(Box::new(model_info(Some(path.clone())))));
+            }
             Command::Give { item, condition } => {
                 let numbers = normals(condition.0.len() as u64 + 5);
                 self.encoded(*item, numbers);

@@ -36,7 +36,7 @@ fn open_window(args: Args) -> anyhow::Result<()> {
     use std::rc::Rc;
 
     use crate::app::{AppOptions, Wake};
-    use crate::engine::{Engine, EngineOptions, Loader, Shipped};
+    use crate::engine::{Engine, Loader, Shipped};
 
     let ModelArgs {
         model,

@@ -49,17 +49,21 @@ pub struct Loader {
 }
 
 impl Loader {
-    /// The loader as the engine takes it.
+    /// The loader as the engine takes it, for those whom nobody can ask: what a file does not say is guessed.
     pub fn into_open(self) -> OpenModel {
-        Box::new(move |path| self.open(path))
+        Box::new(move |path| {
+            let mut opened = self.open(path)?;
+            opened.asks = import::Options::default();
+            Ok(opened)
+        })
     }
 
-    /// An engine's options with this loader.
+    /// The options of an engine that asks about what a file does not say.
     pub fn into_options(self) -> EngineOptions {
         let foreign = self.clone();
         EngineOptions {
             open_foreign: Box::new(move |path, options| foreign.open_as(path, options)),
-            ..EngineOptions::new(self.into_open())
+            ..EngineOptions::new(Box::new(move |path| self.open(path)))
         }
     }
 

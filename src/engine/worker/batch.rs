@@ -10,6 +10,7 @@ use super::super::library::{Library, Opening, store};
 use super::super::message::{Command, Event, ItemId, PictureSource, StoredItem};
 use super::super::queue::Job;
 use super::Worker;
+use crate::files::import::looks_like_a_model;
 use crate::files::latents;
 use crate::latent::Latent;
 use crate::recipe::RecipeError;
@@ -93,7 +94,19 @@ impl Worker {
                 Ok(())
             }),
             Job::Import { item, source, crop } => self.guarded(None, Some(item), |worker| {
-                let event = worker.session.import(item, source, crop)?;
+                let path = match &source {
+                    PictureSource::Path(path) => Some(path.clone()),
+                    _ => None,
+                };
+                let event = match (worker.session.import(item, source, crop), path) {
+                    // Somebody who drops a model on the window means to open it, whatever it is called.
+                    (Err(_), Some(path)) if looks_like_a_model(&path) => {
+                        worker.outbox.send(Event::Forgotten(vec![item]));
+                        worker.queue.accept(Command::OpenModel(Some(path)));
+                        return Ok(());
+                    }
+                    (imported, _) => imported?,
+                };
                 worker.outbox.send(event);
                 worker.encode(item, |session, cancelled| {
                     session.encode(item, None, cancelled)

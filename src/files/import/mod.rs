@@ -260,6 +260,14 @@ pub fn foreign(path: &Path, options: &Options) -> Option<Result<Opened, ImportEr
     }
 }
 
+/// Whether a file begins, or ends, as those of other programs' models do; nothing else of it is looked at.
+pub fn looks_like_a_model(path: &Path) -> bool {
+    let start = RegularFile::new(path, weights::MAX_BYTES).and_then(|mut file| file.next(16));
+    start.is_ok_and(|start| torch::is_torch(&start))
+        || tensorflow::prefix(path)
+            .is_some_and(|prefix| path != prefix && tensorflow::index_of(&prefix).is_file())
+}
+
 /// The bytes of a file, and what a TensorFlow checkpoint's files share.
 fn read(path: &Path) -> Result<(Vec<u8>, PathBuf), FormatError> {
     let checkpoint = tensorflow::prefix(path).map(|prefix| (tensorflow::index_of(&prefix), prefix));
