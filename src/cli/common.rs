@@ -109,6 +109,12 @@ pub(super) struct ConditionArgs {
 }
 
 impl ConditionArgs {
+    /// Whether anything is asked for.
+    #[cfg(feature = "gui")]
+    pub(super) fn is_given(&self) -> bool {
+        self.condition.is_some() || !self.class.is_empty()
+    }
+
     /// The conditions for a model that takes so many values: none, one for all pictures, or one each.
     fn read(&self, values: usize, names: &[String]) -> anyhow::Result<Vec<Condition>> {
         let asked = self.condition.is_some() || !self.class.is_empty();

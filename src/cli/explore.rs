@@ -44,8 +44,13 @@ fn open_window(args: Args) -> anyhow::Result<()> {
         threads,
         tf32,
         foreign,
-        condition: _,
+        condition,
     } = args.model;
+    if condition.is_given() {
+        super::common::note(
+            "a condition is chosen in the window: --condition and --class are for the other commands",
+        );
+    }
     let loader = Loader {
         device,
         threads: threads.map_or_else(super::cores, usize::from),

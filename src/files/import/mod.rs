@@ -18,12 +18,13 @@ mod zip;
 
 use std::path::{Path, PathBuf};
 
+use safetensors::{Dtype, SafeTensors};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use self::glow::Unsaid;
 use self::pickle::PickleError;
-use self::tensors::Tensors;
+use self::tensors::{Numbers, Tensors};
 use super::FormatError;
 use super::weights::{self, WeightFile};
 use crate::config::{Permutation, ScaleFunction};
@@ -379,16 +380,39 @@ fn from_bytes(
     if tensorflow::is_index(bytes) {
         return Some(bundle(bytes, beside, options));
     }
-    if looks_like_ours(bytes) {
-        return None;
+    if looks_like_safetensors(bytes) {
+        let tensors = safetensors(bytes)?;
+        return Some(imported(vec![tensors], bytes.len(), options));
     }
     let constants = tensorflow::graph(bytes)?;
     Some(imported(vec![constants], bytes.len(), options))
 }
 
 /// Safetensors: a header of JSON behind its length.
-fn looks_like_ours(bytes: &[u8]) -> bool {
+fn looks_like_safetensors(bytes: &[u8]) -> bool {
     bytes.get(8) == Some(&b'{')
+}
+
+/// The tensors of a safetensors file that holds another program's state dict; `None` where it holds anything else, such as
+/// this program's own formats.
+fn safetensors(bytes: &[u8]) -> Option<Tensors<'_>> {
+    let file = SafeTensors::deserialize(bytes).ok()?;
+    let mut tensors = Tensors::default();
+    for (name, view) in file.iter() {
+        let dtype = match view.dtype() {
+            Dtype::F64 => pickle::Dtype::F64,
+            Dtype::F32 => pickle::Dtype::F32,
+            Dtype::F16 => pickle::Dtype::F16,
+            Dtype::BF16 => pickle::Dtype::Bf16,
+            // Counts and flags.
+            _ => continue,
+        };
+        let shape = view.shape().to_vec();
+        let numbers = Numbers::dense(view.data().into(), dtype, shape)?;
+        tensors.insert(name, numbers);
+    }
+    let tensors = tensors.without_prefix("module.");
+    Program::of(&tensors).is_some().then_some(tensors)
 }
 
 fn bundle(bytes: &[u8], beside: &Beside<'_>, options: &Options) -> Result<Imported, ImportError> {
