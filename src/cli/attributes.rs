@@ -16,7 +16,6 @@ use crate::data::labels::LabelTable;
 use crate::disk::is_same_file;
 use crate::files::attributes::{self, Precision};
 use crate::latent::attributes::compare::{self, Approach};
-use crate::quote::piece;
 use crate::workshop::{self, Built, LeftOut, Progress, WorkshopOptions};
 
 pub(super) const EXAMPLES: &str = "Examples:

@@ -341,7 +341,7 @@ fn what_is_no_glow_gets_one_sentence_and_runs_nothing() {
     for (name, part) in [
         (
             "resnet.pth",
-            "(bn1.bias, bn1.running_mean, bn1.running_var, …) are those of no known Glow",
+            "(bn1.bias, bn1.num_batches_tracked, bn1.running_mean, …) are those of no known Glow",
         ),
         (
             "stylegan.pkl",

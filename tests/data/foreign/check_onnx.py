@@ -19,7 +19,7 @@ model, latents, decoded, temperature = sys.argv[1:]
 session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
 z = load_file(latents)
 inputs = {i.name: z[i.name] for i in session.get_inputs() if i.name != "temperature"}
-inputs["temperature"] = np.float32(temperature)
+inputs["temperature"] = np.array(temperature, dtype=np.float32)
 x = session.run(["x"], inputs)[0]
 y = load_file(decoded)["x"]
 assert x.shape == y.shape, (x.shape, y.shape)
