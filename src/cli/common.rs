@@ -24,7 +24,7 @@ use crate::model::{
 };
 use crate::quote;
 
-use super::output::takes_bytes;
+use super::output::{has_extension, takes_bytes};
 
 /// Pictures that are encoded or decoded together: enough to fill the threads, little enough memory.
 pub(super) const BATCH: usize = 8;
@@ -487,12 +487,6 @@ pub(super) fn item_names(path: &Path, file: &latents::LatentsFile) -> Vec<String
 /// Whether the name says safetensors.
 pub(super) fn is_safetensors(path: &Path) -> bool {
     has_extension(path, "safetensors")
-}
-
-/// Whether the name ends in `.extension`, in whatever case.
-pub(super) fn has_extension(path: &Path, extension: &str) -> bool {
-    path.extension()
-        .is_some_and(|e| e.eq_ignore_ascii_case(extension))
 }
 
 /// The last part of a path, for people.

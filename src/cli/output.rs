@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::{Context, bail};
 use tempfile::TempDir;
 
-use super::common::has_extension;
 use crate::disk::is_same_file;
 use crate::export::{ExportError, FrameFolder, PictureFormat};
 
@@ -170,6 +169,12 @@ impl Outputs {
             result => result.context("cannot write to standard output"),
         }
     }
+}
+
+/// Whether the name ends in `.extension`, in whatever case.
+pub(super) fn has_extension(path: &Path, extension: &str) -> bool {
+    path.extension()
+        .is_some_and(|e| e.eq_ignore_ascii_case(extension))
 }
 
 /// Where a file went, for people.

@@ -1,6 +1,7 @@
 //! Settings inside EXIF, for formats without text of their own: a comment that begins with our name.
 
-use super::png_file::SETTINGS_KEYWORD;
+/// Keyword of the text that holds the settings, as JSON.
+pub const SETTINGS_KEYWORD: &str = "glow-explorer";
 
 /// Bytes of settings for which a JPEG has room: a segment holds 65,533, with what stands round them here.
 pub(super) const MAX_JPEG_SETTINGS: usize = 65_000;

@@ -9,8 +9,7 @@ use png::{BitDepth, ColorType, Compression, Decoder, Encoder, Limits, SrgbRender
 use super::{ExportError, check_frames, exif, write_atomically};
 use crate::disk;
 
-/// Keyword of the text chunk that holds the settings, as JSON.
-pub const SETTINGS_KEYWORD: &str = "glow-explorer";
+pub use super::exif::SETTINGS_KEYWORD;
 
 /// What a reader may allocate for text before it gives up.
 const MAX_TEXT_BYTES: usize = 64 << 20;
