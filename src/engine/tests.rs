@@ -148,6 +148,7 @@ fn word(event: &Event) -> String {
         Event::Inspected { ticket, .. } => format!("n{}", ticket.0),
         Event::Answered { ticket, .. } => format!("a{}", ticket.0),
         Event::ModelOpened(_) => "model".to_owned(),
+        Event::ModelAsks { .. } => "asks".to_owned(),
         Event::AttributesOpened(_) => "attributes".to_owned(),
         Event::SessionSaved { ticket, .. } => format!("s{}", ticket.0),
         Event::SessionRead { ticket, .. } => format!("o{}", ticket.0),

@@ -238,6 +238,7 @@ pub(crate) fn open_toy(
         provenance: "{}".to_owned(),
         device: codec.device_label(),
         tensors: Arc::default(),
+        condition_names: Vec::new(),
         config,
     };
     Ok(OpenedModel {
@@ -245,6 +246,7 @@ pub(crate) fn open_toy(
         info,
         directions: Directions::default(),
         warnings: Vec::new(),
+        asks: Default::default(),
     })
 }
 

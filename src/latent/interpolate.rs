@@ -83,7 +83,10 @@ pub fn between(a: &Latent, b: &Latent, t: f32, path: PathKind) -> Result<Latent,
             mix(a, wa, b, wb)
         })
         .collect();
-    Ok(Latent { levels })
+    Ok(Latent {
+        levels,
+        condition: a.condition_towards(b, t),
+    })
 }
 
 /// Level mixing: each level on the sphere between the two latents' own, at its share of `b` (finest level first;
@@ -119,8 +122,10 @@ pub fn mixed(a: &Latent, b: &Latent, shares: &[f32]) -> Result<Latent, LatentErr
     };
     let pairs = a.levels.iter().zip(&b.levels);
     let levels = pairs.zip(shares.iter().cycle()).map(level);
+    let mean = shares.iter().map(|s| f64::from(*s)).sum::<f64>() / shares.len() as f64;
     Ok(Latent {
         levels: levels.collect(),
+        condition: a.condition_towards(b, mean),
     })
 }
 

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::latent::attributes::AttributeEdit;
 use crate::latent::interpolate::PathKind;
-use crate::latent::{Latent, LatentError};
+use crate::latent::{Condition, Latent, LatentError};
 
 pub(crate) use resolve::Resolver;
 pub use resolve::latents;
@@ -78,6 +78,13 @@ pub enum Recipe {
         b: Box<Recipe>,
         /// The share of `b` in each level, finest first, or one for all.
         shares: Vec<f32>,
+    },
+    /// The same latent, given another condition: the same eps as another class.
+    Given {
+        /// What is given it.
+        base: Box<Recipe>,
+        /// One number for each value that the model is conditioned on.
+        condition: Condition,
     },
 }
 
@@ -164,9 +171,10 @@ impl Recipe {
         match self {
             Self::Item(_) | Self::Sample { .. } => Vec::new(),
             Self::Morph { keys, .. } => keys.iter().collect(),
-            Self::Edited { base, .. } | Self::Varied { base, .. } | Self::Scaled { base, .. } => {
-                vec![base]
-            }
+            Self::Edited { base, .. }
+            | Self::Varied { base, .. }
+            | Self::Scaled { base, .. }
+            | Self::Given { base, .. } => vec![base],
             Self::Mixed { a, b, .. } => vec![a, b],
         }
     }
@@ -176,9 +184,10 @@ impl Recipe {
         match self {
             Self::Item(_) | Self::Sample { .. } => Vec::new(),
             Self::Morph { keys, .. } => keys.iter_mut().collect(),
-            Self::Edited { base, .. } | Self::Varied { base, .. } | Self::Scaled { base, .. } => {
-                vec![base]
-            }
+            Self::Edited { base, .. }
+            | Self::Varied { base, .. }
+            | Self::Scaled { base, .. }
+            | Self::Given { base, .. } => vec![base],
             Self::Mixed { a, b, .. } => vec![a, b],
         }
     }
@@ -199,6 +208,17 @@ impl Recipe {
         Self::Scaled {
             base: Box::new(self),
             temperature: temperature.to_vec(),
+        }
+    }
+
+    /// The recipe given a condition, where there is one.
+    pub fn given(self, condition: &Condition) -> Self {
+        if condition.is_empty() {
+            return self;
+        }
+        Self::Given {
+            base: Box::new(self),
+            condition: condition.clone(),
         }
     }
 }
@@ -315,6 +335,13 @@ pub(crate) fn key(recipe: &Recipe, items: &dyn Items) -> Result<Vec<u8>, RecipeE
                 key.extend(share.to_bits().to_le_bytes());
             }
         }
+        Recipe::Given { condition, .. } => {
+            key.push(7);
+            key.extend((condition.0.len() as u64).to_le_bytes());
+            for value in &condition.0 {
+                key.extend(value.to_bits().to_le_bytes());
+            }
+        }
     })?;
     match unknown {
         Some(id) => Err(RecipeError::UnknownItem(id)),
@@ -339,7 +366,7 @@ pub(crate) fn name(recipe: &Recipe, items: &dyn Items) -> String {
             }
             Recipe::Edited { base, .. } => (base, ", edited"),
             Recipe::Varied { base, .. } => (base, ", varied"),
-            Recipe::Scaled { base, .. } => (base, ""),
+            Recipe::Scaled { base, .. } | Recipe::Given { base, .. } => (base, ""),
             Recipe::Mixed { a, .. } => (a, ", mixed"),
         };
         if after.is_empty() {
@@ -399,6 +426,9 @@ mod tests {
             mixed(sample(0), sample(1), 0.5),
             mixed(sample(1), sample(0), 0.5),
             mixed(sample(0), sample(1), 0.25),
+            sample(0).given(&Condition::class(0, 2)),
+            sample(0).given(&Condition::class(1, 2)),
+            scaled(sample(0).given(&Condition::class(1, 2)), 1.0),
         ];
         let keys: Vec<_> = recipes
             .iter()
