@@ -1,9 +1,10 @@
 //! What the worker's answers do to the [`State`].
 
+use super::answers::Answers;
 use super::session::Framing;
 use super::state::{
-    Flight, Item, ItemStatus, Live, LogLevel, Named, Origin, Photo, Progress, Shown, State,
-    ViewState,
+    Flight, Item, ItemStatus, Live, LogLevel, Named, Origin, Photo, Progress, ShelfEntry, Shown,
+    State, Tab, ViewState,
 };
 use crate::engine::message::{Command, Event, ItemId, ItemSource, ModelInfo, Recipe, Ticket, View};
 
@@ -11,8 +12,6 @@ use crate::engine::message::{Command, Event, ItemId, ItemSource, ModelInfo, Reci
 const TIMES_KEPT: usize = 48;
 /// Figures kept.
 const INSPECTIONS_KEPT: usize = 64;
-/// Samples pinned on the first start, so that the shelf is never empty.
-const FIRST_PINS: [u32; 4] = [0, 7, 14, 21];
 
 impl State {
     /// Takes an answer in.
@@ -28,6 +27,10 @@ impl State {
         }
         match event {
             Event::ModelOpened(info) => return self.model_opened(*info),
+            Event::ModelAsks { path, asks, .. } => {
+                let options = asks;
+                return vec![Command::OpenModelAs { path, options }];
+            }
             Event::SessionSaved { ticket, path } => self.session_saved(ticket, &path),
             Event::SessionRead {
                 ticket,
@@ -47,11 +50,13 @@ impl State {
                 settings,
             } => return self.inquired(item, path, settings.as_deref()),
             Event::AttributesOpened(attributes) => {
-                let known = |name: &String| attributes.iter().any(|a| a.name == *name);
-                self.doc.edit.amounts.retain(|name, _| known(name));
                 self.live.attributes = attributes;
+                for tab in Tab::ALL {
+                    tab.screen().attributes_opened(self);
+                }
                 self.live.inspections.clear();
                 self.live.inspect_failed = None;
+                self.live.answers = Answers::default();
                 // What was drawn along the old directions is not what their names mean now.
                 self.live.views.clear();
             }
@@ -163,6 +168,7 @@ impl State {
                     }
                 }
             }
+            Event::Answered { ticket, answer } => self.answered(ticket, answer),
             Event::Progress {
                 ticket,
                 what,
@@ -192,14 +198,9 @@ impl State {
     }
 
     fn model_opened(&mut self, info: ModelInfo) -> Vec<Command> {
-        let keep_amounts = std::mem::take(&mut self.session.keep_amounts);
-        if self.live.model.is_some() && !keep_amounts {
-            // Directions belong to the model they were found with.
-            self.doc.edit.amounts.clear();
-        }
-        let levels = info.latent_shape().levels.len();
-        self.doc.sample.fit_levels(levels);
-        self.fit_recipes(levels);
+        let brought_along = std::mem::take(&mut self.session.keep_amounts);
+        let keep = self.live.model.is_none() || brought_along;
+        self.fit_recipes(info.latent_shape().levels.len());
         // Every earlier answer is void: what is on its way will not come, what is shown is old.
         self.live = Live {
             log: std::mem::take(&mut self.live.log),
@@ -211,7 +212,10 @@ impl State {
             LogLevel::Info,
             format!("opened {} on {}", info.name, info.device),
         );
-        self.live.model = Some(info);
+        self.live.model = Some(info.clone());
+        for tab in Tab::ALL {
+            tab.screen().model_opened(self, &info, keep);
+        }
         let mut commands = Vec::new();
         for (id, item) in &mut self.items {
             let crop = self.doc.shelf.iter().find(|e| e.id == *id);
@@ -245,11 +249,12 @@ impl State {
     /// Temperatures of another number of levels than the open model has stay with what they mean: what the
     /// document names is drawn with those of the levels there are.
     pub(super) fn fit_recipes(&mut self, levels: usize) {
-        let doc = &mut self.doc;
-        let keys = doc.morph.keys.iter_mut().flatten();
-        let variation = doc.sample.variation.iter_mut().map(|v| &mut v.base);
-        for named in keys.chain(&mut doc.edit.base).chain(variation) {
-            fit_recipe(&mut named.recipe, levels);
+        for tab in Tab::ALL {
+            let fit = &mut |named: &mut Named| {
+                fit_recipe(&mut named.recipe, levels);
+                true
+            };
+            tab.screen().retain(&mut self.doc, fit);
         }
     }
 
@@ -258,25 +263,17 @@ impl State {
         let has_samples = self.items.values().any(|i| i.origin == Origin::Sample);
         let mut commands = Vec::new();
         if !has_samples {
-            let n_cells = self.doc.sample.n_cells();
-            let cells: Vec<Named> = (FIRST_PINS.iter().filter(|&&i| i < n_cells))
-                .map(|&index| self.doc.sample.cell(index))
-                .collect();
-            commands.extend(cells.into_iter().map(|named| self.pin(named)));
-            // A morph that is ready beats two empty slots.
-            let pinned: Vec<Named> = (self.doc.shelf.iter())
-                .filter(|e| {
-                    self.items
-                        .get(&e.id)
-                        .is_some_and(|i| i.origin == Origin::Sample)
-                })
-                .map(|e| Named {
-                    recipe: Recipe::Item(e.id),
-                    label: e.name.clone(),
-                })
-                .collect();
-            for (key, named) in self.doc.morph.keys.iter_mut().zip(pinned) {
-                key.get_or_insert(named);
+            let pictures = Tab::ALL.iter().map(|tab| tab.screen().first_pictures(self));
+            let pictures: Vec<Named> = pictures.flatten().collect();
+            commands.extend(pictures.into_iter().map(|named| self.pin(named)));
+            let is_sample = |e: &&ShelfEntry| {
+                let item = self.items.get(&e.id);
+                item.is_some_and(|i| i.origin == Origin::Sample)
+            };
+            let pinned = self.doc.shelf.iter().filter(is_sample);
+            let pinned: Vec<Named> = pinned.map(ShelfEntry::named).collect();
+            for tab in Tab::ALL {
+                tab.screen().first_shelf(&mut self.doc, &pinned);
             }
             let only_samples = |i: &Item| i.origin == Origin::Sample;
             if self.items.values().all(only_samples) {
@@ -330,6 +327,7 @@ impl State {
         }
         (self.live.inspections).retain(|(r, _)| !super::apply::mentions(r, id));
         self.live.inspect_failed = None;
+        self.live.answers.forget(id);
     }
 
     fn clear_progress(&mut self, ticket: Ticket) {
@@ -361,6 +359,7 @@ impl State {
                 }
             }
             self.live.exporting.retain(|(t, _)| *t != ticket);
+            self.live.answers.gave_up(ticket);
             self.clear_progress(ticket);
             for view in self.live.views.values_mut() {
                 if let Some(flight) = view.in_flight.take_if(|f| f.ticket == ticket) {
@@ -428,17 +427,14 @@ impl State {
 
 /// A recipe with as many temperatures as there are levels, where it has one for each.
 fn fit_recipe(recipe: &mut Recipe, levels: usize) {
-    match recipe {
-        Recipe::Item(_) | Recipe::Sample { .. } => {}
-        Recipe::Morph { keys, .. } => keys.iter_mut().for_each(|key| fit_recipe(key, levels)),
-        Recipe::Edited { base, .. } | Recipe::Varied { base, .. } => fit_recipe(base, levels),
-        Recipe::Scaled { base, temperature } => {
-            fit_recipe(base, levels);
-            let last = temperature.last().copied().unwrap_or(1.0);
-            if temperature.len() > 1 {
-                temperature.resize(levels, last);
-            }
+    if let Recipe::Scaled { temperature, .. } = recipe {
+        let last = temperature.last().copied().unwrap_or(1.0);
+        if temperature.len() > 1 {
+            temperature.resize(levels, last);
         }
+    }
+    for part in recipe.parts_mut() {
+        fit_recipe(part, levels);
     }
 }
 

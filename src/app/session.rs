@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::autosave::KeptSession;
 use super::dialog::{Dialog, PathPurpose};
-use super::state::{Document, Item, ItemStatus, LogLevel, Named, Playback, Selection, State, Tab};
+use super::state::{Desks, Document, Item, ItemStatus, LogLevel, Named, Selection, State, Tab};
 use crate::engine::message::{
     Command, CropSquare, Fit, ItemId, ItemSource, KeptItem, PictureSource, Recipe, SessionFile,
     StoredModel, Ticket,
@@ -59,7 +59,8 @@ enum Errand {
 /// What decides whether there is something to save.
 #[derive(Clone, Debug, PartialEq)]
 struct Contents {
-    part: WindowPart,
+    /// The window's part as it is written: what is not written does not count.
+    part: serde_json::Value,
     /// Latents that came so far.
     encoded: u64,
 }
@@ -104,8 +105,8 @@ pub struct Session {
     pub(super) set_aside: Vec<ItemId>,
     /// Latents that came so far.
     pub(super) encoded: u64,
-    /// Where the morph stood before it played.
-    pub(super) t_at_rest: f32,
+    /// What lay about before something began to run.
+    pub(super) desks_at_rest: Desks,
     /// Whether this shelf has been told that it is not whole.
     told: bool,
     /// What the first start put there: not worth a file.
@@ -147,7 +148,7 @@ pub struct Framing {
 #[serde(default)]
 pub(super) struct WindowPart {
     pub(super) doc: Document,
-    pub(super) playback: Playback,
+    pub(super) desks: Desks,
     pub(super) tab: Tab,
     pub(super) selection: Option<Selection>,
     pub(super) framings: Vec<(ItemId, Framing)>,
@@ -161,7 +162,7 @@ impl State {
     pub(super) fn kept(&self) -> WindowPart {
         let Self {
             doc,
-            playback,
+            desks,
             tab,
             selection,
             items,
@@ -175,10 +176,6 @@ impl State {
             trace: _,
             before_import: _,
             given: _,
-            focus_cell: _,
-            enlarged: _,
-            search: _,
-            before: _,
             dialog: _,
             typed: _,
             // Drawn or measured again.
@@ -187,6 +184,7 @@ impl State {
             removed: _,
             history: _,
             next: _,
+            chance: _,
         } = self;
         let framings = items.iter().filter_map(|(id, item)| {
             let on_shelf = doc.shelf.iter().any(|entry| entry.id == *id);
@@ -198,15 +196,10 @@ impl State {
         });
         WindowPart {
             doc: doc.clone(),
-            playback: Playback {
-                // A morph that plays changes nothing that was made.
-                t: match playback.playing {
-                    true => session.t_at_rest,
-                    false => playback.t,
-                },
-                playing: false,
-                backwards: false,
-                ..playback.clone()
+            // A morph that plays changes nothing that was made.
+            desks: match self.running() {
+                Some(_) => session.desks_at_rest.clone(),
+                None => desks.clone(),
             },
             tab: *tab,
             selection: Some(*selection),
@@ -217,7 +210,7 @@ impl State {
 
     fn contents(&self) -> Contents {
         Contents {
-            part: self.kept(),
+            part: serde_json::to_value(self.kept()).unwrap_or_default(),
             encoded: self.session.encoded,
         }
     }
@@ -236,16 +229,12 @@ impl State {
 
     fn write_session(&mut self, path: PathBuf, by_itself: bool) -> Vec<Command> {
         let contents = self.contents();
-        let window = match serde_json::to_value(&contents.part) {
-            Ok(window) => window,
-            Err(error) => {
-                self.log(
-                    LogLevel::Error,
-                    format!("the session cannot be written: {error}"),
-                );
-                return Vec::new();
-            }
-        };
+        let window = contents.part.clone();
+        if window.is_null() {
+            let text = "the session cannot be written: a value in it has no form as text";
+            self.log(LogLevel::Error, text);
+            return Vec::new();
+        }
         let ticket = Ticket(self.fresh());
         let errand = Errand::Save {
             by_itself,
@@ -367,14 +356,13 @@ impl State {
             self.history.forget(&gone);
             commands.push(Command::Forget(gone));
         }
-        let levels = self.doc.sample.level_temperatures.len();
         self.doc = Document::default();
-        self.doc.sample.fit_levels(levels);
+        self.desks = Desks::default();
+        self.make_sound();
         self.session.path = None;
         self.session.read_only = None;
         self.session.told = false;
-        self.selection = Selection::Cell(0);
-        self.enlarged = false;
+        self.selection = Selection::FIRST;
         commands
     }
 
@@ -382,7 +370,7 @@ impl State {
     fn leave_session(&mut self) -> Vec<Command> {
         let contents = self.contents();
         self.session.changed_at = None;
-        let nothing = contents.part.doc.shelf.is_empty() || !self.is_touched();
+        let nothing = self.doc.shelf.is_empty() || !self.is_touched();
         if nothing || self.session.saved_by_name.as_ref() == Some(&contents) {
             return Vec::new(); // its file may be written over
         }
@@ -428,6 +416,9 @@ impl State {
     /// Saves by itself what has changed, some seconds after it did. The second is when to ask again,
     /// in seconds from now. `now` is any clock that does not go back.
     pub fn autosave(&mut self, now: f64) -> (Vec<Command>, Option<f64>) {
+        if self.running().is_none() {
+            self.session.desks_at_rest = self.desks.clone();
+        }
         let Some(path) = self.session.autosave.clone() else {
             return (Vec::new(), None);
         };
@@ -599,7 +590,7 @@ impl State {
         else {
             return Vec::new();
         };
-        let part: WindowPart = match serde_json::from_value(session.window.take()) {
+        let part: WindowPart = match serde_json::from_value(upgraded(session.window.take())) {
             Ok(part) => part,
             Err(error) => {
                 let shown = path.display();
@@ -683,22 +674,18 @@ impl State {
         }
         self.doc.shelf.extend(kept);
         self.make_sound();
-        self.playback = Playback {
-            playing: false,
-            ..part.playback
-        };
+        self.desks = part.desks;
         self.tab = part.tab;
-        self.enlarged = false;
         self.dialog = None;
         if !has_newer || self.selected().is_none() {
             let stored = part.selection.and_then(|selection| match selection {
                 Selection::Item(id) => ids.get(&id).copied().map(Selection::Item),
                 other => Some(other),
             });
-            self.selection = stored.unwrap_or(match self.tab {
-                Tab::Morph if self.doc.morph.path_keys().is_some() => Selection::Morph,
-                Tab::Edit if self.doc.edit.base.is_some() => Selection::Edit,
-                _ => Selection::Cell(0),
+            let shown = self.tab.screen().subject(self, 0);
+            self.selection = stored.unwrap_or(match shown {
+                Some(_) => Selection::Of(self.tab, 0),
+                None => Selection::FIRST,
             });
         }
         self.session.told = part.told;
@@ -805,22 +792,17 @@ impl State {
             }
         }
     }
+}
 
-    /// Numbers from a file, held to what sliders allow.
-    pub(super) fn make_sound(&mut self) {
-        let sample = &mut self.doc.sample;
-        sample.columns = sample.columns.clamp(1, 12);
-        sample.rows = sample.rows.clamp(1, 12);
-        if let Some(model) = &self.live.model {
-            sample.fit_levels(model.latent_shape().levels.len());
-        }
-        let morph = &mut self.doc.morph;
-        morph.steps = morph.steps.clamp(2, 60);
-        morph.keys.truncate(super::state::MAX_KEYS);
-        while morph.keys.len() < 2 {
-            morph.keys.push(None);
-        }
+/// A window's part as it is written today: where the morph stands once lay beside the document.
+fn upgraded(mut window: serde_json::Value) -> serde_json::Value {
+    if let Some(part) = window.as_object_mut()
+        && let Some(playback) = part.remove("playback")
+        && !part.contains_key("desks")
+    {
+        part.insert("desks".to_owned(), serde_json::json!({ "morph": playback }));
     }
+    window
 }
 
 /// A document with its items under their new ids; what stands on items that are not there is left out.
@@ -832,37 +814,25 @@ fn renamed(mut doc: Document, ids: &HashMap<ItemId, ItemId>) -> Document {
         }
         None => false,
     });
-    let named = |named: Named| {
-        Some(Named {
-            recipe: renamed_recipe(named.recipe, ids)?,
-            ..named
-        })
+    let mut named = |named: &mut Named| match renamed_recipe(named.recipe.clone(), ids) {
+        Some(recipe) => {
+            named.recipe = recipe;
+            true
+        }
+        None => false,
     };
-    for key in &mut doc.morph.keys {
-        *key = key.take().and_then(named);
-    }
-    doc.edit.base = doc.edit.base.take().and_then(named);
-    if let Some(mut variation) = doc.sample.variation.take()
-        && let Some(base) = named(variation.base)
-    {
-        variation.base = base;
-        doc.sample.variation = Some(variation);
+    for tab in Tab::ALL {
+        tab.screen().retain(&mut doc, &mut named);
     }
     doc
 }
 
 fn renamed_recipe(mut recipe: Recipe, ids: &HashMap<ItemId, ItemId>) -> Option<Recipe> {
-    match &mut recipe {
-        Recipe::Item(id) => *id = *ids.get(id)?,
-        Recipe::Sample { .. } => {}
-        Recipe::Morph { keys, .. } => {
-            for key in keys {
-                *key = renamed_recipe(key.clone(), ids)?;
-            }
-        }
-        Recipe::Edited { base, .. } | Recipe::Varied { base, .. } | Recipe::Scaled { base, .. } => {
-            **base = renamed_recipe((**base).clone(), ids)?;
-        }
+    if let Recipe::Item(id) = &mut recipe {
+        *id = *ids.get(id)?;
+    }
+    for part in recipe.parts_mut() {
+        *part = renamed_recipe(part.clone(), ids)?;
     }
     Some(recipe)
 }

@@ -11,31 +11,25 @@ use image::RgbImage;
 use serde::{Deserialize, Serialize};
 
 pub use crate::data::{CropSquare, PictureSource};
+pub use crate::files::import::Options as ModelOptions;
+pub use crate::latent::Condition;
 use crate::latent::LatentShape;
 pub use crate::latent::attributes::AttributeEdit;
 pub use crate::latent::interpolate::PathKind;
+pub use crate::latent::statistics::LevelStatistics;
 pub use crate::model::Fingerprint;
 use crate::model::GlowConfig;
+pub use crate::model::WalkStep;
 pub use crate::recipe::{ItemId, Recipe};
 
 /// Names one request; answers carry it back, and the window drops those it no longer waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Ticket(pub u64);
 
-/// A part of the screen with one live request at a time: a newer render for it replaces the older.
+/// A part of the screen with one live request at a time: a newer render for it replaces the older. The window
+/// hands out the numbers; the worker only tells one from another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum View {
-    /// The grid of samples.
-    Sample,
-    /// The large picture of the morph tab.
-    Morph,
-    /// The filmstrip of the morph tab.
-    Filmstrip,
-    /// The edited picture.
-    Edit,
-    /// The picture that the inspector shows.
-    Inspector,
-}
+pub struct View(pub u32);
 
 /// What an export writes.
 #[derive(Clone, Debug, PartialEq)]
@@ -86,6 +80,9 @@ pub struct StoredPhoto {
     /// The crop of its stored latent, where that is an older one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub latent_crop: Option<CropSquare>,
+    /// Given which it was encoded.
+    #[serde(default, skip_serializing_if = "Condition::is_empty")]
+    pub condition: Condition,
 }
 
 impl StoredPhoto {
@@ -199,6 +196,20 @@ pub struct Fit {
 pub enum Command {
     /// Load a weight file, or the shipped one. Items are encoded anew where the model differs.
     OpenModel(Option<PathBuf>),
+    /// Load a model of another program, given what its file does not say, as the answer to [`Event::ModelAsks`].
+    OpenModelAs {
+        /// The file.
+        path: PathBuf,
+        /// What it does not say.
+        options: ModelOptions,
+    },
+    /// Show what a file would come to with these options: another [`Event::ModelAsks`]. The open model stays.
+    TryModel {
+        /// The file.
+        path: PathBuf,
+        /// What it does not say.
+        options: ModelOptions,
+    },
     /// Load directions for the open model; the file beside the weights is loaded by itself.
     OpenAttributes(PathBuf),
     /// Read a picture, propose a crop (a face where one is found) and encode it under `item`.
@@ -216,6 +227,15 @@ pub enum Command {
         item: ItemId,
         /// The new crop.
         crop: CropSquare,
+    },
+    /// Photos that come from now on are encoded given this.
+    SetCondition(Condition),
+    /// Give an item another condition: a photo is encoded anew, another latent decodes to another picture.
+    Give {
+        /// The item.
+        item: ItemId,
+        /// What it is given.
+        condition: Condition,
     },
     /// Keep the latent of a recipe under a new id.
     Pin {
@@ -243,6 +263,13 @@ pub enum Command {
         ticket: Ticket,
         /// What is inspected.
         recipe: Recipe,
+    },
+    /// Something that the window wants to know; a newer question of the same kind replaces it.
+    Ask {
+        /// The request.
+        ticket: Ticket,
+        /// What it wants to know.
+        question: Question,
     },
     /// Write a file.
     Export {
@@ -293,6 +320,112 @@ pub enum Command {
     Cancel(Ticket),
 }
 
+/// What the window can ask beside pictures and figures.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Question {
+    /// How standard normal each level of a recipe's latent is.
+    Levels(Recipe),
+    /// What a recipe's decode comes to after each step of the flow.
+    Walk(Recipe),
+    /// For each of these items, which other one lies nearest.
+    Neighbours(Vec<ItemId>),
+    /// Whether the model's inverse is exact: so many samples from a seed, decoded, encoded and decoded again.
+    SelfTest {
+        /// Samples.
+        count: u32,
+        /// Their seed.
+        seed: u64,
+    },
+}
+
+impl Question {
+    /// The recipe that it is about.
+    pub fn recipe(&self) -> Option<&Recipe> {
+        match self {
+            Self::Levels(recipe) | Self::Walk(recipe) => Some(recipe),
+            Self::Neighbours(_) | Self::SelfTest { .. } => None,
+        }
+    }
+
+    /// Whether it is about an item.
+    pub fn concerns(&self, id: ItemId) -> bool {
+        match self {
+            Self::Neighbours(items) => items.contains(&id),
+            _ => self
+                .recipe()
+                .is_some_and(|recipe| !recipe.all_items(&|item| item != id)),
+        }
+    }
+}
+
+/// What the worker knows of a [`Question`].
+#[derive(Clone, Debug)]
+pub enum Answer {
+    /// Each level, finest first.
+    Levels(Vec<LevelReport>),
+    /// The steps, the eps alone first, the picture last.
+    Walk(Arc<Vec<WalkStep>>),
+    /// The nearest of each item; `None` where there is no other.
+    Neighbours(Vec<(ItemId, Option<Neighbour>)>),
+    /// What the self-test found.
+    SelfTest(SelfTest),
+}
+
+impl Answer {
+    /// The pictures in it, in order.
+    pub fn pictures(&self) -> Vec<Arc<RgbImage>> {
+        match self {
+            Self::Levels(levels) => levels.iter().map(|l| Arc::clone(&l.eps)).collect(),
+            Self::Walk(steps) => steps.iter().map(|s| Arc::clone(&s.pixels)).collect(),
+            Self::Neighbours(_) | Self::SelfTest(_) => Vec::new(),
+        }
+    }
+}
+
+/// One level of a latent.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LevelReport {
+    /// Its moments and histogram.
+    pub statistics: LevelStatistics,
+    /// Its eps as a picture, channel beside channel: grey is 0, black and white are three standard deviations.
+    pub eps: Arc<RgbImage>,
+}
+
+/// The item that lies nearest another.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Neighbour {
+    /// The item.
+    pub item: ItemId,
+    /// `|a - b| / sqrt(2 D)`: 1 for two samples that have nothing to do with each other.
+    pub distance: f64,
+}
+
+/// What the self-test found.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SelfTest {
+    /// Samples.
+    pub count: usize,
+    /// Those whose decode has no value that is not finite.
+    pub finite: usize,
+    /// `max |x - decode(encode(x))|` over the finite ones' pictures.
+    pub round_trip: f64,
+    /// Their mean bits per dimension.
+    pub bits_per_dim: f64,
+    /// Milliseconds of a decode, of a single picture.
+    pub decode_ms: f64,
+    /// Milliseconds of an encode.
+    pub encode_ms: f64,
+}
+
+/// One tensor of a model.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TensorInfo {
+    /// Its name in the weight file.
+    pub name: String,
+    /// Its shape.
+    pub shape: Vec<usize>,
+}
+
 /// An open model, for people and for sliders.
 #[derive(Clone, Debug)]
 pub struct ModelInfo {
@@ -310,6 +443,10 @@ pub struct ModelInfo {
     pub provenance: String,
     /// Where it runs: `cpu, 2 threads`.
     pub device: String,
+    /// Its tensors, in the order of the file.
+    pub tensors: Arc<Vec<TensorInfo>>,
+    /// Names of the values that it is conditioned on, as many as the configuration says, where its file has any.
+    pub condition_names: Vec<String>,
 }
 
 impl ModelInfo {
@@ -349,6 +486,8 @@ pub struct Inspection {
     pub projections: Vec<f32>,
     /// Subpixels that are not finite.
     pub non_finite: usize,
+    /// Given which the latent decodes to its picture.
+    pub condition: Condition,
 }
 
 /// What the worker answers.
@@ -356,6 +495,15 @@ pub struct Inspection {
 pub enum Event {
     /// A model is open; every earlier answer is void.
     ModelOpened(Box<ModelInfo>),
+    /// The file of a model of another program does not say everything. The open model stays until the answer.
+    ModelAsks {
+        /// The file.
+        path: PathBuf,
+        /// What it does not say, with what was taken for it in these pictures.
+        asks: ModelOptions,
+        /// Samples of the model, if it is so.
+        pictures: Vec<Arc<RgbImage>>,
+    },
     /// The directions that are open now.
     AttributesOpened(Vec<AttributeInfo>),
     /// A picture was read: an upright preview of it (at most 1,024 pixels a side) and the crop in use.
@@ -415,6 +563,13 @@ pub enum Event {
         /// The figures.
         inspection: Inspection,
     },
+    /// What was asked for.
+    Answered {
+        /// The request.
+        ticket: Ticket,
+        /// The answer.
+        answer: Answer,
+    },
     /// How far an export or an import batch is.
     Progress {
         /// The request (`None`: imports).
@@ -449,6 +604,8 @@ pub enum Event {
         /// What of it can be drawn.
         fit: Fit,
     },
+    /// Items that were no pictures after all: there is nothing to keep of them.
+    Forgotten(Vec<ItemId>),
     /// Items that the open model cannot decode: they keep their place for the one that can.
     Waiting {
         /// The items, and why each waits.

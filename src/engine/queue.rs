@@ -6,8 +6,8 @@ use std::path::PathBuf;
 
 use super::export::ExportJob;
 use super::message::{
-    Command, CropSquare, ItemId, KeptItem, PictureSource, Recipe, SessionFile, StoredItem,
-    StoredModel, Ticket, View,
+    Command, Condition, CropSquare, ItemId, KeptItem, ModelOptions, PictureSource, Question,
+    Recipe, SessionFile, StoredItem, StoredModel, Ticket, View,
 };
 use crate::recipe::{items_of, needs};
 
@@ -19,6 +19,10 @@ const MAX_IN_A_ROW: usize = 4;
 pub(super) enum Job {
     /// Open a model; the number names the barrier that it ends.
     Open(Option<PathBuf>, u64),
+    /// Open a model of another program, given what its file does not say; likewise.
+    OpenAs(PathBuf, ModelOptions, u64),
+    /// Show what that would come to.
+    Try(PathBuf, ModelOptions),
     /// Open directions; likewise.
     Attributes(PathBuf, u64),
     /// Read, crop and encode a picture.
@@ -29,6 +33,8 @@ pub(super) enum Job {
     },
     /// Encode it with another crop.
     Recrop { item: ItemId, crop: CropSquare },
+    /// Encode or decode it given another condition.
+    Give { item: ItemId, condition: Condition },
     /// Encode or decode an item with another model.
     Refresh(ItemId),
     /// Keep a latent.
@@ -64,11 +70,14 @@ impl Job {
     /// The item that has a (new) latent once this is done.
     pub(super) fn item(&self) -> Option<ItemId> {
         match self {
-            Self::Import { item, .. } | Self::Recrop { item, .. } | Self::Pin { item, .. } => {
-                Some(*item)
-            }
+            Self::Import { item, .. }
+            | Self::Recrop { item, .. }
+            | Self::Give { item, .. }
+            | Self::Pin { item, .. } => Some(*item),
             Self::Refresh(item) => Some(*item),
             Self::Open(..)
+            | Self::OpenAs(..)
+            | Self::Try(..)
             | Self::Attributes(..)
             | Self::SaveSession { .. }
             | Self::OpenSession { .. }
@@ -104,14 +113,34 @@ pub(super) enum Work {
     },
     /// Figures.
     Inspect(Recipe),
+    /// Something else.
+    Ask(Question),
+}
+
+/// Who takes turns with whom, and what a newer request replaces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Turn {
+    /// Pictures of a view.
+    View(View),
+    /// The inspector's figures.
+    Inspect,
+    /// A kind of question.
+    Ask(std::mem::Discriminant<Question>),
+}
+
+impl Turn {
+    /// The kind of a question.
+    pub(super) fn of(question: &Question) -> Self {
+        Self::Ask(std::mem::discriminant(question))
+    }
 }
 
 impl Work {
-    /// The view, or `None` for the inspector's figures: who takes turns with whom.
-    fn view(&self) -> Option<View> {
+    pub(super) fn turn(&self) -> Turn {
         match self {
-            Self::Render { view, .. } => Some(*view),
-            Self::Inspect(_) => None,
+            Self::Render { view, .. } => Turn::View(*view),
+            Self::Inspect(_) => Turn::Inspect,
+            Self::Ask(question) => Turn::of(question),
         }
     }
 
@@ -120,6 +149,7 @@ impl Work {
         match self {
             Self::Render { cells, .. } => cells.front().map(|(_, recipe)| recipe),
             Self::Inspect(recipe) => Some(recipe),
+            Self::Ask(question) => question.recipe(),
         }
     }
 }
@@ -148,6 +178,8 @@ pub(super) enum Next {
 pub(super) enum Accepted {
     /// Nothing.
     Queued,
+    /// Photos are given this from now on.
+    Condition(Condition),
     /// The session forgets these items.
     Forget(Vec<ItemId>),
     /// An export was given up.
@@ -160,7 +192,7 @@ pub(super) struct Queue {
     /// One for each view at most.
     slots: Vec<Slot>,
     /// When each view had its last turn, counted in steps.
-    turns: HashMap<Option<View>, u64>,
+    turns: HashMap<Turn, u64>,
     clock: u64,
     jobs: VecDeque<Job>,
     /// Sessions to be written. They wait for nothing: the command says what the worker does not know yet, a film or
@@ -187,6 +219,14 @@ impl Queue {
     pub(super) fn accept(&mut self, command: Command) -> Accepted {
         match command {
             Command::OpenModel(path) => self.barrier(|n| Job::Open(path, n)),
+            Command::OpenModelAs { path, options } => {
+                self.barrier(|n| Job::OpenAs(path, options, n));
+            }
+            Command::TryModel { path, options } => {
+                // Only the newest counts, and somebody looks at it.
+                self.jobs.retain(|job| !matches!(job, Job::Try(..)));
+                self.jobs.push_front(Job::Try(path, options));
+            }
             Command::OpenAttributes(path) => self.barrier(|n| Job::Attributes(path, n)),
             Command::Import { item, source, crop } => {
                 self.jobs.push_back(Job::Import { item, source, crop });
@@ -197,6 +237,13 @@ impl Queue {
                     .retain(|job| !matches!(job, Job::Recrop { item: i, .. } if *i == item));
                 self.jobs.push_back(Job::Recrop { item, crop });
             }
+            Command::Give { item, condition } => {
+                // Only the newest counts.
+                self.jobs
+                    .retain(|job| !matches!(job, Job::Give { item: i, .. } if *i == item));
+                self.jobs.push_back(Job::Give { item, condition });
+            }
+            Command::SetCondition(condition) => return Accepted::Condition(condition),
             Command::Pin { item, recipe } => self.jobs.push_back(Job::Pin { item, recipe }),
             Command::Forget(items) => {
                 self.jobs
@@ -215,6 +262,7 @@ impl Queue {
             Command::Inspect { ticket, recipe } => {
                 self.newest_wins(ticket, Work::Inspect(recipe));
             }
+            Command::Ask { ticket, question } => self.newest_wins(ticket, Work::Ask(question)),
             Command::Export { ticket, request } => {
                 let job = Box::new(ExportJob::new(ticket, request));
                 self.jobs.push_back(Job::Export(job));
@@ -260,7 +308,7 @@ impl Queue {
     }
 
     fn newest_wins(&mut self, ticket: Ticket, work: Work) {
-        self.slots.retain(|s| s.work.view() != work.view());
+        self.slots.retain(|s| s.work.turn() != work.turn());
         self.slots.push(Slot {
             ticket,
             work,
@@ -325,7 +373,7 @@ impl Queue {
         }
         let ready = self.slots.iter().enumerate();
         let ready = ready.filter(|(_, slot)| self.is_ready(slot));
-        let turn = |slot: &Slot| self.turns.get(&slot.work.view()).copied();
+        let turn = |slot: &Slot| self.turns.get(&slot.work.turn()).copied();
         let longest_waiting = ready.min_by_key(|(_, slot)| turn(slot)).map(|(at, _)| at);
         if let Some(at) = longest_waiting
             && (self.jobs.is_empty() || self.in_a_row < MAX_IN_A_ROW)
@@ -333,7 +381,7 @@ impl Queue {
             let slot = self.slots.remove(at);
             self.in_a_row += 1;
             self.clock += 1;
-            self.turns.insert(slot.work.view(), self.clock);
+            self.turns.insert(slot.work.turn(), self.clock);
             return Some(Next::Slot(slot));
         }
         self.in_a_row = 0;

@@ -5,9 +5,11 @@ use std::path::Path;
 
 use image::RgbImage;
 
-use super::message::ModelInfo;
+use super::message::{ModelInfo, ModelOptions};
 use crate::latent::attributes::Directions;
-use crate::model::{Decoded, Encoded, GlowConfig, GlowModel, Latent, ModelError};
+use crate::model::{
+    Condition, Decoded, Encoded, GlowConfig, GlowModel, Latent, ModelError, WalkStep,
+};
 
 /// Above this, one picture takes a processor about a tenth of a second.
 const SLOW_FLOPS: f64 = 1e10;
@@ -36,6 +38,22 @@ pub trait Codec: Send {
         cancelled: Cancelled<'_>,
     ) -> Result<Vec<Encoded>, ModelError>;
 
+    /// As [`Codec::encode`], the pictures given a condition, which their latents then carry.
+    ///
+    /// Errors: as [`Codec::encode`], and a condition that the model cannot be given.
+    fn encode_given(
+        &self,
+        pictures: &[RgbImage],
+        condition: &Condition,
+        cancelled: Cancelled<'_>,
+    ) -> Result<Vec<Encoded>, ModelError> {
+        let mut encoded = self.encode(pictures, cancelled)?;
+        for e in &mut encoded {
+            e.latent.condition.clone_from(condition);
+        }
+        Ok(encoded)
+    }
+
     /// Decodes latents of the model's shape.
     ///
     /// Errors: latents of another shape, [`ModelError::Cancelled`], the device's.
@@ -61,6 +79,11 @@ pub trait Codec: Send {
         self.decode(latents, cancelled)
     }
 
+    /// What a decode comes to before and after each step of flow, the eps alone first, the picture last.
+    ///
+    /// Errors: as [`Codec::decode`]; a model that shows no steps.
+    fn walk(&self, latent: &Latent, cancelled: Cancelled<'_>) -> Result<Vec<WalkStep>, ModelError>;
+
     /// Cells of a view to decode together before a newer request is let in.
     fn cells_at_once(&self) -> usize {
         4
@@ -84,6 +107,15 @@ impl Codec for GlowModel {
         GlowModel::encode(self, pictures, cancelled)
     }
 
+    fn encode_given(
+        &self,
+        pictures: &[RgbImage],
+        condition: &Condition,
+        cancelled: Cancelled<'_>,
+    ) -> Result<Vec<Encoded>, ModelError> {
+        GlowModel::encode_given(self, pictures, std::slice::from_ref(condition), cancelled)
+    }
+
     fn decode(
         &self,
         latents: &[Latent],
@@ -104,6 +136,10 @@ impl Codec for GlowModel {
         GlowModel::draft(self, latents, cancelled)
     }
 
+    fn walk(&self, latent: &Latent, cancelled: Cancelled<'_>) -> Result<Vec<WalkStep>, ModelError> {
+        GlowModel::walk(self, latent, cancelled)
+    }
+
     /// A large model on a processor gains nothing from batches, and its first cell would come late.
     fn cells_at_once(&self) -> usize {
         let slow = self.config().flops() > SLOW_FLOPS && self.device_label().starts_with("cpu");
@@ -121,7 +157,12 @@ pub struct OpenedModel {
     pub directions: Directions,
     /// What people should know about: attributes beside the model that cannot be read.
     pub warnings: Vec<String>,
+    /// What the file does not say, with what was taken for it: people are asked before the model takes the place of another.
+    pub asks: ModelOptions,
 }
 
 /// Loads a weight file, or the shipped model; the message of an error is shown as it is.
 pub type OpenModel = Box<dyn Fn(Option<&Path>) -> Result<OpenedModel, String> + Send>;
+
+/// Loads a model of another program, given what its file does not say.
+pub type OpenForeign = Box<dyn Fn(&Path, &ModelOptions) -> Result<OpenedModel, String> + Send>;

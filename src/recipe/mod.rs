@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::latent::attributes::AttributeEdit;
 use crate::latent::interpolate::PathKind;
-use crate::latent::{Latent, LatentError};
+use crate::latent::{Condition, Latent, LatentError};
 
 pub(crate) use resolve::Resolver;
 pub use resolve::latents;
@@ -69,6 +69,22 @@ pub enum Recipe {
         base: Box<Recipe>,
         /// Factors, finest level first, or one for all.
         temperature: Vec<f32>,
+    },
+    /// Each level's eps on the sphere between two latents' own: coarse levels of one, fine levels of the other.
+    Mixed {
+        /// What a share of 0 takes.
+        a: Box<Recipe>,
+        /// What a share of 1 takes.
+        b: Box<Recipe>,
+        /// The share of `b` in each level, finest first, or one for all.
+        shares: Vec<f32>,
+    },
+    /// The same latent, given another condition: the same eps as another class.
+    Given {
+        /// What is given it.
+        base: Box<Recipe>,
+        /// One number for each value that the model is conditioned on.
+        condition: Condition,
     },
 }
 
@@ -150,6 +166,40 @@ impl FromIterator<(String, Latent)> for Inputs {
 }
 
 impl Recipe {
+    /// The recipes that it is made of, in order; none for a shelf item and a sample.
+    pub fn parts(&self) -> Vec<&Self> {
+        match self {
+            Self::Item(_) | Self::Sample { .. } => Vec::new(),
+            Self::Morph { keys, .. } => keys.iter().collect(),
+            Self::Edited { base, .. }
+            | Self::Varied { base, .. }
+            | Self::Scaled { base, .. }
+            | Self::Given { base, .. } => vec![base],
+            Self::Mixed { a, b, .. } => vec![a, b],
+        }
+    }
+
+    /// The same, to be changed.
+    pub fn parts_mut(&mut self) -> Vec<&mut Self> {
+        match self {
+            Self::Item(_) | Self::Sample { .. } => Vec::new(),
+            Self::Morph { keys, .. } => keys.iter_mut().collect(),
+            Self::Edited { base, .. }
+            | Self::Varied { base, .. }
+            | Self::Scaled { base, .. }
+            | Self::Given { base, .. } => vec![base],
+            Self::Mixed { a, b, .. } => vec![a, b],
+        }
+    }
+
+    /// Whether every item that it stands on is as `wanted` says.
+    pub fn all_items(&self, wanted: &impl Fn(ItemId) -> bool) -> bool {
+        match self {
+            Self::Item(id) => wanted(*id),
+            _ => self.parts().iter().all(|part| part.all_items(wanted)),
+        }
+    }
+
     /// The recipe at a temperature, where one is given.
     pub fn at_temperature(self, temperature: &[f32]) -> Self {
         if temperature.is_empty() {
@@ -158,6 +208,17 @@ impl Recipe {
         Self::Scaled {
             base: Box::new(self),
             temperature: temperature.to_vec(),
+        }
+    }
+
+    /// The recipe given a condition, where there is one.
+    pub fn given(self, condition: &Condition) -> Self {
+        if condition.is_empty() {
+            return self;
+        }
+        Self::Given {
+            base: Box::new(self),
+            condition: condition.clone(),
         }
     }
 }
@@ -184,13 +245,8 @@ fn walk<'a>(recipe: &'a Recipe, visit: &mut impl FnMut(&'a Recipe)) -> Result<()
             return too_deep("parts", MAX_PARTS);
         }
         visit(part);
-        match part {
-            Recipe::Item(_) | Recipe::Sample { .. } => {}
-            Recipe::Morph { keys, .. } => open.extend(keys.iter().rev().map(|k| (k, depth + 1))),
-            Recipe::Edited { base, .. }
-            | Recipe::Varied { base, .. }
-            | Recipe::Scaled { base, .. } => open.push((base, depth + 1)),
-        }
+        let inner = part.parts().into_iter().rev();
+        open.extend(inner.map(|part| (part, depth + 1)));
     }
     Ok(())
 }
@@ -272,6 +328,20 @@ pub(crate) fn key(recipe: &Recipe, items: &dyn Items) -> Result<Vec<u8>, RecipeE
                 key.extend(factor.to_bits().to_le_bytes());
             }
         }
+        Recipe::Mixed { shares, .. } => {
+            key.push(6);
+            key.extend((shares.len() as u64).to_le_bytes());
+            for share in shares {
+                key.extend(share.to_bits().to_le_bytes());
+            }
+        }
+        Recipe::Given { condition, .. } => {
+            key.push(7);
+            key.extend((condition.0.len() as u64).to_le_bytes());
+            for value in &condition.0 {
+                key.extend(value.to_bits().to_le_bytes());
+            }
+        }
     })?;
     match unknown {
         Some(id) => Err(RecipeError::UnknownItem(id)),
@@ -296,7 +366,8 @@ pub(crate) fn name(recipe: &Recipe, items: &dyn Items) -> String {
             }
             Recipe::Edited { base, .. } => (base, ", edited"),
             Recipe::Varied { base, .. } => (base, ", varied"),
-            Recipe::Scaled { base, .. } => (base, ""),
+            Recipe::Scaled { base, .. } | Recipe::Given { base, .. } => (base, ""),
+            Recipe::Mixed { a, .. } => (a, ", mixed"),
         };
         if after.is_empty() {
             after = step;
@@ -332,6 +403,11 @@ mod tests {
             }],
             keep_others,
         };
+        let mixed = |a: Recipe, b: Recipe, share| Recipe::Mixed {
+            a: Box::new(a),
+            b: Box::new(b),
+            shares: vec![share],
+        };
         let recipes = [
             sample(0),
             sample(1),
@@ -347,6 +423,12 @@ mod tests {
             edited("a", 1.0, true),
             edited("ab", 1.0, false),
             edited("a", 2.0, false),
+            mixed(sample(0), sample(1), 0.5),
+            mixed(sample(1), sample(0), 0.5),
+            mixed(sample(0), sample(1), 0.25),
+            sample(0).given(&Condition::class(0, 2)),
+            sample(0).given(&Condition::class(1, 2)),
+            scaled(sample(0).given(&Condition::class(1, 2)), 1.0),
         ];
         let keys: Vec<_> = recipes
             .iter()

@@ -6,8 +6,13 @@ use std::path::Path;
 
 use super::sessions::Pair;
 use crate::app::action::Action;
+use crate::app::screens::edit::{EditDesk, EditTab, EditWish};
+use crate::app::screens::levels::{LevelsDesk, LevelsPart, LevelsTab, LevelsWish};
+use crate::app::screens::mix::{MixDesk, MixKind, MixTab, MixWish};
+use crate::app::screens::morph::{MorphTab, MorphWish, PlayMode, Playback};
+use crate::app::screens::sample::{SampleDesk, SampleTab, SampleWish};
 use crate::app::session::WindowPart;
-use crate::app::state::*;
+use crate::app::state::{Desks, Document, Named, Selection, ShelfEntry, State, Tab};
 use crate::engine::message::{CropSquare, PathKind, PictureSource, Recipe};
 use crate::engine::toy::photo;
 
@@ -16,7 +21,7 @@ use crate::engine::toy::photo;
 fn fields(pair: &Pair) -> BTreeMap<&'static str, String> {
     let WindowPart {
         doc,
-        playback,
+        desks,
         tab,
         selection,
         framings,
@@ -26,6 +31,8 @@ fn fields(pair: &Pair) -> BTreeMap<&'static str, String> {
         sample,
         morph,
         edit,
+        mix,
+        levels,
         shelf,
     } = doc;
     let SampleTab {
@@ -45,13 +52,45 @@ fn fields(pair: &Pair) -> BTreeMap<&'static str, String> {
         keep_others,
         temperature: edit_temperature,
     } = edit;
+    let MixTab {
+        kind,
+        corners,
+        pair: mixed,
+        shares,
+    } = mix;
+    let LevelsTab {
+        base: levels_base,
+        seed: levels_seed,
+    } = levels;
+    let Desks {
+        sample: sample_desk,
+        morph: playback,
+        edit: edit_desk,
+        mix: mix_desk,
+        levels: levels_desk,
+    } = desks;
+    // What is under the pointer, searched for or running begins anew.
+    let SampleDesk {
+        focus: _,
+        enlarged: _,
+    } = sample_desk;
+    let EditDesk {
+        search: _,
+        before: _,
+    } = edit_desk;
     let Playback {
         t,
-        playing: _, // begins at rest
+        playing: _,
         mode,
-        backwards: _, // likewise
+        backwards: _,
         seconds,
     } = playback;
+    let MixDesk { x, y } = mix_desk;
+    let LevelsDesk {
+        part,
+        walk,
+        playing: _,
+    } = levels_desk;
     let (mut order, mut names, mut crops) = (Vec::new(), Vec::new(), Vec::new());
     for entry in &shelf {
         let ShelfEntry { id, name, crop } = entry;
@@ -98,16 +137,29 @@ fn fields(pair: &Pair) -> BTreeMap<&'static str, String> {
         ("shelf, pictures in order", format!("{order:?}")),
         ("shelf, names", format!("{names:?}")),
         ("shelf, crops", format!("{crops:?}")),
-        ("playback.t", format!("{t}")),
-        ("playback.mode", format!("{mode:?}")),
-        ("playback.seconds", format!("{seconds}")),
+        ("morph.t", format!("{t}")),
+        ("morph.mode", format!("{mode:?}")),
+        ("morph.seconds", format!("{seconds}")),
+        ("mix.kind", format!("{kind:?}")),
+        ("mix.corners", named(format!("{corners:?}"))),
+        ("mix.pair", named(format!("{mixed:?}"))),
+        ("mix.shares", format!("{shares:?}")),
+        ("mix.x", format!("{x}")),
+        ("mix.y", format!("{y}")),
+        ("levels.base", named(format!("{levels_base:?}"))),
+        ("levels.seed", format!("{levels_seed}")),
+        ("levels.part", format!("{part:?}")),
+        ("levels.walk", format!("{walk}")),
     ]
     .into_iter()
     .collect()
 }
 
+/// A field, and what changes it.
+type Mutation = (&'static str, Box<dyn Fn(&State) -> Action>);
+
 /// What is done, one thing at a time; each is given the state for its ids.
-fn mutations() -> Vec<(&'static str, Box<dyn Fn(&State) -> Action>)> {
+fn mutations() -> Vec<Mutation> {
     fn item(state: &State, at: usize) -> Named {
         let entry = &state.doc.shelf[at];
         Named {
@@ -115,33 +167,35 @@ fn mutations() -> Vec<(&'static str, Box<dyn Fn(&State) -> Action>)> {
             label: entry.name.clone(),
         }
     }
-    fn one(
+    fn one<A: Into<Action>>(
         name: &'static str,
-        action: impl Fn(&State) -> Action + 'static,
-    ) -> (&'static str, Box<dyn Fn(&State) -> Action>) {
-        (name, Box::new(action))
+        action: impl Fn(&State) -> A + 'static,
+    ) -> Mutation {
+        (name, Box::new(move |state| action(state).into()))
     }
     vec![
         one("tab", |_| Action::SetTab(Tab::Morph)),
         one("selection", |s| {
             Action::Select(Selection::Item(s.doc.shelf[2].id))
         }),
-        one("sample.seed", |_| Action::SetSeed(77)),
-        one("sample.temperature", |_| Action::SetTemperature(0.25)),
-        one("sample.per_level", |_| Action::SetPerLevel(true)),
+        one("sample.seed", |_| SampleWish::SetSeed(77)),
+        one("sample.temperature", |_| SampleWish::SetTemperature(0.25)),
+        one("sample.per_level", |_| SampleWish::SetPerLevel(true)),
         one("sample.level_temperatures", |_| {
-            Action::SetLevelTemperature(1, 0.35)
+            SampleWish::SetLevelTemperature(1, 0.35)
         }),
-        one("sample.columns", |_| Action::SetGrid(5, 3)),
-        one("sample.variation", |s| Action::MoreLikeThis(item(s, 1))),
-        one("morph.keys", |s| Action::SetKey(1, item(s, 3))),
-        one("morph.keys", |_| Action::AddSlot),
-        one("morph.path", |_| Action::SetPath(PathKind::Linear)),
-        one("morph.steps", |_| Action::SetSteps(13)),
-        one("edit.base", |s| Action::EditBase(item(s, 0))),
-        one("edit.amounts", |_| Action::SetAmount("age".to_owned(), 1.5)),
-        one("edit.keep_others", |_| Action::SetKeepOthers(true)),
-        one("edit.temperature", |_| Action::SetEditTemperature(0.5)),
+        one("sample.columns", |_| SampleWish::SetGrid(5, 3)),
+        one("sample.variation", |s| SampleWish::MoreLikeThis(item(s, 1))),
+        one("morph.keys", |s| MorphWish::SetKey(1, item(s, 3))),
+        one("morph.keys", |_| MorphWish::AddSlot),
+        one("morph.path", |_| MorphWish::SetPath(PathKind::Linear)),
+        one("morph.steps", |_| MorphWish::SetSteps(13)),
+        one("edit.base", |s| EditWish::SetBase(item(s, 0))),
+        one("edit.amounts", |_| {
+            EditWish::SetAmount("age".to_owned(), 1.5)
+        }),
+        one("edit.keep_others", |_| EditWish::SetKeepOthers(true)),
+        one("edit.temperature", |_| EditWish::SetTemperature(0.5)),
         one("shelf, pictures in order", |s| {
             Action::Pin(s.doc.sample.cell(9))
         }),
@@ -163,9 +217,19 @@ fn mutations() -> Vec<(&'static str, Box<dyn Fn(&State) -> Action>)> {
             let framed = s.doc.shelf.iter().find(|e| e.crop.is_some());
             Action::Recrop(framed.unwrap().id, crop)
         }),
-        one("playback.t", |_| Action::SetT(0.125)),
-        one("playback.mode", |_| Action::SetPlayMode(PlayMode::Once)),
-        one("playback.seconds", |_| Action::SetPlaySeconds(7.5)),
+        one("morph.t", |_| MorphWish::SetT(0.125)),
+        one("morph.mode", |_| MorphWish::SetPlayMode(PlayMode::Once)),
+        one("morph.seconds", |_| MorphWish::SetPlaySeconds(7.5)),
+        one("mix.kind", |_| MixWish::SetKind(MixKind::Levels)),
+        one("mix.corners", |s| MixWish::SetCorner(2, item(s, 3))),
+        one("mix.pair", |s| MixWish::SetPicture(1, item(s, 2))),
+        one("mix.shares", |_| MixWish::SetShares(0.75)),
+        one("mix.x", |_| MixWish::MoveTo(0.125, 0.5)),
+        one("mix.y", |_| MixWish::MoveTo(0.5, 0.875)),
+        one("levels.base", |s| LevelsWish::SetBase(item(s, 1))),
+        one("levels.seed", |_| LevelsWish::DrawAnew),
+        one("levels.part", |_| LevelsWish::SetPart(LevelsPart::Walk)),
+        one("levels.walk", |_| LevelsWish::SetWalk(0.625)),
     ]
 }
 
@@ -191,7 +255,7 @@ fn every_change_is_saved_and_comes_back() {
         if name != "framings" {
             pair.apply(Action::Import(vec![PictureSource::Path(photo(80))]));
         }
-        pair.apply(Action::SetSeed(5));
+        pair.apply(SampleWish::SetSeed(5));
         pair.autosaved(0.0);
         let before = fields(&pair);
         let action = action(&pair.state);

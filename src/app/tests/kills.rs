@@ -9,6 +9,8 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use super::sessions::Pair;
 use crate::app::action::Action;
 use crate::app::autosave::{Place, Places};
+use crate::app::screens::morph::MorphWish;
+use crate::app::screens::sample::SampleWish;
 use crate::app::session::AUTOSAVE_AFTER;
 use crate::app::state::{Named, State};
 use crate::engine::message::Recipe;
@@ -67,11 +69,11 @@ fn a_window_that_works_until_it_is_killed() {
     }
     for step in 1u64.. {
         seed += 1;
-        pair.apply(Action::SetSeed(seed));
+        pair.apply(SampleWish::SetSeed(seed));
         let cell = pair.state.doc.sample.cell((step % 24) as u32);
         match step % 5 {
             0 => pair.apply(Action::Pin(cell)),
-            1 => pair.apply(Action::SetKey((step % 2) as usize, cell)),
+            1 => pair.apply(MorphWish::SetKey((step % 2) as usize, cell)),
             2 => {
                 let id = pair.state.doc.shelf[0].id;
                 pair.apply(Action::Rename(id, format!("step{step}")));
@@ -86,7 +88,7 @@ fn a_window_that_works_until_it_is_killed() {
                     recipe: Recipe::Item(last.id),
                     label: last.name.clone(),
                 };
-                pair.apply(Action::SetKey(1, named));
+                pair.apply(MorphWish::SetKey(1, named));
             }
             _ => {}
         }
@@ -104,7 +106,7 @@ fn a_window_that_works_until_it_is_killed() {
             place.keep();
             place = places.fresh().unwrap();
             pair.state.place_renewed(Some(place.session.clone()));
-            pair.apply(Action::SetSeed(seed));
+            pair.apply(SampleWish::SetSeed(seed));
             pair.apply(Action::Pin(pair.state.doc.sample.cell(0)));
             say("did", &shown(&pair.state));
             pair.autosaved(step as f64);

@@ -9,10 +9,13 @@ use std::time::Duration;
 use super::Bench;
 use crate::app::action::Action;
 use crate::app::dialog::{Dialog, ExportForm, ExportSource, PathPurpose};
+use crate::app::screens::edit::EditWish;
+use crate::app::screens::morph::{self, MorphWish};
+use crate::app::screens::sample::SampleWish;
 use crate::app::session::AUTOSAVE_AFTER;
 use crate::app::state::{ItemStatus, LogLevel, Named, Selection, ShelfEntry, State, Tab};
 use crate::app::{export, session};
-use crate::engine::message::{Command, PathKind, Recipe, SESSION_FORMAT, View};
+use crate::engine::message::{Command, PathKind, Recipe, SESSION_FORMAT};
 use crate::engine::toy::{open_toy, photo};
 use crate::engine::{Engine, EngineOptions};
 
@@ -43,7 +46,7 @@ impl Pair {
         commands.into_iter().for_each(|c| self.engine.send(c));
     }
 
-    pub(super) fn apply(&mut self, action: Action) {
+    pub(super) fn apply(&mut self, action: impl Into<Action>) {
         let commands = self.state.apply(action);
         self.send(commands);
         self.run();
@@ -113,15 +116,15 @@ fn a_session_comes_back_as_it_was() {
         recipe: Recipe::Item(id),
         label: "Berta".to_owned(),
     };
-    pair.apply(Action::SetKey(0, berta));
+    pair.apply(MorphWish::SetKey(0, berta));
     pair.apply(Action::SetTab(Tab::Morph));
-    pair.apply(Action::SetT(0.25));
+    pair.apply(MorphWish::SetT(0.25));
     pair.apply(Action::SaveSession(path));
     let path = folder.path().join("mine.glow.json");
     assert!(path.is_file(), "an ending is added");
     let shown = |pair: &Pair| {
         pair.state
-            .cell_picture(View::Morph, 0)
+            .cell_picture(morph::HERO, 0)
             .unwrap()
             .pixels
             .clone()
@@ -141,7 +144,7 @@ fn a_session_comes_back_as_it_was() {
     other.apply(Action::OpenSession(path.clone()));
     assert_eq!(names(&other), shelf);
     assert_eq!(other.state.tab, Tab::Morph);
-    assert_eq!(other.state.playback.t, 0.25);
+    assert_eq!(other.state.desks.morph.t, 0.25);
     assert_eq!(shown(&other), before, "equal latents, equal pictures");
     assert_eq!(other.state.recent, [path]);
     assert_eq!(other.errors(), 0);
@@ -172,7 +175,7 @@ fn a_crashed_run_is_brought_back_with_a_notice_and_a_damaged_one_is_a_fresh_star
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("autosave-1.glow.json");
     let mut pair = Pair::new(|state| state.session.autosave = Some(path.clone()));
-    pair.apply(Action::SetSeed(99));
+    pair.apply(SampleWish::SetSeed(99));
     let (commands, again) = pair.state.autosave(10.0);
     assert!(
         commands.is_empty() && again.is_some(),
@@ -215,9 +218,9 @@ fn an_exported_grid_brings_its_samples_back() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("grid.png");
     let mut bench = Bench::new(Vec::new());
-    bench.perform(Action::SetSeed(12));
-    bench.perform(Action::SetTemperature(0.5));
-    bench.perform(Action::SetGrid(5, 3));
+    bench.perform(SampleWish::SetSeed(12));
+    bench.perform(SampleWish::SetTemperature(0.5));
+    bench.perform(SampleWish::SetGrid(5, 3));
     let write = |state: &State, source| {
         let form = ExportForm::new(source, state);
         let request = export::request(&form, state).unwrap();
@@ -231,11 +234,11 @@ fn an_exported_grid_brings_its_samples_back() {
         let picture = image::RgbImage::new(4, 4);
         crate::export::write_png(&path, &picture, Some(&settings.to_string())).unwrap();
     };
-    write(bench.state(), ExportSource::Grid);
+    write(bench.state(), ExportSource::Screen(Tab::Sample));
     let doc = bench.state().doc.sample.clone();
-    bench.perform(Action::SetSeed(1));
-    bench.perform(Action::SetTemperature(0.9));
-    bench.perform(Action::SetGrid(2, 2));
+    bench.perform(SampleWish::SetSeed(1));
+    bench.perform(SampleWish::SetTemperature(0.9));
+    bench.perform(SampleWish::SetGrid(2, 2));
     let drop_file = |bench: &mut Bench| {
         let source = crate::engine::message::PictureSource::Path(path.clone());
         bench.perform(Action::Import(vec![source]));
@@ -254,12 +257,12 @@ fn an_exported_grid_brings_its_samples_back() {
     // A morph between samples comes back too; one between shelf items says why it does not.
     for (slot, cell) in [(0, 2), (1, 3)] {
         let named = bench.state().doc.sample.cell(cell);
-        bench.perform(Action::SetKey(slot, named));
+        bench.perform(MorphWish::SetKey(slot, named));
     }
-    bench.perform(Action::SetPath(PathKind::Linear));
+    bench.perform(MorphWish::SetPath(PathKind::Linear));
     let keys = bench.state().doc.morph.path_keys();
-    write(bench.state(), ExportSource::Morph);
-    bench.perform(Action::ReverseKeys);
+    write(bench.state(), ExportSource::Screen(Tab::Morph));
+    bench.perform(MorphWish::ReverseKeys);
     drop_file(&mut bench);
     assert_eq!(bench.state().doc.morph.path_keys(), keys);
     assert_eq!(bench.state().tab, Tab::Morph);
@@ -286,13 +289,13 @@ fn a_newer_value_is_sent_at_once_where_the_pointer_is_up() {
     let mut pair = Pair::new(|_| {});
     pair.apply(Action::SetTab(Tab::Morph));
     let mut renders = |t: f32, settled: bool| {
-        pair.state.apply(Action::SetT(t));
+        pair.state.apply(MorphWish::SetT(t));
         let commands = pair.state.sync(settled);
         let hero = |c: &&Command| {
             matches!(
                 c,
                 Command::Render {
-                    view: View::Morph,
+                    view: morph::HERO,
                     ..
                 }
             )
@@ -316,7 +319,7 @@ fn the_recipes_of_the_documented_format_are_recipes() {
     let recipes: Vec<Recipe> = (block.lines().filter(|line| !line.is_empty()))
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
-    assert_eq!(recipes.len(), 6);
+    assert_eq!(recipes.len(), 8);
 }
 
 #[test]
@@ -331,7 +334,7 @@ fn names_of_sessions() {
 fn a_draft_gives_way_to_the_exact_picture_once_the_pointer_is_up() {
     let mut pair = Pair::new(|_| {});
     pair.apply(Action::SetTab(Tab::Morph));
-    pair.state.apply(Action::SetT(0.37));
+    pair.state.apply(MorphWish::SetT(0.37));
     let events = pair.engine.link().events;
     // Whether the morph was asked for, and whether a draft of it is shown afterwards.
     let mut frame = |settled: bool| {
@@ -340,7 +343,7 @@ fn a_draft_gives_way_to_the_exact_picture_once_the_pointer_is_up() {
             matches!(
                 c,
                 Command::Render {
-                    view: View::Morph,
+                    view: morph::HERO,
                     ..
                 }
             )
@@ -348,7 +351,7 @@ fn a_draft_gives_way_to_the_exact_picture_once_the_pointer_is_up() {
         let asked = commands.iter().filter(of_morph).count();
         pair.send(commands);
         let is_busy = |s: &State| {
-            let morph = s.live.views.get(&View::Morph);
+            let morph = s.live.views.get(&morph::HERO);
             morph.is_some_and(|v| v.in_flight.is_some())
         };
         while is_busy(&pair.state) {
@@ -356,7 +359,7 @@ fn a_draft_gives_way_to_the_exact_picture_once_the_pointer_is_up() {
             let commands = pair.state.receive(event);
             pair.send(commands);
         }
-        let shown = &pair.state.live.views[&View::Morph].shown;
+        let shown = &pair.state.live.views[&morph::HERO].shown;
         (asked, shown.values().any(|s| s.draft))
     };
     assert_eq!(frame(false), (1, true), "while it moves");
@@ -373,11 +376,11 @@ fn a_draft_gives_way_to_the_exact_picture_once_the_pointer_is_up() {
 fn an_exact_picture_that_fails_is_not_asked_for_for_ever_where_a_draft_is_shown() {
     let mut pair = Pair::new(|_| {});
     pair.apply(Action::SetTab(Tab::Morph));
-    pair.state.apply(Action::SetT(0.37));
+    pair.state.apply(MorphWish::SetT(0.37));
     let ticket = |commands: &[Command]| {
         commands.iter().find_map(|c| match c {
             Command::Render {
-                view: View::Morph,
+                view: morph::HERO,
                 ticket,
                 ..
             } => Some(*ticket),
@@ -387,7 +390,7 @@ fn an_exact_picture_that_fails_is_not_asked_for_for_ever_where_a_draft_is_shown(
     let events = pair.engine.link().events;
     let commands = pair.state.sync(false);
     pair.send(commands);
-    while pair.state.live.views[&View::Morph].in_flight.is_some() {
+    while pair.state.live.views[&morph::HERO].in_flight.is_some() {
         let event = events.recv_timeout(Duration::from_secs(20)).unwrap();
         pair.state.receive(event);
     }
@@ -400,7 +403,7 @@ fn an_exact_picture_that_fails_is_not_asked_for_for_ever_where_a_draft_is_shown(
     });
     assert_eq!(ticket(&pair.state.sync(true)), None);
     // Anything that changes asks again.
-    pair.state.apply(Action::SetT(0.38));
+    pair.state.apply(MorphWish::SetT(0.38));
     assert!(ticket(&pair.state.sync(true)).is_some());
 }
 
@@ -427,7 +430,7 @@ fn left_with_another_model() -> (
         pair.apply(Action::Remove(entry.id));
     }
     pair.apply(Action::OpenModel(Some("16".into())));
-    pair.apply(Action::SetSeed(12));
+    pair.apply(SampleWish::SetSeed(12));
     for cell in [7, 8, 9] {
         pair.apply(Action::Pin(pair.state.doc.sample.cell(cell)));
     }
@@ -479,7 +482,7 @@ fn a_session_whose_model_is_missing_is_not_written_to_and_comes_back_with_the_mo
     let waits = |item: &crate::app::state::Item| matches!(item.status, ItemStatus::Failed(_));
     let pins = pair.state.items.values().filter(|item| waits(item)).count();
     assert!(pins > 0, "what the open model cannot decode waits");
-    pair.apply(Action::SetSeed(44));
+    pair.apply(SampleWish::SetSeed(44));
     assert!(pair.state.autosave(0.0).0.is_empty() && pair.state.autosave(60.0).0.is_empty());
     assert!(pair.state.last_save().is_empty());
     assert_eq!(
@@ -502,7 +505,7 @@ fn a_session_whose_model_is_missing_is_not_written_to_and_comes_back_with_the_mo
     let mut pair = restored(&next);
     assert_eq!(pair.state.session.autosave, Some(next.clone()));
     assert!(pair.said(LogLevel::Notice, "not whole"));
-    pair.apply(Action::SetSeed(45));
+    pair.apply(SampleWish::SetSeed(45));
     pair.autosaved(0.0);
     drop(pair);
 
@@ -533,7 +536,7 @@ fn a_session_that_cannot_be_read_at_the_start_stays_as_it_is() {
     let mut pair = restored(&path);
     assert!(pair.said(LogLevel::Error, "latents are missing"));
     assert!(pair.said(LogLevel::Notice, "stays as it is"));
-    pair.apply(Action::SetSeed(3));
+    pair.apply(SampleWish::SetSeed(3));
     assert!(pair.state.autosave(0.0).0.is_empty() && pair.state.autosave(60.0).0.is_empty());
     assert_eq!(files(folder.path()), before);
 }
@@ -545,7 +548,7 @@ fn another_model_takes_nothing_off_the_shelf() {
         recipe: Recipe::Item(pair.state.doc.shelf[1].id),
         label: "it".to_owned(),
     };
-    pair.apply(Action::EditBase(named));
+    pair.apply(EditWish::SetBase(named));
     let (before, doc) = (shelf(&pair), pair.state.doc.clone());
     pair.apply(Action::OpenModel(Some("16".into())));
     assert_eq!(pair.state.doc.shelf, doc.shelf);
@@ -578,7 +581,7 @@ fn temperatures_of_more_levels_than_the_model_has_draw_nothing_red() {
     pair.apply(Action::SetTab(Tab::Edit));
     pair.apply(Action::SetTab(Tab::Morph));
     assert_eq!(pair.errors(), 0);
-    assert!(pair.state.cell_picture(View::Morph, 0).is_some());
+    assert!(pair.state.cell_picture(morph::HERO, 0).is_some());
 }
 
 #[test]
@@ -587,7 +590,7 @@ fn a_save_that_fails_is_tried_again() {
     let away = folder.path().join("away");
     let path = away.join("autosave-1.glow.json");
     let mut pair = Pair::new(|state| state.session.autosave = Some(path.clone()));
-    pair.apply(Action::SetSeed(8));
+    pair.apply(SampleWish::SetSeed(8));
     let mut at = 0.0;
     for _ in 0..3 {
         let (commands, _) = pair.state.autosave(at);
@@ -610,7 +613,7 @@ fn a_save_that_fails_is_tried_again() {
     assert!(pair.said(LogLevel::Done, "saved by itself again"));
     // The last save of a run is tried in any case.
     std::fs::remove_dir_all(&away).unwrap();
-    pair.apply(Action::SetSeed(9));
+    pair.apply(SampleWish::SetSeed(9));
     assert_eq!(pair.state.last_save().len(), 1);
 }
 
@@ -619,8 +622,8 @@ fn a_new_session_is_undone_and_the_old_one_kept() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("autosave-1.glow.json");
     let mut pair = Pair::new(|state| state.session.autosave = Some(path.clone()));
-    pair.apply(Action::SetSeed(31));
-    pair.apply(Action::SetKey(0, pair.state.doc.sample.cell(3)));
+    pair.apply(SampleWish::SetSeed(31));
+    pair.apply(MorphWish::SetKey(0, pair.state.doc.sample.cell(3)));
     let (before, doc) = (shelf(&pair), pair.state.doc.clone());
     pair.apply(Action::NewSession);
     assert!(pair.state.doc.shelf.is_empty());
@@ -630,7 +633,7 @@ fn a_new_session_is_undone_and_the_old_one_kept() {
     pair.state.session.wants_place = false;
     pair.state.place_renewed(Some(next.clone()));
     pair.state.history.observe(&pair.state.doc.clone());
-    pair.apply(Action::SetSeed(32));
+    pair.apply(SampleWish::SetSeed(32));
     pair.autosaved(0.0);
     pair.apply(Action::Undo); // the seed
     pair.apply(Action::Undo);
@@ -675,19 +678,19 @@ fn a_morph_that_plays_is_no_reason_to_save_and_no_hindrance() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("autosave-1.glow.json");
     let mut pair = Pair::new(|state| state.session.autosave = Some(path.clone()));
-    pair.apply(Action::SetSeed(4));
+    pair.apply(SampleWish::SetSeed(4));
     pair.apply(Action::SetTab(Tab::Morph));
-    pair.apply(Action::SetT(0.25));
-    pair.state.apply(Action::Play(true));
+    pair.apply(MorphWish::SetT(0.25));
+    pair.state.apply(MorphWish::Play(true));
     pair.autosaved(0.0);
-    pair.state.apply(Action::Advance(0.4));
+    pair.state.apply(MorphWish::Advance(0.4));
     assert!(pair.state.autosave(10.0).1.is_none(), "nothing was changed");
-    pair.state.apply(Action::SetSteps(21));
+    pair.state.apply(MorphWish::SetSteps(21));
     pair.autosaved(20.0);
     drop(pair);
     let again = restored(&path);
     assert_eq!(again.state.doc.morph.steps, 21);
-    assert_eq!(again.state.playback.t, 0.25);
+    assert_eq!(again.state.desks.morph.t, 0.25);
 }
 
 #[test]

@@ -9,9 +9,10 @@ use egui_kittest::Harness;
 
 use crate::app::action::Action;
 use crate::app::dialog::Dialog;
+use crate::app::screens::sample::SampleWish;
+use crate::app::screens::{morph, sample};
 use crate::app::state::{ItemStatus, Tab};
 use crate::app::{AppOptions, ExplorerApp};
-use crate::engine::message::View;
 use crate::engine::toy::{open_toy, photo};
 use crate::engine::{Engine, EngineOptions};
 
@@ -65,7 +66,7 @@ fn a_window_that_is_closed_over_its_work_keeps_all_of_it() {
     // The photos, and the four samples of a fresh shelf.
     run_until(&mut harness, |app| app.state().doc.shelf.len() >= 40);
     let ctx = harness.ctx.clone();
-    harness.state_mut().perform(&ctx, Action::SetSeed(808));
+    harness.state_mut().perform(&ctx, SampleWish::SetSeed(808));
     let before = names(harness.state());
     // Closed at once: pictures that wait to be encoded hold up nothing.
     eframe::App::on_exit(harness.state_mut());
@@ -135,7 +136,7 @@ fn the_first_screens_fill_with_the_real_worker() {
         let shown = state
             .live
             .views
-            .get(&View::Sample)
+            .get(&sample::GRID)
             .map_or(0, |v| v.shown.len());
         let ready = state.items.values().all(|i| i.status == ItemStatus::Ready);
         let selected = state.selected().unwrap();
@@ -148,7 +149,7 @@ fn the_first_screens_fill_with_the_real_worker() {
     run_until(&mut harness, |app| {
         let views = &app.state().live.views;
         let count = |view| views.get(&view).map_or(0, |v| v.shown.len());
-        count(View::Morph) == 1 && count(View::Filmstrip) == 9
+        count(morph::HERO) == 1 && count(morph::STRIP) == 9
     });
     let errors = harness.state().state().live.log.iter();
     let errors = errors.filter(|l| l.level == crate::app::state::LogLevel::Error);

@@ -11,7 +11,7 @@ use crate::engine::error::EngineError;
 use crate::engine::figures;
 use crate::engine::message::{CropSquare, Event, Inspection, ItemId, PictureSource, Recipe};
 use crate::engine::seams::Cancelled;
-use crate::latent::{Latent, LatentShape};
+use crate::latent::{Condition, Latent, LatentShape};
 use crate::model::{Decoded, Encoded};
 use crate::recipe::{self, Ingredient, Items, RecipeError};
 
@@ -33,6 +33,7 @@ impl Items for ShelfItems {
 }
 
 /// Something on the shelf.
+#[derive(Clone)]
 pub(in crate::engine) struct Item {
     /// For people.
     pub(in crate::engine) name: String,
@@ -61,6 +62,8 @@ pub(in crate::engine) struct Owned {
 struct Photo {
     source: PictureSource,
     crop: CropSquare,
+    /// Given which it is encoded.
+    condition: Condition,
     /// The crop at the size of the model that was open last.
     pixels: Option<Arc<RgbImage>>,
 }
@@ -85,6 +88,12 @@ impl Item {
 
     pub(super) fn is_photo(&self) -> bool {
         self.photo.is_some()
+    }
+
+    /// Given which its photo is encoded.
+    pub(super) fn condition(&self) -> Condition {
+        let photo = self.photo.as_ref();
+        photo.map_or_else(Condition::default, |photo| photo.condition.clone())
     }
 
     /// Whether it is drawn by another training than the one that it was made with.
@@ -127,6 +136,22 @@ impl Library {
         source: PictureSource,
         crop: Option<CropSquare>,
     ) -> Result<Event, EngineError> {
+        // One of a session brings its own.
+        let known = self.items.get(&id).and_then(|item| item.photo.as_ref());
+        let condition = known
+            .map_or(&self.condition, |photo| &photo.condition)
+            .clone();
+        self.import_given(id, source, crop, condition)
+    }
+
+    /// As [`Library::import`], to be encoded given a condition of its own.
+    pub(in crate::engine) fn import_given(
+        &mut self,
+        id: ItemId,
+        source: PictureSource,
+        crop: Option<CropSquare>,
+        condition: Condition,
+    ) -> Result<Event, EngineError> {
         let picture = intake::read(&source)?;
         let (width, height) = picture.rgb.dimensions();
         let (crop, face_found) = match crop {
@@ -153,6 +178,7 @@ impl Library {
         let photo = Photo {
             source,
             crop,
+            condition,
             pixels: None,
         };
         self.last_version += 1;
@@ -174,7 +200,7 @@ impl Library {
         &mut self,
         id: ItemId,
         name: String,
-        photo: Option<(PictureSource, CropSquare)>,
+        photo: Option<(PictureSource, CropSquare, Condition)>,
         kept: Option<Owned>,
         usable: bool,
     ) {
@@ -183,9 +209,10 @@ impl Library {
         let item = Item {
             name,
             version: self.last_version,
-            photo: photo.map(|(source, crop)| Photo {
+            photo: photo.map(|(source, crop, condition)| Photo {
                 source,
                 crop,
+                condition,
                 pixels: None,
             }),
             latent: latent.map(|kept| Arc::clone(&kept.latent)),
@@ -265,7 +292,8 @@ impl Library {
                 Err(_) => return Ok(None),
             },
         };
-        self.encode_one(&pixels, cancelled).map(Some)
+        self.encode_given(&pixels, &photo.condition, cancelled)
+            .map(Some)
     }
 
     /// Keeps the figures of an item.
@@ -320,7 +348,11 @@ impl Library {
                 Err(_) => return self.thumbnail(id, cancelled),
             },
         };
-        let encoded = self.encode_one(&pixels, cancelled)?;
+        // Another model than the condition was chosen for is given none.
+        if !photo.condition.fits(self.shape()?.condition) {
+            photo.condition = Condition::default();
+        }
+        let encoded = self.encode_given(&pixels, &photo.condition, cancelled)?;
         let decoded = self.decode_one(&encoded.latent, cancelled)?;
         let inspection = figures::of(&encoded.latent, &encoded, &decoded);
         photo.pixels = Some(pixels);
@@ -333,6 +365,31 @@ impl Library {
             inspection,
             decoded,
         ))
+    }
+
+    /// Gives an item another condition: a photo is encoded anew, another latent decodes to another picture.
+    pub(in crate::engine) fn give(
+        &mut self,
+        id: ItemId,
+        condition: Condition,
+        cancelled: Cancelled<'_>,
+    ) -> Result<Event, EngineError> {
+        let given = recipe::Recipe::Item(id).given(&condition);
+        // The checks of a recipe: an item that is there, a condition that the model can be given.
+        let latent = self.latent(&given, None);
+        let item = self.items.get(&id).ok_or(RecipeError::UnknownItem(id))?;
+        let Some(photo) = &item.photo else {
+            let name = item.name.clone();
+            let latent = Latent::clone(&*latent?).given(condition);
+            return self.shelve(id, name, Arc::new(latent), cancelled);
+        };
+        let mut item = Item::clone(item);
+        item.photo = Some(Photo {
+            condition,
+            ..photo.clone()
+        });
+        self.items.insert(id, Arc::new(item));
+        self.encode(id, None, cancelled)
     }
 
     fn whole_picture(

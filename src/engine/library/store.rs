@@ -22,7 +22,7 @@ use crate::engine::message::{
 };
 use crate::export::{write_atomically, write_png};
 use crate::files::latents::{self, LatentsFile};
-use crate::latent::Latent;
+use crate::latent::{Condition, Latent};
 
 /// More than any shelf needs; a larger file is something else.
 const MAX_BYTES: u64 = 16 << 20;
@@ -32,7 +32,7 @@ const LATENTS_ENDING: &str = "latents.safetensors";
 const PICTURE_ENDING: &str = "picture.png";
 
 /// Latents of one model, on their way to a file.
-struct Group {
+struct LatentsOf {
     of: Arc<Stamp>,
     names: Vec<String>,
     latents: Vec<Latent>,
@@ -58,7 +58,7 @@ impl Library {
             ))
         };
         let model = model.or_else(|| self.stamp().map(|stamp| stamp.model.clone()));
-        let mut groups: Vec<Group> = Vec::new();
+        let mut groups: Vec<LatentsOf> = Vec::new();
         // For each item its group and its row in there.
         let mut places = Vec::new();
         for item in kept {
@@ -68,7 +68,7 @@ impl Library {
             places.push(owned.map(|owned| {
                 let at = groups.iter().position(|g| g.of == owned.of);
                 let at = at.unwrap_or_else(|| {
-                    groups.push(Group {
+                    groups.push(LatentsOf {
                         of: Arc::clone(&owned.of),
                         names: Vec::new(),
                         latents: Vec::new(),
@@ -98,6 +98,7 @@ impl Library {
         for (item, place) in kept.iter().zip(places) {
             let file = place.map(|(group, _, _)| &files[group]);
             let encoded = place.and_then(|(_, _, crop)| crop);
+            let known = self.items.get(&item.id);
             let (photo, recipe) = match &item.source {
                 ItemSource::Photo { source, crop } => {
                     let path = self.stored_path(path, item.id, source).map_err(about)?;
@@ -105,6 +106,7 @@ impl Library {
                         path,
                         crop: *crop,
                         latent_crop: encoded.filter(|_| encoded != *crop),
+                        condition: known.map_or_else(Condition::default, |k| k.condition()),
                     };
                     (Some(photo), None)
                 }
@@ -181,7 +183,7 @@ impl Library {
 }
 
 /// Writes latents beside a session; the file's name.
-fn write_latents(path: &Path, group: Group) -> Result<String, EngineError> {
+fn write_latents(path: &Path, group: LatentsOf) -> Result<String, EngineError> {
     let contents = LatentsFile {
         config: group.of.config.clone(),
         fingerprint: group.of.model.fingerprint,
@@ -344,6 +346,8 @@ fn hash(contents: &LatentsFile) -> String {
     let mut bytes = Vec::new();
     for latent in &contents.latents {
         bytes.clear();
+        let given = format!("{:?}", latent.condition);
+        bytes.extend(given.as_bytes());
         bytes.extend(latent.iter().flat_map(|v| v.to_le_bytes()));
         hash.update(&bytes);
     }

@@ -141,7 +141,7 @@ fn a_session_brings_latents_back_and_says_what_could_not_be_read() {
         .iter()
         .any(|e| matches!(e, Event::Encoded { inspection, .. } if inspection.is_some()));
     assert!(!encoded_anew, "what is in the file is not computed again");
-    bench.send([render(1, View::Edit, [item(11), item(12)])]);
+    bench.send([render(1, View(3), [item(11), item(12)])]);
     assert!(bench.words_until(done(1)).ends_with("d1"));
     // Saved at once, nothing of it is lost, the place of the photo included.
     let again = folder.path().join("t.glow.json");

@@ -7,12 +7,15 @@ use std::sync::Arc;
 
 use super::super::error::EngineError;
 use super::super::export::{ExportJob, Step};
-use super::super::library::{Library, Owned, Stamp, other_training, store, waits_for_model};
+use super::super::library::{
+    Library, Opening, Owned, Stamp, other_training, store, waits_for_model,
+};
 use super::super::message::{
     Command, Event, Fit, ItemId, PictureSource, SessionFile, StoredItem, StoredModel,
 };
 use super::super::queue::Job;
 use super::Worker;
+use crate::files::import::looks_like_a_model;
 use crate::files::latents;
 use crate::latent::Latent;
 
@@ -26,11 +29,26 @@ impl Worker {
                 // Passed first: whoever waits for it waits no longer, even if it fails.
                 self.queue.pass(barrier);
                 self.guarded(None, None, |worker| {
-                    let opened = worker.session.open_model(path)?;
+                    match worker.session.open_model(path)? {
+                        Opening::Adopted(opened) => worker.opened(opened),
+                        Opening::Asks(event) => worker.outbox.send(event),
+                    }
+                    Ok(())
+                });
+            }
+            Job::OpenAs(path, options, barrier) => {
+                self.queue.pass(barrier);
+                self.guarded(None, None, |worker| {
+                    let opened = worker.session.open_model_as(path, options)?;
                     worker.opened(opened);
                     Ok(())
                 });
             }
+            Job::Try(path, options) => self.guarded(None, None, |worker| {
+                let event = worker.session.try_model(&path, &options)?;
+                worker.outbox.send(event);
+                Ok(())
+            }),
             Job::Attributes(path, barrier) => {
                 self.queue.pass(barrier);
                 self.guarded(None, None, |worker| {
@@ -91,7 +109,19 @@ impl Worker {
                 Ok(())
             }),
             Job::Import { item, source, crop } => self.guarded(None, Some(item), |worker| {
-                let event = worker.session.import(item, source, crop)?;
+                let path = match &source {
+                    PictureSource::Path(path) => Some(path.clone()),
+                    _ => None,
+                };
+                let event = match (worker.session.import(item, source, crop), path) {
+                    // Somebody who drops a model on the window means to open it, whatever it is called.
+                    (Err(_), Some(path)) if looks_like_a_model(&path) => {
+                        worker.outbox.send(Event::Forgotten(vec![item]));
+                        worker.queue.accept(Command::OpenModel(Some(path)));
+                        return Ok(());
+                    }
+                    (imported, _) => imported?,
+                };
                 worker.outbox.send(event);
                 worker.encode(item, |session, cancelled| {
                     session.encode(item, None, cancelled)
@@ -100,6 +130,11 @@ impl Worker {
             Job::Recrop { item, crop } => self.guarded(None, Some(item), |worker| {
                 worker.encode(item, |session, cancelled| {
                     session.encode(item, Some(crop), cancelled)
+                })
+            }),
+            Job::Give { item, condition } => self.guarded(None, Some(item), |worker| {
+                worker.encode(item, |session, cancelled| {
+                    session.give(item, condition, cancelled)
                 })
             }),
             Job::Refresh(item) => self.guarded(None, Some(item), |worker| {
@@ -158,7 +193,7 @@ impl Worker {
             let kept = found.of(&stored);
             let photo = stored.photo.as_ref().and_then(|photo| {
                 let source = PictureSource::Path(photo.place(path));
-                Some((source, photo.crop?))
+                Some((source, photo.crop?, photo.condition.clone()))
             });
             let is_photo = stored.photo.is_some();
             let same = kept.as_ref().zip(open.as_ref());
