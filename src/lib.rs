@@ -28,6 +28,7 @@ mod lru;
 pub mod measure;
 pub mod model;
 pub mod noise;
+pub mod paste;
 pub mod recipe;
 pub mod train;
 pub mod workshop;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::dialog::{ExportForm, ExportFormat, ExportSource};
 use super::state::{Named, Selection, State};
-use crate::engine::message::{ExportKind, ExportRequest};
+use crate::engine::message::{ExportKind, ExportRequest, Rate};
 
 impl ExportForm {
     /// A form with sensible values for what is on the screen.
@@ -158,8 +158,10 @@ pub fn request(form: &ExportForm, state: &State) -> Result<ExportRequest, String
             },
         },
         ExportFormat::Frames => ExportKind::Frames,
-        ExportFormat::Gif => ExportKind::Gif {
-            delay_cs: (100 / form.fps.clamp(1, 50)) as u16,
+        ExportFormat::Gif => ExportKind::Film {
+            order: (0..pictures.len()).collect(),
+            rate: Rate::per_second(form.fps.clamp(1, 50)),
+            labels: Vec::new(),
         },
         ExportFormat::Latents => ExportKind::Latents,
     };

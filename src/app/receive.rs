@@ -106,6 +106,7 @@ impl State {
                     view.give_up(flight);
                 }
             }
+            Event::PhotoShown { .. } => {}
             Event::Inspected { ticket, inspection } => {
                 if let Some((wanted, recipe)) = self.live.inspecting.take() {
                     if wanted == ticket {

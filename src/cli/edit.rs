@@ -1,24 +1,36 @@
 //! `glow-explorer edit`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use anyhow::bail;
+use anyhow::{Context, bail};
+use image::RgbImage;
 use serde_json::json;
 
-use super::common::{ModelArgs, say, say_json, temperature};
+use super::common::{
+    ModelArgs, OpenModel, check_target, is_safetensors, note_all, say, say_json, temperature,
+};
 use super::draw::{Drawing, LayoutArgs, Targets, item};
+use crate::data::intake::SourcePicture;
+use crate::data::original::{self, Original};
+use crate::data::{CropSquare, PictureSource};
+use crate::export::photo::{DEFAULT_QUALITY, check_photo_name};
+use crate::latent::Latent;
 use crate::latent::attributes::{AttributeEdit, Directions, EditOptions};
-use crate::recipe::{Inputs, Recipe};
+use crate::paste::{self, Change, paste_back};
+use crate::recipe::{self, Inputs, Recipe};
 
 pub(super) const EXAMPLES: &str = "Examples:
   glow-explorer edit anna.jpg --set smiling=1.5 --out smile.png
   glow-explorer edit anna.jpg --set smiling=1 --set age=-1 --keep-others --scale 4 --out young.png
+  glow-explorer edit anna.jpg --set smiling=1 --paste-back anna-smiling.jpg
   glow-explorer info            lists the attributes of the model that comes with the program";
 
 /// Far outside of every slider's range.
 const MAX_AMOUNT: f32 = 100.0;
 
 #[derive(clap::Args, Debug)]
+#[group(id = "target", required = true, multiple = true, args = ["out", "paste_back", "latents"])]
 pub(super) struct Args {
     /// Photo, or latents file of which every latent is edited
     #[arg(value_name = "PHOTO|LATENTS")]
@@ -35,9 +47,15 @@ pub(super) struct Args {
     /// Factor on the latent from 0 to 10, or one for each level, finest first, separated by commas
     #[arg(long, value_delimiter = ',', value_parser = temperature)]
     temperature: Vec<f32>,
-    /// PNG to write
+    /// PNG to write, at the model's size
     #[arg(long, value_name = "FILE.png")]
-    out: PathBuf,
+    out: Option<PathBuf>,
+    /// The photo itself at its full size with the edit in it: JPEG or PNG, with its colour profile and EXIF
+    #[arg(long, value_name = "FILE.jpg")]
+    paste_back: Option<PathBuf>,
+    /// JPEG quality of --paste-back, 1 to 100
+    #[arg(long, default_value_t = DEFAULT_QUALITY, value_parser = clap::value_parser!(u8).range(1..=100))]
+    quality: u8,
     /// Latents file to write, of the edited latents
     #[arg(long, value_name = "FILE.safetensors")]
     latents: Option<PathBuf>,
@@ -69,11 +87,30 @@ fn edit(text: &str) -> Result<AttributeEdit, String> {
 }
 
 pub(super) fn run(args: Args) -> anyhow::Result<()> {
+    if let Some(path) = &args.paste_back {
+        check_target(path)?;
+        check_photo_name(path)?;
+        if is_safetensors(&args.input) {
+            bail!(
+                "--paste-back needs the photo, not its latents: {}",
+                args.input.display()
+            );
+        }
+    }
     let model = args.model.open()?;
     let (file, attributes) = model.directions(args.attributes.as_deref())?;
     let directions = &attributes.directions;
     check_names(directions, &args.edits, &file)?;
-    let inputs = model.inputs(std::slice::from_ref(&args.input), args.no_crop)?;
+    let (pasting, inputs) = match args.paste_back.is_some() {
+        true => {
+            let (pasting, input) = Pasting::open(&model, &args.input, args.no_crop)?;
+            (Some(pasting), vec![input])
+        }
+        false => {
+            let input = std::slice::from_ref(&args.input);
+            (None, model.inputs(input, args.no_crop)?)
+        }
+    };
     let options = EditOptions {
         keep_others: args.keep_others,
         renormalise: false,
@@ -102,16 +139,29 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
         };
         recipe.at_temperature(&args.temperature)
     };
+    let recipes: Vec<Recipe> = (0..names.len()).map(recipe).collect();
+    let inputs = Inputs::from_iter(inputs);
+    if let (Some(pasting), Some(path)) = (pasting, &args.paste_back) {
+        let shape = model.config().latent_shape();
+        let latents = recipe::latents(&recipes, &shape, directions, &inputs)?;
+        let (after, (_, before)) = (latents.first(), &inputs.0[0]);
+        let after = after.context("the edit gave no latent")?;
+        let notes = pasting.write(&model, (before, after), args.quality, path)?;
+        note_all(path, &notes);
+        if !args.json {
+            say(format_args!("1 photo: {}", path.display()))?;
+        }
+    }
     let drawing = Drawing {
         command: "edit",
         model: &model,
-        recipes: (0..names.len()).map(recipe).collect(),
-        inputs: Inputs::from_iter(inputs),
+        recipes,
+        inputs,
         directions: directions.clone(),
         layout: args.layout,
         default_columns: (names.len() as f64).sqrt().ceil() as u32,
         targets: Targets {
-            sheet: Some(args.out.clone()),
+            sheet: args.out.clone(),
             latents: args.latents.clone(),
             ..Targets::default()
         },
@@ -138,6 +188,72 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
         say(format_args!("{name}: {}", parts.join(", ")))?;
     }
     Ok(())
+}
+
+/// A photo that its edit is to be brought back into.
+struct Pasting {
+    original: Original,
+    crop: CropSquare,
+    /// The square that the model was shown, at its size.
+    framed: RgbImage,
+}
+
+impl Pasting {
+    /// Reads and encodes a photo; with it its name and its latent.
+    fn open(
+        model: &OpenModel,
+        path: &Path,
+        no_crop: bool,
+    ) -> anyhow::Result<(Self, (String, Latent))> {
+        let mut original = original::read(&PictureSource::Path(path.to_owned()))?;
+        note_all(path, &original.notes);
+        // Its pixels are lent to the framing, which takes a picture whole.
+        let source = SourcePicture {
+            name: original.name.clone(),
+            rgb: std::mem::take(&mut original.srgb),
+            notes: Vec::new(),
+        };
+        let (photo, source) = model.encode_picture(source, path, no_crop, (0, 1))?;
+        original.srgb = source.rgb;
+        let pasting = Self {
+            original,
+            crop: photo.crop,
+            framed: photo.framed,
+        };
+        Ok((pasting, (photo.name, photo.encoded.latent)))
+    }
+
+    /// Writes the photo with the change from one latent's picture to the other's; the notes are for people.
+    fn write(
+        &self,
+        model: &OpenModel,
+        (before, after): (&Arc<Latent>, &Arc<Latent>),
+        quality: u8,
+        path: &Path,
+    ) -> anyhow::Result<Vec<String>> {
+        let x = |latent: &Latent| -> anyhow::Result<Vec<f32>> {
+            let decoded = model.decode(std::slice::from_ref(latent), 0..1, 1)?;
+            let one = decoded.into_iter().next();
+            Ok(one.context("the model gave no picture")?.x)
+        };
+        let x_before = x(before)?;
+        let x_after = match before == after {
+            true => x_before.clone(),
+            false => x(after)?,
+        };
+        let change = Change::between(&x_before, &x_after, model.config().image_size)
+            .with_context(|| format!("cannot be pasted back: {}", path.display()))?;
+        let threads = super::cores();
+        let photo = &self.original.srgb;
+        let edited = paste_back(photo, self.crop, &self.framed, &change, threads);
+        Ok(paste::write(
+            path,
+            &self.original,
+            &edited,
+            quality,
+            threads,
+        )?)
+    }
 }
 
 /// Refuses unknown attributes with the names that would be known.

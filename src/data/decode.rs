@@ -13,7 +13,8 @@ use image::{
 };
 use moxcms::{ColorProfile, DataColorSpace, Layout, TransformOptions};
 
-use super::DataError;
+use super::original::Original;
+use super::{DataError, exif};
 
 /// The longest side that is decoded.
 const MAX_SIDE: u32 = 20_000;
@@ -26,8 +27,21 @@ const BACKDROP: u32 = 128;
 
 /// Decodes the bytes of a file; `name` is for messages. Notes say what was left out or ignored.
 pub(super) fn decode(name: &str, bytes: &[u8]) -> Result<(RgbImage, Vec<String>), DataError> {
-    // Decoders are fed whatever people drop on the window: one that panics is one bad picture.
-    catch_unwind(AssertUnwindSafe(|| decode_unguarded(name, bytes))).unwrap_or_else(|_| {
+    guarded(name, || {
+        let mut opened = Opened::new(name, bytes)?;
+        let rgb = opened.srgb();
+        Ok((rgb, opened.notes))
+    })
+}
+
+/// Decodes the bytes of a file, with what else it says of the picture; its name is left to the caller.
+pub(super) fn decode_original(name: &str, bytes: Vec<u8>) -> Result<Original, DataError> {
+    guarded(name, || Opened::new(name, &bytes)?.into_original(&bytes))
+}
+
+/// Decoders are fed whatever people drop on the window: one that panics is one bad picture.
+fn guarded<T>(name: &str, decode: impl FnOnce() -> Result<T, DataError>) -> Result<T, DataError> {
+    catch_unwind(AssertUnwindSafe(decode)).unwrap_or_else(|_| {
         Err(DataError::Damaged {
             name: name.to_owned(),
             reason: "the decoder gave up".into(),
@@ -35,45 +49,115 @@ pub(super) fn decode(name: &str, bytes: &[u8]) -> Result<(RgbImage, Vec<String>)
     })
 }
 
-fn decode_unguarded(name: &str, bytes: &[u8]) -> Result<(RgbImage, Vec<String>), DataError> {
-    if bytes.is_empty() {
-        return Err(DataError::Empty {
-            name: name.to_owned(),
-        });
-    }
-    let format = format_of(name, bytes)?;
-    let jpeg = match format {
-        ImageFormat::Jpeg => JpegFacts::of(bytes),
-        _ => JpegFacts::default(),
-    };
-    if jpeg.is_cut_off || (format == ImageFormat::WebP && webp_is_cut_off(bytes)) {
-        return Err(DataError::Truncated {
-            name: name.to_owned(),
-        });
-    }
-    let fail = |e| image_error(name, e);
-    let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
-    let mut limits = Limits::no_limits();
-    limits.max_alloc = Some(MAX_ALLOC);
-    reader.limits(limits);
-    let mut decoder = reader.into_decoder().map_err(fail)?;
+/// A picture file, decoded and upright, in its own colours.
+struct Opened {
+    picture: DynamicImage,
+    format: ImageFormat,
+    orientation: Orientation,
+    profile: Option<Vec<u8>>,
+    exif: Option<Vec<u8>>,
+    is_cmyk: bool,
+    notes: Vec<String>,
+}
 
-    let (width, height) = decoder.dimensions();
-    check_size(name, width, height)?;
-    let mut notes = Vec::new();
-    if is_animated(bytes, format) {
-        notes.push("animated: only the first frame is used".to_owned());
+impl Opened {
+    fn new(name: &str, bytes: &[u8]) -> Result<Self, DataError> {
+        if bytes.is_empty() {
+            return Err(DataError::Empty {
+                name: name.to_owned(),
+            });
+        }
+        let format = format_of(name, bytes)?;
+        let jpeg = match format {
+            ImageFormat::Jpeg => JpegFacts::of(bytes),
+            _ => JpegFacts::default(),
+        };
+        if jpeg.is_cut_off || (format == ImageFormat::WebP && webp_is_cut_off(bytes)) {
+            return Err(DataError::Truncated {
+                name: name.to_owned(),
+            });
+        }
+        let fail = |e| image_error(name, e);
+        let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
+        let mut limits = Limits::no_limits();
+        limits.max_alloc = Some(MAX_ALLOC);
+        reader.limits(limits);
+        let mut decoder = reader.into_decoder().map_err(fail)?;
+
+        let (width, height) = decoder.dimensions();
+        check_size(name, width, height)?;
+        let mut notes = Vec::new();
+        if is_animated(bytes, format) {
+            notes.push("animated: only the first frame is used".to_owned());
+        }
+        let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+        let exif = decoder.exif_metadata().ok().flatten();
+        let profile = decoder.icc_profile().unwrap_or_else(|_| {
+            notes.push("the colour profile is damaged and was ignored".to_owned());
+            None
+        });
+        let mut picture = DynamicImage::from_decoder(decoder).map_err(fail)?;
+        picture.apply_orientation(orientation);
+        Ok(Self {
+            picture,
+            format,
+            orientation,
+            profile: profile.filter(|p| !p.is_empty()),
+            exif,
+            is_cmyk: jpeg.is_cmyk,
+            notes,
+        })
     }
-    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    let profile = decoder.icc_profile().unwrap_or_else(|_| {
-        notes.push("the colour profile is damaged and was ignored".to_owned());
-        None
-    });
-    let mut picture = DynamicImage::from_decoder(decoder).map_err(fail)?;
-    picture.apply_orientation(orientation);
-    let profile = profile.filter(|p| !p.is_empty());
-    let rgb = srgb_from_picture(&picture, profile.as_deref(), jpeg.is_cmyk, &mut notes);
-    Ok((rgb, notes))
+
+    fn srgb(&mut self) -> RgbImage {
+        let profile = self.profile.as_deref();
+        srgb_from_picture(&self.picture, profile, self.is_cmyk, &mut self.notes)
+    }
+
+    fn into_original(mut self, bytes: &[u8]) -> Result<Original, DataError> {
+        let n_notes = self.notes.len();
+        let srgb = self.srgb();
+        // A complaint of the conversion: the profile does not fit the pixels, so it does not stay with them.
+        let ignored = self.notes.len() > n_notes;
+        let of_colours = |profile: &Vec<u8>| {
+            let profile = ColorProfile::new_from_slice(profile);
+            !ignored && profile.is_ok_and(|p| p.color_space == DataColorSpace::Rgb)
+        };
+        let mut profile = self.profile.take();
+        let converted = profile.is_some() && !ignored;
+        profile = profile.filter(of_colours);
+        if converted && profile.is_none() {
+            let note = "its grey colour profile is not kept: it is written in sRGB";
+            self.notes.push(note.to_owned());
+        }
+        let color = self.picture.color();
+        let alpha = color.has_alpha().then(|| {
+            let rgba = self.picture.to_rgba8();
+            rgba.pixels().map(|p| p.0[3]).collect::<Vec<u8>>()
+        });
+        let alpha = alpha.filter(|alpha| alpha.iter().any(|&a| a != 255));
+        let own = (profile.is_some() || alpha.is_some()).then(|| self.picture.to_rgb8());
+        let is_deep = color.bytes_per_pixel() > color.channel_count();
+        if is_deep {
+            let note = "more than 8 bits a channel: it is written with 8";
+            self.notes.push(note.to_owned());
+        }
+        let (width, height) = srgb.dimensions();
+        let exif = self.exif.take();
+        let exif = exif.and_then(|exif| exif::upright(&exif, width, height));
+        let stands = self.orientation == Orientation::NoTransforms;
+        Ok(Original {
+            name: String::new(),
+            path: None,
+            srgb,
+            own,
+            alpha,
+            profile,
+            exif,
+            file: stands.then(|| (self.format, bytes.to_vec())),
+            notes: self.notes,
+        })
+    }
 }
 
 /// Refuses pictures that would take gigabytes before a byte is allocated for them.

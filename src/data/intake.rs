@@ -93,7 +93,7 @@ fn read_rgba(size: [u32; 2], pixels: &[u8]) -> Result<SourcePicture, DataError> 
 }
 
 /// The bytes of a file that may hold a picture.
-fn read_file(path: &Path) -> Result<Vec<u8>, DataError> {
+pub(super) fn read_file(path: &Path) -> Result<Vec<u8>, DataError> {
     let fail = |e| DataError::from_io(path, e);
     let name = path.display().to_string();
     let meta = fs::metadata(path).map_err(fail)?;
@@ -112,7 +112,7 @@ fn read_file(path: &Path) -> Result<Vec<u8>, DataError> {
     Ok(bytes)
 }
 
-fn check_file_size(name: &str, n_bytes: u64) -> Result<(), DataError> {
+pub(super) fn check_file_size(name: &str, n_bytes: u64) -> Result<(), DataError> {
     if n_bytes == 0 {
         return Err(DataError::Empty {
             name: name.to_owned(),

@@ -1,15 +1,16 @@
 //! The program's own reader and exporter, behind the worker's seams.
 
-use std::borrow::Cow;
 use std::path::Path;
 
 use image::RgbImage;
 
+use super::library::{Pasting, threads};
 use super::message::{CropSquare, PictureSource};
 use super::seams::{Cancelled, Exporter, GridLayout, PictureReader, ReadPicture};
-use crate::data::{crop, intake};
+use crate::data::{crop, intake, original};
 use crate::export::layout::enlarge;
-use crate::export::{ExportError, FrameFolder, compose, write_apng, write_gif, write_png};
+use crate::export::{ExportError, Film, FrameFolder, compose, write_film, write_png};
+use crate::paste::{self, paste_back};
 
 /// Between the cells of a grid.
 const BACKGROUND: [u8; 3] = [255; 3];
@@ -75,28 +76,29 @@ impl Exporter for Files {
             .map_err(text)
     }
 
-    fn animation(
+    fn photo(&self, pasting: &Pasting, quality: u8, path: &Path) -> Result<Vec<String>, String> {
+        let original = original::read(&pasting.source).map_err(|e| e.to_string())?;
+        let Pasting {
+            crop,
+            framed,
+            change,
+            ..
+        } = pasting;
+        let edited = paste_back(&original.srgb, *crop, framed, change, threads());
+        let written = paste::write(path, &original, &edited, quality, threads());
+        let mut notes = original.notes;
+        notes.extend(written.map_err(text)?);
+        Ok(notes)
+    }
+
+    fn film(
         &self,
-        pictures: &[RgbImage],
-        delay_cs: u16,
-        scale: u32,
+        film: &Film<'_>,
         settings: &str,
         path: &Path,
         cancelled: Cancelled<'_>,
     ) -> Result<(), String> {
-        let frames: Cow<'_, [RgbImage]> = if scale > 1 {
-            let enlarged = pictures.iter().map(|p| enlarge(p, scale).into_owned());
-            Cow::Owned(enlarged.collect())
-        } else {
-            Cow::Borrowed(pictures)
-        };
-        let proceed = &mut |_| !cancelled();
-        let extension = path.extension().map(|e| e.to_ascii_lowercase());
-        if extension.is_some_and(|e| e == "png" || e == "apng") {
-            write_apng(path, &frames, delay_cs, Some(settings), proceed).map_err(text)
-        } else {
-            write_gif(path, &frames, delay_cs, proceed).map_err(text)
-        }
+        write_film(path, film, Some(settings), &mut |_| !cancelled()).map_err(text)
     }
 }
 
@@ -107,7 +109,7 @@ fn text(error: ExportError) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::export::read_settings;
+    use crate::export::{Rate, read_settings};
 
     fn pictures() -> Vec<RgbImage> {
         let one = |grey| RgbImage::from_pixel(8, 8, image::Rgb([grey; 3]));
@@ -146,19 +148,25 @@ mod tests {
             Files.frame(picture, i, 3, 1, "{}", &frames).unwrap();
         }
         assert_eq!(std::fs::read_dir(&frames).unwrap().count(), 3);
-        for (name, magic) in [("a.gif", &b"GIF8"[..]), ("a.png", b"\x89PNG")] {
+        let pictures = pictures();
+        let film = Film {
+            pictures: &pictures,
+            order: &[0, 1, 2, 1],
+            rate: Rate::per_second(20),
+            scale: 2,
+            labels: &[],
+        };
+        for (name, magic) in [
+            ("a.gif", &b"GIF8"[..]),
+            ("a.png", b"\x89PNG"),
+            ("a.webp", b"RIFF"),
+        ] {
             let path = folder.path().join(name);
-            Files
-                .animation(&pictures(), 5, 2, "{}", &path, &|| false)
-                .unwrap();
+            Files.film(&film, "{}", &path, &|| false).unwrap();
             assert!(std::fs::read(&path).unwrap().starts_with(magic));
         }
         let path = folder.path().join("b.gif");
-        assert!(
-            Files
-                .animation(&pictures(), 5, 1, "{}", &path, &|| true)
-                .is_err()
-        );
+        assert!(Files.film(&film, "{}", &path, &|| true).is_err());
         assert!(!path.exists());
     }
 }

@@ -6,6 +6,8 @@ use super::error::EngineError;
 use super::library::{Library, ShelfItems};
 use super::message::{ExportKind, ExportRequest, Recipe, Ticket};
 use super::seams::{Cancelled, Exporter, GridLayout};
+use crate::export::photo::check_photo_name;
+use crate::export::{Film, FilmFormat};
 use crate::files::latents::{self, LatentsFile};
 use crate::latent::Latent;
 use crate::recipe::{self, PictureSettings};
@@ -19,6 +21,8 @@ pub(super) struct ExportJob {
     pictures: Vec<RgbImage>,
     latents: Vec<Latent>,
     done: usize,
+    /// What people should know of the written file.
+    pub(super) notes: Vec<String>,
 }
 
 /// How far a step brought an export.
@@ -39,6 +43,7 @@ impl ExportJob {
             pictures: Vec::new(),
             latents: Vec::new(),
             done: 0,
+            notes: Vec::new(),
         }
     }
 
@@ -65,7 +70,12 @@ impl ExportJob {
         let latent = session.latent(recipe, self.items.as_ref())?;
         match self.request.kind {
             ExportKind::Latents => self.latents.push((*latent).clone()),
-            ExportKind::Grid { .. } | ExportKind::Frames | ExportKind::Gif { .. } => {
+            ExportKind::Photo { quality } => {
+                let pasting = session.pasting(recipe, self.items.as_ref(), cancelled)?;
+                let written = exporter.photo(&pasting, quality, &self.request.path);
+                self.notes = written.map_err(EngineError::Outside)?;
+            }
+            ExportKind::Grid { .. } | ExportKind::Frames | ExportKind::Film { .. } => {
                 let key = session.key(recipe, self.items.as_ref())?;
                 let pixels = match session.cached(&key) {
                     Some(picture) => (*picture.pixels).clone(),
@@ -95,11 +105,27 @@ impl ExportJob {
         if !(1..=64).contains(&self.request.scale) {
             return refuse("the scale must be from 1 to 64");
         }
-        if let ExportKind::Grid { labels, .. } = &self.request.kind
+        if let ExportKind::Grid { labels, .. } | ExportKind::Film { labels, .. } =
+            &self.request.kind
             && !labels.is_empty()
             && labels.len() != self.total()
         {
             return refuse("every picture needs a label, or none");
+        }
+        if let ExportKind::Photo { .. } = self.request.kind {
+            if self.total() > 1 {
+                return refuse("one edit at a time can be pasted back");
+            }
+            check_photo_name(&self.request.path)
+                .map_err(|e| EngineError::Request(e.to_string()))?;
+        }
+        if let ExportKind::Film { order, .. } = &self.request.kind {
+            if order.is_empty() || order.iter().any(|&at| at >= self.total()) {
+                return refuse("a frame of the film has no picture");
+            }
+            // Said before the drawing, not after it.
+            FilmFormat::of_path(&self.request.path)
+                .map_err(|e| EngineError::Request(e.to_string()))?;
         }
         Ok(())
     }
@@ -133,7 +159,7 @@ impl ExportJob {
             kind, scale, path, ..
         } = &self.request;
         match kind {
-            ExportKind::Frames => Ok(()),
+            ExportKind::Frames | ExportKind::Photo { .. } => Ok(()),
             ExportKind::Grid {
                 columns,
                 gap,
@@ -149,19 +175,25 @@ impl ExportJob {
                     .grid(&self.pictures, layout, &settings, path)
                     .map_err(EngineError::Outside)
             }
-            ExportKind::Gif { delay_cs } => exporter
-                .animation(
-                    &self.pictures,
-                    *delay_cs,
-                    *scale,
-                    &settings,
-                    path,
-                    cancelled,
-                )
-                .map_err(|e| match cancelled() {
-                    true => EngineError::Cancelled,
-                    false => EngineError::Outside(e),
-                }),
+            ExportKind::Film {
+                order,
+                rate,
+                labels,
+            } => {
+                let film = Film {
+                    pictures: &self.pictures,
+                    order,
+                    rate: *rate,
+                    scale: *scale,
+                    labels,
+                };
+                exporter
+                    .film(&film, &settings, path, cancelled)
+                    .map_err(|e| match cancelled() {
+                        true => EngineError::Cancelled,
+                        false => EngineError::Outside(e),
+                    })
+            }
             ExportKind::Latents => {
                 let contents = LatentsFile {
                     config: session.config()?.clone(),

@@ -11,9 +11,11 @@ use image::RgbImage;
 use serde::{Deserialize, Serialize};
 
 pub use crate::data::{CropSquare, PictureSource};
+pub use crate::export::{FilmFormat, Rate};
 use crate::latent::LatentShape;
 pub use crate::latent::attributes::AttributeEdit;
-pub use crate::latent::interpolate::PathKind;
+pub use crate::latent::interpolate::{Easing, PathKind};
+pub use crate::latent::timeline::{PlayMode, Timeline};
 use crate::model::GlowConfig;
 pub use crate::recipe::{ItemId, Recipe};
 
@@ -50,13 +52,31 @@ pub enum ExportKind {
     },
     /// A numbered PNG for each recipe, in the folder that the path names.
     Frames,
-    /// An animated GIF.
-    Gif {
-        /// Hundredths of a second a frame.
-        delay_cs: u16,
+    /// A film, in the format that the path's ending says.
+    Film {
+        /// For each frame, the place of its recipe: what comes up twice is drawn once.
+        order: Vec<usize>,
+        /// How fast frames follow each other.
+        rate: Rate,
+        /// A label under each picture (empty: none).
+        labels: Vec<String>,
     },
     /// The latents themselves as safetensors.
     Latents,
+    /// The photo that the one recipe starts from, at its full size, with what the recipe changes in it: JPEG or PNG.
+    Photo {
+        /// Quality of a JPEG, 1 to 100.
+        quality: u8,
+    },
+}
+
+/// A part of a photo.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PhotoPart {
+    /// Left, top, width and height, in pixels of the upright photo.
+    pub region: [u32; 4],
+    /// The most pixels a side that are wanted; more are made fewer.
+    pub max_side: u32,
 }
 
 /// A file to write.
@@ -163,6 +183,15 @@ pub enum Command {
         cells: Vec<(u32, Recipe)>,
         /// Whether drafts will do: the request is followed by another once the view rests, as after a slider's move.
         draft: bool,
+    },
+    /// A part of the photo that a recipe starts from, as it is and with what the recipe changes. A newer one replaces it.
+    ShowPhoto {
+        /// The request.
+        ticket: Ticket,
+        /// The edit.
+        recipe: Recipe,
+        /// The part.
+        part: PhotoPart,
     },
     /// Likelihood, norms and round trip of a recipe's picture.
     Inspect {
@@ -317,6 +346,17 @@ pub enum Event {
         draft: bool,
         /// Time of the decode; `None` where the cache answered.
         elapsed: Option<Duration>,
+    },
+    /// A part of a photo.
+    PhotoShown {
+        /// The request.
+        ticket: Ticket,
+        /// The part.
+        part: PhotoPart,
+        /// As it is.
+        before: Arc<RgbImage>,
+        /// With what the recipe changes.
+        after: Arc<RgbImage>,
     },
     /// The last cell of a render has been sent.
     RenderDone {

@@ -5,7 +5,9 @@ use std::path::Path;
 
 use image::RgbImage;
 
+use super::library::Pasting;
 use super::message::{CropSquare, ModelInfo, PictureSource};
+use crate::export::Film;
 use crate::latent::attributes::Directions;
 use crate::model::{Decoded, Encoded, GlowConfig, GlowModel, Latent, ModelError};
 
@@ -189,14 +191,18 @@ pub trait Exporter: Send {
         folder: &Path,
     ) -> Result<(), String>;
 
-    /// An animation: a GIF, or an animated PNG where the path says so.
+    /// A whole photo with the change brought back into it, JPEG or PNG as the path says. The answer says what could not
+    /// be kept.
+    ///
+    /// Errors: as above.
+    fn photo(&self, pasting: &Pasting, quality: u8, path: &Path) -> Result<Vec<String>, String>;
+
+    /// A film, in the format that the path says.
     ///
     /// Errors: as above; any, once `cancelled` says so between frames.
-    fn animation(
+    fn film(
         &self,
-        pictures: &[RgbImage],
-        delay_cs: u16,
-        scale: u32,
+        film: &Film<'_>,
         settings: &str,
         path: &Path,
         cancelled: Cancelled<'_>,

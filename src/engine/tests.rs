@@ -158,6 +158,7 @@ fn word(event: &Event) -> String {
         Event::SessionRead { ticket, .. } => format!("o{}", ticket.0),
         Event::Forgotten(items) => format!("g{}", items.len()),
         Event::Inquired { item, .. } => format!("k{}", item.0),
+        Event::PhotoShown { ticket, .. } => format!("h{}", ticket.0),
         Event::Queue { waiting } => format!("q{waiting}"),
     }
 }
@@ -689,9 +690,19 @@ fn frames_gifs_and_latents_are_exported() {
     bench.send([import(4, 80)]);
     bench.until(encoded(4));
     let recipes = vec![sample(0), item(4)];
+    let film = ExportKind::Film {
+        order: vec![0, 1, 0],
+        rate: Rate::of_delay(5),
+        labels: Vec::new(),
+    };
     bench.send([
         export(7, ExportKind::Frames, recipes.clone(), folder.path()),
-        export(8, ExportKind::Gif { delay_cs: 5 }, recipes.clone(), &path),
+        export(
+            8,
+            film.clone(),
+            recipes.clone(),
+            &folder.path().join("out.gif"),
+        ),
         export(9, ExportKind::Latents, recipes, &path),
         // What is forgotten after an export was asked for was there when it began, or is named.
         export(10, grid(), vec![], &path),
@@ -713,11 +724,121 @@ fn frames_gifs_and_latents_are_exported() {
     let asked: Vec<String> = bench.exported.try_iter().collect();
     assert!(asked[0].starts_with("frame 0 of 2") && !asked[0].contains("\"item\""));
     assert!(asked[1].contains(r#""items":{"4":"80"}"#), "{}", asked[1]);
-    assert_eq!(asked[2], "gif of 2 at 5");
+    assert_eq!(asked[2], "film of 2 as [0, 1, 0] at 100/5");
     let file = files::latents::read(&path).unwrap();
     assert_eq!(file.latents[0], drawn(&tiny_config().latent_shape(), 1, 0));
     assert_eq!(file.names.unwrap(), ["seed 1, cell 0", "80"]);
     assert!(file.settings.unwrap().contains("glow-explorer-settings/1"));
+}
+
+fn calmed(base: Recipe, temperature: f32) -> Recipe {
+    Recipe::Scaled {
+        base: Box::new(base),
+        temperature: vec![temperature],
+    }
+}
+
+#[test]
+fn an_edit_is_pasted_back_into_its_photo_and_notes_are_told() {
+    let bench = Bench::new(false);
+    bench.send([import(4, 80), pin(5, sample(0))]);
+    bench.until(encoded(5));
+    let photo = ExportKind::Photo { quality: 90 };
+    let export =
+        |ticket, recipe, path: &str| export(ticket, photo.clone(), vec![recipe], Path::new(path));
+    bench.send([
+        export(7, calmed(item(4), 0.5), "a.jpg"),
+        export(8, calmed(item(4), 1.0), "b.png"),
+        // Not from a photo; no photo's ending.
+        export(9, calmed(item(5), 0.5), "a.jpg"),
+        export(10, item(4), "a.gif"),
+    ]);
+    let events = bench.until(|e| {
+        matches!(
+            e,
+            Event::Failed {
+                ticket: Some(Ticket(10)),
+                ..
+            }
+        )
+    });
+    let words: Vec<String> = events.iter().map(word).collect();
+    assert_eq!(words.join(" "), "p7:1 f x7 p8:1 f x8 f9 f10");
+    assert!(message(&events).contains("a note: a.jpg"));
+    assert!(message(&events[6..]).contains("only the edit of a photo"));
+    assert!(message(&events[7..]).contains(".jpg or .png"));
+    let asked: Vec<String> = bench.exported.try_iter().collect();
+    assert_eq!(
+        asked,
+        [
+            "photo at 90, unchanged: false",
+            "photo at 90, unchanged: true"
+        ]
+    );
+}
+
+#[test]
+fn a_part_of_a_photo_is_shown_before_and_after_and_the_newest_part_wins() {
+    let mut bench = Bench::new(true);
+    bench.send([import(4, 80)]);
+    bench.held();
+    bench.release();
+    bench.until(encoded(4));
+    let show = |ticket, recipe, region| Command::ShowPhoto {
+        ticket: Ticket(ticket),
+        recipe,
+        part: PhotoPart {
+            region,
+            max_side: 100,
+        },
+    };
+    // The photo is 40 x 30, its square 0..30.
+    bench.send([show(1, calmed(item(4), 0.2), [0, 0, 40, 30])]);
+    bench.held();
+    bench.send([show(2, calmed(item(4), 0.2), [10, 10, 25, 20])]);
+    bench.open_gate();
+    let events = bench.until(|e| matches!(e, Event::PhotoShown { ticket, .. } if ticket.0 == 2));
+    let Some(Event::PhotoShown { before, after, .. }) = events.last() else {
+        unreachable!()
+    };
+    assert_eq!(before.dimensions(), (25, 20));
+    assert_eq!(before.get_pixel(0, 0).0, [80, 10, 128]);
+    assert_ne!(before, after);
+    assert_eq!(
+        before.get_pixel(24, 5),
+        after.get_pixel(24, 5),
+        "outside the square"
+    );
+
+    bench.send([show(3, calmed(item(4), 1.0), [0, 0, 40, 30])]);
+    let events = bench.until(|e| matches!(e, Event::PhotoShown { .. }));
+    let Some(Event::PhotoShown { before, after, .. }) = events.last() else {
+        unreachable!()
+    };
+    assert_eq!(before, after, "nothing was changed");
+    bench.send([show(4, sample(0), [0, 0, 40, 30])]);
+    assert!(message(&bench.until(is_failure)).contains("only the edit of a photo"));
+}
+
+#[test]
+fn a_film_that_cannot_be_is_refused_before_it_is_drawn() {
+    let bench = Bench::new(false);
+    let film = |order: &[usize], labels: &[&str]| ExportKind::Film {
+        order: order.to_vec(),
+        rate: Rate::per_second(10),
+        labels: labels.iter().map(|l| (*l).to_owned()).collect(),
+    };
+    for (kind, path, part) in [
+        (film(&[0, 2], &[]), "a.gif", "no picture"),
+        (film(&[0, 1], &["one"]), "a.gif", "label"),
+        (film(&[0, 1], &[]), "a.avi", ".mp4"),
+    ] {
+        let recipes = vec![sample(0), sample(1)];
+        bench.send([export(3, kind, recipes, Path::new(path))]);
+        let events = bench.until(is_failure);
+        assert_eq!(events.iter().map(word).collect::<String>(), "f3");
+        assert!(message(&events).contains(part), "{}", message(&events));
+    }
 }
 
 #[test]

@@ -8,10 +8,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use crossbeam_channel::{Receiver, Sender};
 use image::RgbImage;
 
+use super::library::Pasting;
 use super::message::{CropSquare, ModelInfo, PictureSource};
 use super::seams::{
     Cancelled, Codec, Exporter, GridLayout, OpenedModel, PictureReader, ReadPicture,
 };
+use crate::export::Film;
 use crate::latent::attributes::Directions;
 use crate::model::{Decoded, Encoded, GlowConfig, Latent, ModelError};
 
@@ -301,18 +303,20 @@ impl Exporter for ToyExporter {
         Ok(())
     }
 
-    fn animation(
-        &self,
-        pictures: &[RgbImage],
-        delay_cs: u16,
-        _: u32,
-        _: &str,
-        _: &Path,
-        _: Cancelled<'_>,
-    ) -> Result<(), String> {
+    fn photo(&self, pasting: &Pasting, quality: u8, _: &Path) -> Result<Vec<String>, String> {
+        let zero = pasting.change.is_zero();
         let _ = self
             .0
-            .send(format!("gif of {} at {delay_cs}", pictures.len()));
+            .send(format!("photo at {quality}, unchanged: {zero}"));
+        Ok(vec!["a note".to_owned()])
+    }
+
+    fn film(&self, film: &Film<'_>, _: &str, _: &Path, _: Cancelled<'_>) -> Result<(), String> {
+        let (n, order, rate) = (film.pictures.len(), film.order, film.rate);
+        let _ = self.0.send(format!(
+            "film of {n} as {order:?} at {}/{}",
+            rate.frames, rate.seconds
+        ));
         Ok(())
     }
 }

@@ -8,6 +8,7 @@ pub mod attributes;
 pub mod interpolate;
 mod point;
 pub mod temperature;
+pub mod timeline;
 
 pub use point::{EpsShape, Latent, LatentShape, LevelEps};
 
