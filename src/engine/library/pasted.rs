@@ -69,8 +69,10 @@ impl Library {
                 Arc::new(self.reader.apply_crop(&whole, photo.crop, size as u32))
             }
         };
-        let x = |latent: &Arc<Latent>| Ok(self.decode_one(latent, cancelled)?.x);
-        let x_before: Vec<f32> = x(&before)?;
+        let x = |latent: &Latent| -> Result<Vec<f32>, EngineError> {
+            Ok(self.decode_one(latent, cancelled)?.x)
+        };
+        let x_before = x(&before)?;
         let x_after = match before == after {
             true => x_before.clone(),
             false => x(&after)?,
