@@ -138,19 +138,6 @@ impl FakeEngine {
                     inspection,
                 });
             }
-            Command::ShowPhoto {
-                ticket,
-                recipe,
-                part,
-            } => {
-                let after = face(&self.numbers(recipe));
-                self.say(Event::PhotoShown {
-                    ticket: *ticket,
-                    part: *part,
-                    before: Arc::new(face(&[0.0; N])),
-                    after: Arc::new(after),
-                });
-            }
             Command::Export { ticket, request } => {
                 self.say(Event::Exported {
                     ticket: *ticket,

@@ -106,7 +106,6 @@ impl State {
                     view.give_up(flight);
                 }
             }
-            Event::PhotoShown { .. } => {}
             Event::Inspected { ticket, inspection } => {
                 if let Some((wanted, recipe)) = self.live.inspecting.take() {
                     if wanted == ticket {

@@ -20,7 +20,6 @@ use crate::latent::{Latent, LatentShape};
 use crate::lru::Lru;
 use crate::model::{Decoded, Encoded, GlowConfig, ModelError};
 use crate::recipe::{self, Resolver};
-use pasted::LastPasted;
 
 pub(super) use items::ShelfItems;
 pub use pasted::Pasting;
@@ -73,7 +72,6 @@ pub(super) struct Library {
     samples: Lru<Arc<Latent>>,
     /// Whole pictures by item, so that a crop can be moved without reading the file again.
     sources: Lru<Arc<RgbImage>>,
-    pasted: Option<LastPasted>,
     in_codec: Cell<bool>,
 }
 
@@ -95,7 +93,6 @@ impl Library {
             pictures: Lru::new(picture_bytes),
             samples: Lru::new(SAMPLES_BYTES),
             sources: Lru::new(source_bytes),
-            pasted: None,
             in_codec: Cell::new(false),
         }
     }
@@ -128,7 +125,6 @@ impl Library {
         let mut events = vec![Event::ModelOpened(Box::new(model.info.clone()))];
         events.extend(warnings.into_iter().map(|message| failed(None, message)));
         self.directions = directions;
-        self.pasted = None;
         if let Some(d) = misfit(&self.directions, &shape) {
             let message = format!("{d} belongs to another model; open matching attributes");
             events.push(failed(None, message));
@@ -191,7 +187,6 @@ impl Library {
             )));
         }
         self.directions = file.directions;
-        self.pasted = None;
         self.pictures.clear();
         Ok(self.attributes_event())
     }

@@ -70,15 +70,6 @@ pub enum ExportKind {
     },
 }
 
-/// A part of a photo.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PhotoPart {
-    /// Left, top, width and height, in pixels of the upright photo.
-    pub region: [u32; 4],
-    /// The most pixels a side that are wanted; more are made fewer.
-    pub max_side: u32,
-}
-
 /// A file to write.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ExportRequest {
@@ -183,15 +174,6 @@ pub enum Command {
         cells: Vec<(u32, Recipe)>,
         /// Whether drafts will do: the request is followed by another once the view rests, as after a slider's move.
         draft: bool,
-    },
-    /// A part of the photo that a recipe starts from, as it is and with what the recipe changes. A newer one replaces it.
-    ShowPhoto {
-        /// The request.
-        ticket: Ticket,
-        /// The edit.
-        recipe: Recipe,
-        /// The part.
-        part: PhotoPart,
     },
     /// Likelihood, norms and round trip of a recipe's picture.
     Inspect {
@@ -346,17 +328,6 @@ pub enum Event {
         draft: bool,
         /// Time of the decode; `None` where the cache answered.
         elapsed: Option<Duration>,
-    },
-    /// A part of a photo.
-    PhotoShown {
-        /// The request.
-        ticket: Ticket,
-        /// The part.
-        part: PhotoPart,
-        /// As it is.
-        before: Arc<RgbImage>,
-        /// With what the recipe changes.
-        after: Arc<RgbImage>,
     },
     /// The last cell of a render has been sent.
     RenderDone {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::export::ExportJob;
 use super::message::{
-    Command, CropSquare, ItemId, PhotoPart, PictureSource, Recipe, StoredItem, Ticket, View,
+    Command, CropSquare, ItemId, PictureSource, Recipe, StoredItem, Ticket, View,
 };
 use crate::latent::Latent;
 use crate::recipe::{items_of, needs};
@@ -97,24 +97,14 @@ pub(super) enum Work {
     },
     /// Figures.
     Inspect(Recipe),
-    /// A part of a photo.
-    Photo { recipe: Recipe, part: PhotoPart },
-}
-
-/// Who takes turns with whom: one slot each.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Place {
-    View(View),
-    Figures,
-    Photo,
 }
 
 impl Work {
-    fn place(&self) -> Place {
+    /// The view, or `None` for the inspector's figures: who takes turns with whom.
+    fn view(&self) -> Option<View> {
         match self {
-            Self::Render { view, .. } => Place::View(*view),
-            Self::Inspect(_) => Place::Figures,
-            Self::Photo { .. } => Place::Photo,
+            Self::Render { view, .. } => Some(*view),
+            Self::Inspect(_) => None,
         }
     }
 
@@ -122,7 +112,7 @@ impl Work {
     fn recipe(&self) -> Option<&Recipe> {
         match self {
             Self::Render { cells, .. } => cells.front().map(|(_, recipe)| recipe),
-            Self::Inspect(recipe) | Self::Photo { recipe, .. } => Some(recipe),
+            Self::Inspect(recipe) => Some(recipe),
         }
     }
 }
@@ -163,7 +153,7 @@ pub(super) struct Queue {
     /// One for each view at most.
     slots: Vec<Slot>,
     /// When each view had its last turn, counted in steps.
-    turns: HashMap<Place, u64>,
+    turns: HashMap<Option<View>, u64>,
     clock: u64,
     jobs: VecDeque<Job>,
     /// Barriers asked for, and passed.
@@ -215,11 +205,6 @@ impl Queue {
             Command::Inspect { ticket, recipe } => {
                 self.newest_wins(ticket, Work::Inspect(recipe));
             }
-            Command::ShowPhoto {
-                ticket,
-                recipe,
-                part,
-            } => self.newest_wins(ticket, Work::Photo { recipe, part }),
             Command::Export { ticket, request } => {
                 let job = Box::new(ExportJob::new(ticket, request));
                 self.jobs.push_back(Job::Export(job));
@@ -261,7 +246,7 @@ impl Queue {
     }
 
     fn newest_wins(&mut self, ticket: Ticket, work: Work) {
-        self.slots.retain(|s| s.work.place() != work.place());
+        self.slots.retain(|s| s.work.view() != work.view());
         self.slots.push(Slot {
             ticket,
             work,
@@ -322,7 +307,7 @@ impl Queue {
     pub(super) fn next(&mut self) -> Option<Next> {
         let ready = self.slots.iter().enumerate();
         let ready = ready.filter(|(_, slot)| self.is_ready(slot));
-        let turn = |slot: &Slot| self.turns.get(&slot.work.place()).copied();
+        let turn = |slot: &Slot| self.turns.get(&slot.work.view()).copied();
         let longest_waiting = ready.min_by_key(|(_, slot)| turn(slot)).map(|(at, _)| at);
         if let Some(at) = longest_waiting
             && (self.jobs.is_empty() || self.in_a_row < MAX_IN_A_ROW)
@@ -330,7 +315,7 @@ impl Queue {
             let slot = self.slots.remove(at);
             self.in_a_row += 1;
             self.clock += 1;
-            self.turns.insert(slot.work.place(), self.clock);
+            self.turns.insert(slot.work.view(), self.clock);
             return Some(Next::Slot(slot));
         }
         self.in_a_row = 0;

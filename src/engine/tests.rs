@@ -158,7 +158,6 @@ fn word(event: &Event) -> String {
         Event::SessionRead { ticket, .. } => format!("o{}", ticket.0),
         Event::Forgotten(items) => format!("g{}", items.len()),
         Event::Inquired { item, .. } => format!("k{}", item.0),
-        Event::PhotoShown { ticket, .. } => format!("h{}", ticket.0),
         Event::Queue { waiting } => format!("q{waiting}"),
     }
 }
@@ -775,49 +774,6 @@ fn an_edit_is_pasted_back_into_its_photo_and_notes_are_told() {
             "photo at 90, unchanged: true"
         ]
     );
-}
-
-#[test]
-fn a_part_of_a_photo_is_shown_before_and_after_and_the_newest_part_wins() {
-    let mut bench = Bench::new(true);
-    bench.send([import(4, 80)]);
-    bench.held();
-    bench.release();
-    bench.until(encoded(4));
-    let show = |ticket, recipe, region| Command::ShowPhoto {
-        ticket: Ticket(ticket),
-        recipe,
-        part: PhotoPart {
-            region,
-            max_side: 100,
-        },
-    };
-    // The photo is 40 x 30, its square 0..30.
-    bench.send([show(1, calmed(item(4), 0.2), [0, 0, 40, 30])]);
-    bench.held();
-    bench.send([show(2, calmed(item(4), 0.2), [10, 10, 25, 20])]);
-    bench.open_gate();
-    let events = bench.until(|e| matches!(e, Event::PhotoShown { ticket, .. } if ticket.0 == 2));
-    let Some(Event::PhotoShown { before, after, .. }) = events.last() else {
-        unreachable!()
-    };
-    assert_eq!(before.dimensions(), (25, 20));
-    assert_eq!(before.get_pixel(0, 0).0, [80, 10, 128]);
-    assert_ne!(before, after);
-    assert_eq!(
-        before.get_pixel(24, 5),
-        after.get_pixel(24, 5),
-        "outside the square"
-    );
-
-    bench.send([show(3, calmed(item(4), 1.0), [0, 0, 40, 30])]);
-    let events = bench.until(|e| matches!(e, Event::PhotoShown { .. }));
-    let Some(Event::PhotoShown { before, after, .. }) = events.last() else {
-        unreachable!()
-    };
-    assert_eq!(before, after, "nothing was changed");
-    bench.send([show(4, sample(0), [0, 0, 40, 30])]);
-    assert!(message(&bench.until(is_failure)).contains("only the edit of a photo"));
 }
 
 #[test]

@@ -2,13 +2,12 @@
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::super::error::EngineError;
 use super::super::library::Picture;
 use super::super::mail::Inbox;
-use super::super::message::{Command, Event, PhotoPart, Recipe, Ticket, View};
+use super::super::message::{Command, Event, Recipe, Ticket, View};
 use super::super::queue::{Slot, Work};
 use super::Worker;
 use crate::latent::Latent;
@@ -23,7 +22,6 @@ impl Worker {
                 self.render_step(&mut slot, view)
             }
             Work::Inspect(recipe) => self.inspect(ticket, recipe).map(|()| true),
-            Work::Photo { recipe, part } => self.show_photo(ticket, recipe, *part).map(|()| true),
         }));
         match result {
             Ok(Ok(true)) => {}
@@ -188,35 +186,12 @@ impl Worker {
     }
 }
 
-impl Worker {
-    fn show_photo(
-        &mut self,
-        ticket: Ticket,
-        recipe: &Recipe,
-        part: PhotoPart,
-    ) -> Result<(), EngineError> {
-        let inbox = &self.inbox;
-        // A newer part of the same edit needs the same work first, so that alone gives nothing up.
-        let cancelled =
-            || inbox.stopped() || inbox.any(|c| matches!(c, Command::Cancel(t) if *t == ticket));
-        let [before, after] = self.session.photo_part(recipe, part, &cancelled)?;
-        self.outbox.send(Event::PhotoShown {
-            ticket,
-            part,
-            before: Arc::new(before),
-            after: Arc::new(after),
-        });
-        Ok(())
-    }
-}
-
 /// Whether a newer command makes an interactive request pointless.
 fn superseded(inbox: &Inbox, ticket: Ticket, work: &Work) -> bool {
     inbox.any(|command| match (command, work) {
         (Command::Cancel(t), _) => *t == ticket,
         (Command::Render { view, .. }, Work::Render { view: own, .. }) => view == own,
         (Command::Inspect { .. }, Work::Inspect(_)) => true,
-        (Command::ShowPhoto { .. }, Work::Photo { .. }) => true,
         _ => false,
     })
 }
