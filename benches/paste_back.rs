@@ -4,7 +4,7 @@
 use std::time::Instant;
 
 use glow_explorer::data::crop::apply_crop;
-use glow_explorer::data::{CropSquare, PictureSource, original};
+use glow_explorer::data::{CropSquare, PictureSource, intake};
 use glow_explorer::paste::{self, Change, paste_back};
 use image::{Rgb, RgbImage};
 
@@ -37,8 +37,8 @@ fn main() {
     let (file, out) = (folder.join("in.jpg"), folder.join("out.jpg"));
     photo.save(&file).expect("the bench's photo can be written");
     let source = PictureSource::Path(file);
-    let read_s = median(|| drop(original::read(&source)));
-    let photo = original::read(&source).expect("the bench's photo can be read");
+    let read_s = median(|| drop(intake::read_original(&source)));
+    let photo = intake::read_original(&source).expect("the bench's photo can be read");
     // A face that fills half of the width, and the whole of it.
     for (size, side) in [(64, 1500.0), (64, 3000.0), (256, 3000.0)] {
         let crop = CropSquare {

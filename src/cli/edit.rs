@@ -11,8 +11,8 @@ use super::common::{
     ModelArgs, OpenModel, check_target, is_safetensors, note_all, say, say_json, temperature,
 };
 use super::draw::{Drawing, LayoutArgs, Targets, item};
-use crate::data::intake::SourcePicture;
-use crate::data::original::{self, Original};
+use crate::data::intake::{self, SourcePicture};
+use crate::data::original::Original;
 use crate::data::{CropSquare, PictureSource};
 use crate::export::photo::{DEFAULT_QUALITY, check_photo_name};
 use crate::latent::Latent;
@@ -103,7 +103,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
     check_names(directions, &args.edits, &file)?;
     let (pasting, inputs) = match args.paste_back.is_some() {
         true => {
-            let (pasting, input) = Pasting::open(&model, &args.input, args.no_crop)?;
+            let (pasting, input) = PhotoToEdit::open(&model, &args.input, args.no_crop)?;
             (Some(pasting), vec![input])
         }
         false => {
@@ -191,21 +191,21 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
 }
 
 /// A photo that its edit is to be brought back into.
-struct Pasting {
+struct PhotoToEdit {
     original: Original,
     crop: CropSquare,
     /// The square that the model was shown, at its size.
     framed: RgbImage,
 }
 
-impl Pasting {
+impl PhotoToEdit {
     /// Reads and encodes a photo; with it its name and its latent.
     fn open(
         model: &OpenModel,
         path: &Path,
         no_crop: bool,
     ) -> anyhow::Result<(Self, (String, Latent))> {
-        let mut original = original::read(&PictureSource::Path(path.to_owned()))?;
+        let mut original = intake::read_original(&PictureSource::Path(path.to_owned()))?;
         note_all(path, &original.notes);
         // Its pixels are lent to the framing, which takes a picture whole.
         let source = SourcePicture {

@@ -28,7 +28,7 @@ const BACKDROP: u32 = 128;
 /// Decodes the bytes of a file; `name` is for messages. Notes say what was left out or ignored.
 pub(super) fn decode(name: &str, bytes: &[u8]) -> Result<(RgbImage, Vec<String>), DataError> {
     guarded(name, || {
-        let mut opened = Opened::new(name, bytes)?;
+        let mut opened = UprightFile::new(name, bytes)?;
         let rgb = opened.srgb();
         Ok((rgb, opened.notes))
     })
@@ -36,7 +36,9 @@ pub(super) fn decode(name: &str, bytes: &[u8]) -> Result<(RgbImage, Vec<String>)
 
 /// Decodes the bytes of a file, with what else it says of the picture; its name is left to the caller.
 pub(super) fn decode_original(name: &str, bytes: Vec<u8>) -> Result<Original, DataError> {
-    guarded(name, || Opened::new(name, &bytes)?.into_original(&bytes))
+    guarded(name, || {
+        UprightFile::new(name, &bytes)?.into_original(&bytes)
+    })
 }
 
 /// Decoders are fed whatever people drop on the window: one that panics is one bad picture.
@@ -50,7 +52,7 @@ fn guarded<T>(name: &str, decode: impl FnOnce() -> Result<T, DataError>) -> Resu
 }
 
 /// A picture file, decoded and upright, in its own colours.
-struct Opened {
+struct UprightFile {
     picture: DynamicImage,
     format: ImageFormat,
     orientation: Orientation,
@@ -60,7 +62,7 @@ struct Opened {
     notes: Vec<String>,
 }
 
-impl Opened {
+impl UprightFile {
     fn new(name: &str, bytes: &[u8]) -> Result<Self, DataError> {
         if bytes.is_empty() {
             return Err(DataError::Empty {

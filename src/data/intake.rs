@@ -7,6 +7,7 @@ use std::path::Path;
 use image::imageops::{self, FilterType};
 use image::{RgbImage, RgbaImage};
 
+use super::original::Original;
 use super::{DataError, PictureSource, decode};
 
 /// Larger files are refused before they are read.
@@ -75,6 +76,33 @@ pub fn read(source: &PictureSource) -> Result<SourcePicture, DataError> {
     }
 }
 
+/// Reads a photo with what its file says of it.
+///
+/// Errors: as [`read`].
+pub fn read_original(source: &PictureSource) -> Result<Original, DataError> {
+    let (name, label, bytes) = match source {
+        PictureSource::Path(path) => {
+            let name = path.file_name().unwrap_or(path.as_os_str());
+            let name = name.to_string_lossy().into_owned();
+            (name, path.display().to_string(), read_file(path)?)
+        }
+        PictureSource::Bytes { name, bytes } => {
+            check_file_size(name, bytes.len() as u64)?;
+            (name.clone(), name.clone(), bytes.to_vec())
+        }
+        PictureSource::Rgba { .. } => {
+            let picture = read(source)?;
+            return Ok(Original::of_pixels(picture.name, picture.rgb));
+        }
+    };
+    let mut original = decode::decode_original(&label, bytes)?;
+    original.name = name;
+    if let PictureSource::Path(path) = source {
+        original.path = Some(path.clone());
+    }
+    Ok(original)
+}
+
 fn read_rgba(size: [u32; 2], pixels: &[u8]) -> Result<SourcePicture, DataError> {
     let name = "clipboard".to_owned();
     let [width, height] = size;
@@ -93,7 +121,7 @@ fn read_rgba(size: [u32; 2], pixels: &[u8]) -> Result<SourcePicture, DataError> 
 }
 
 /// The bytes of a file that may hold a picture.
-pub(super) fn read_file(path: &Path) -> Result<Vec<u8>, DataError> {
+fn read_file(path: &Path) -> Result<Vec<u8>, DataError> {
     let fail = |e| DataError::from_io(path, e);
     let name = path.display().to_string();
     let meta = fs::metadata(path).map_err(fail)?;
@@ -112,7 +140,7 @@ pub(super) fn read_file(path: &Path) -> Result<Vec<u8>, DataError> {
     Ok(bytes)
 }
 
-pub(super) fn check_file_size(name: &str, n_bytes: u64) -> Result<(), DataError> {
+fn check_file_size(name: &str, n_bytes: u64) -> Result<(), DataError> {
     if n_bytes == 0 {
         return Err(DataError::Empty {
             name: name.to_owned(),

@@ -6,7 +6,6 @@ use std::sync::{Mutex, PoisonError};
 use image::{ImageFormat, RgbImage};
 use moxcms::{ColorProfile, Layout, Transform16BitExecutor, TransformOptions};
 
-use super::{DataError, PictureSource, decode, intake};
 use crate::kernels::in_parallel;
 
 /// Rows that a thread takes at a time.
@@ -19,7 +18,7 @@ pub struct Original {
     pub name: String,
     /// Its file, where it is one.
     pub(super) path: Option<PathBuf>,
-    /// Upright, in sRGB, opaque: what [`intake::read`] gives, and what the model is shown.
+    /// Upright, in sRGB, opaque: what the intake gives, and what the model is shown.
     pub srgb: RgbImage,
     /// Upright, in the file's own colours; `None` where those are `srgb`.
     pub(super) own: Option<RgbImage>,
@@ -35,44 +34,22 @@ pub struct Original {
     pub notes: Vec<String>,
 }
 
-/// Reads a photo with what its file says of it.
-///
-/// Errors: as [`intake::read`].
-pub fn read(source: &PictureSource) -> Result<Original, DataError> {
-    let (name, label, bytes) = match source {
-        PictureSource::Path(path) => {
-            let name = path.file_name().unwrap_or(path.as_os_str());
-            let name = name.to_string_lossy().into_owned();
-            (name, path.display().to_string(), intake::read_file(path)?)
-        }
-        PictureSource::Bytes { name, bytes } => {
-            intake::check_file_size(name, bytes.len() as u64)?;
-            (name.clone(), name.clone(), bytes.to_vec())
-        }
-        PictureSource::Rgba { .. } => {
-            let picture = intake::read(source)?;
-            return Ok(Original {
-                name: picture.name,
-                path: None,
-                srgb: picture.rgb,
-                own: None,
-                alpha: None,
-                profile: None,
-                exif: None,
-                file: None,
-                notes: picture.notes,
-            });
-        }
-    };
-    let mut original = decode::decode_original(&label, bytes)?;
-    original.name = name;
-    if let PictureSource::Path(path) = source {
-        original.path = Some(path.clone());
-    }
-    Ok(original)
-}
-
 impl Original {
+    /// Pixels that come from no file.
+    pub(super) fn of_pixels(name: String, srgb: RgbImage) -> Self {
+        Self {
+            name,
+            path: None,
+            srgb,
+            own: None,
+            alpha: None,
+            profile: None,
+            exif: None,
+            file: None,
+            notes: Vec::new(),
+        }
+    }
+
     /// Whether this path leads to the photo's own file, by whatever name.
     pub fn is_at(&self, path: &Path) -> bool {
         let real = |path: &Path| std::fs::canonicalize(path).ok();

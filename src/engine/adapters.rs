@@ -4,13 +4,17 @@ use std::path::Path;
 
 use image::RgbImage;
 
-use super::library::{Pasting, threads};
 use super::message::{CropSquare, PictureSource};
-use super::seams::{Cancelled, Exporter, GridLayout, PictureReader, ReadPicture};
-use crate::data::{crop, intake, original};
+use super::seams::{Cancelled, Exporter, GridLayout, Pasting, PictureReader, ReadPicture};
+use crate::data::{crop, intake};
 use crate::export::layout::enlarge;
 use crate::export::{ExportError, Film, FrameFolder, compose, write_film, write_png};
 use crate::paste::{self, paste_back};
+
+/// Threads for work on whole photos.
+pub(super) fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
 
 /// Between the cells of a grid.
 const BACKGROUND: [u8; 3] = [255; 3];
@@ -77,7 +81,7 @@ impl Exporter for Files {
     }
 
     fn photo(&self, pasting: &Pasting, quality: u8, path: &Path) -> Result<Vec<String>, String> {
-        let original = original::read(&pasting.source).map_err(|e| e.to_string())?;
+        let original = intake::read_original(&pasting.source).map_err(|e| e.to_string())?;
         let Pasting {
             crop,
             framed,

@@ -22,8 +22,6 @@ use crate::model::{Decoded, Encoded, GlowConfig, ModelError};
 use crate::recipe::{self, Resolver};
 
 pub(super) use items::ShelfItems;
-pub use pasted::Pasting;
-pub(super) use pasted::threads;
 
 /// Drawn latents that are kept, in bytes.
 const SAMPLES_BYTES: usize = 32 << 20;

@@ -26,10 +26,10 @@ use crossbeam_channel::{Receiver, Sender, unbounded};
 
 pub use adapters::{Files, Pictures};
 pub use error::EngineError;
-pub use library::Pasting;
 pub use loader::{Loader, Shipped};
 pub use seams::{
-    Cancelled, Codec, Exporter, GridLayout, OpenModel, OpenedModel, PictureReader, ReadPicture,
+    Cancelled, Codec, Exporter, GridLayout, OpenModel, OpenedModel, Pasting, PictureReader,
+    ReadPicture,
 };
 
 use library::{Library, failed};

@@ -2,14 +2,15 @@
 //! model, a picture file or a disk.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use image::RgbImage;
 
-use super::library::Pasting;
 use super::message::{CropSquare, ModelInfo, PictureSource};
 use crate::export::Film;
 use crate::latent::attributes::Directions;
 use crate::model::{Decoded, Encoded, GlowConfig, GlowModel, Latent, ModelError};
+use crate::paste::Change;
 
 /// Above this, one picture takes a processor about a tenth of a second.
 const SLOW_FLOPS: f64 = 1e10;
@@ -149,6 +150,18 @@ pub trait PictureReader: Send {
 
     /// The crop at `size` pixels a side.
     fn apply_crop(&self, pixels: &RgbImage, crop: CropSquare, size: u32) -> RgbImage;
+}
+
+/// What is needed to bring an edit back into its photo.
+pub struct Pasting {
+    /// The photo.
+    pub source: PictureSource,
+    /// The square that the model was shown.
+    pub crop: CropSquare,
+    /// That square at the model's size.
+    pub framed: Arc<RgbImage>,
+    /// What the edit changes.
+    pub change: Change,
 }
 
 /// How pictures are arranged in one.

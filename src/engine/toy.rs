@@ -8,10 +8,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use crossbeam_channel::{Receiver, Sender};
 use image::RgbImage;
 
-use super::library::Pasting;
 use super::message::{CropSquare, ModelInfo, PictureSource};
 use super::seams::{
-    Cancelled, Codec, Exporter, GridLayout, OpenedModel, PictureReader, ReadPicture,
+    Cancelled, Codec, Exporter, GridLayout, OpenedModel, Pasting, PictureReader, ReadPicture,
 };
 use crate::export::Film;
 use crate::latent::attributes::Directions;

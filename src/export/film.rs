@@ -7,7 +7,7 @@ use image::RgbImage;
 use serde::{Deserialize, Serialize};
 
 use super::layout::{compose, enlarge};
-use super::{ExportError, check_frames, gif, mp4, png_file, webp};
+use super::{ExportError, check_frames};
 
 /// Colour round labels.
 const BACKGROUND: [u8; 3] = [255; 3];
@@ -148,33 +148,15 @@ impl<'a> Film<'a> {
     }
 }
 
-/// Writes a film in the format that its name says. `settings` go in where the format has a place for text; `proceed` is
-/// asked before each frame, with its number, and `false` cancels.
-///
-/// Errors: another ending, ffmpeg missing for an MP4, frames that no film can have, all that can go wrong with a file.
-pub fn write_film(
-    path: &Path,
-    film: &Film<'_>,
-    settings: Option<&str>,
-    proceed: &mut dyn FnMut(usize) -> bool,
-) -> Result<(), ExportError> {
-    match FilmFormat::of_path(path)? {
-        FilmFormat::Gif => gif::write_gif(path, film, proceed),
-        FilmFormat::Apng => png_file::write_apng(path, film, settings, proceed),
-        FilmFormat::WebP => webp::write_webp(path, film, proceed),
-        FilmFormat::Mp4 => mp4::write_mp4(path, film, proceed),
-    }
-}
-
 /// What stops the writing of a film between two frames.
-pub(super) enum Stop {
+pub(super) enum FilmStop {
     /// The caller's wish.
     Cancelled,
     /// The frame cannot be made.
     Frame(ExportError),
 }
 
-impl Stop {
+impl FilmStop {
     /// The error that the film ends with: its own, or what writing said.
     pub(super) fn or(
         stop: Option<Self>,

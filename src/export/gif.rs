@@ -6,7 +6,7 @@ use std::path::Path;
 
 use gif::{Encoder, EncodingError, Frame, Repeat};
 
-use super::film::{Film, Stop};
+use super::film::{Film, FilmStop};
 use super::palette::Palette;
 use super::{ExportError, write_atomically};
 
@@ -16,7 +16,7 @@ const MIN_DELAY_CS: u64 = 2;
 /// Writes a GIF that loops for ever. All frames share one palette, chosen for the film: with one each, areas that do not
 /// change would flicker.
 ///
-/// Errors: as [`write_film`](super::film::write_film).
+/// Errors: as [`write_film`](super::film_file::write_film).
 pub(super) fn write_gif(
     path: &Path,
     film: &Film<'_>,
@@ -37,13 +37,13 @@ pub(super) fn write_gif(
         encoder.set_repeat(Repeat::Infinite).map_err(io_from_gif)?;
         for index in 0..film.n_frames() {
             if !proceed(index) {
-                stop = Some(Stop::Cancelled);
+                stop = Some(FilmStop::Cancelled);
                 return Err(io::ErrorKind::Interrupted.into());
             }
             let frame = match film.frame(index) {
                 Ok(frame) => frame,
                 Err(error) => {
-                    stop = Some(Stop::Frame(error));
+                    stop = Some(FilmStop::Frame(error));
                     return Err(io::ErrorKind::InvalidData.into());
                 }
             };
@@ -59,7 +59,7 @@ pub(super) fn write_gif(
         }
         Ok(())
     });
-    Stop::or(stop, written)
+    FilmStop::or(stop, written)
 }
 
 /// An encoder's error as one of the system, whose kind says whether the disk is full.

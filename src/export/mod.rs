@@ -7,6 +7,7 @@ pub mod atomic;
 pub mod chart;
 mod error;
 pub mod film;
+mod film_file;
 pub mod frames;
 mod gif;
 pub mod layout;
@@ -20,7 +21,8 @@ mod webp;
 
 pub use self::atomic::write_atomically;
 pub use self::error::ExportError;
-pub use self::film::{Film, FilmFormat, Rate, write_film};
+pub use self::film::{Film, FilmFormat, Rate};
+pub use self::film_file::write_film;
 pub use self::frames::FrameFolder;
 pub use self::layout::compose;
 pub use self::mp4::has_ffmpeg;

@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 
 use super::ExportError;
 use super::atomic::produce_atomically;
-use super::film::{Film, Stop};
+use super::film::{Film, FilmStop};
 
 /// The program; the environment may name another.
 const FFMPEG: &str = "ffmpeg";
@@ -30,7 +30,7 @@ fn program() -> std::ffi::OsString {
 
 /// Writes an MP4.
 ///
-/// Errors: as [`write_film`](super::film::write_film); no ffmpeg, or what it complains of.
+/// Errors: as [`write_film`](super::film_file::write_film); no ffmpeg, or what it complains of.
 pub(super) fn write_mp4(
     path: &Path,
     film: &Film<'_>,
@@ -91,9 +91,9 @@ fn encode(
             .stdout(Stdio::null())
             .stderr(Stdio::piped());
         let mut child = match command.spawn() {
-            Ok(child) => Running(child),
+            Ok(child) => FfmpegProcess(child),
             Err(e) if e.kind() == io::ErrorKind::NotFound => {
-                stop = Some(Stop::Frame(ExportError::NoFfmpeg { path: name() }));
+                stop = Some(FilmStop::Frame(ExportError::NoFfmpeg { path: name() }));
                 return Err(e);
             }
             Err(e) => return Err(e),
@@ -109,7 +109,7 @@ fn encode(
         let mut to = child.0.stdin.take().ok_or(io::ErrorKind::BrokenPipe)?;
         for index in 0..film.n_frames() {
             if !proceed(index) {
-                stop = Some(Stop::Cancelled);
+                stop = Some(FilmStop::Cancelled);
                 return Err(io::ErrorKind::Interrupted.into());
             }
             match film.frame(index) {
@@ -120,7 +120,7 @@ fn encode(
                     }
                 }
                 Err(error) => {
-                    stop = Some(Stop::Frame(error));
+                    stop = Some(FilmStop::Frame(error));
                     return Err(io::ErrorKind::InvalidData.into());
                 }
             }
@@ -146,13 +146,13 @@ fn encode(
             path: name(),
         });
     }
-    Stop::or(stop, written)
+    FilmStop::or(stop, written)
 }
 
 /// A child that does not outlive what is done with it.
-struct Running(Child);
+struct FfmpegProcess(Child);
 
-impl Drop for Running {
+impl Drop for FfmpegProcess {
     fn drop(&mut self) {
         // Both fail where it has ended already.
         let _ = self.0.kill();
@@ -160,7 +160,8 @@ impl Drop for Running {
     }
 }
 
-#[cfg(all(test, unix))]
+#[cfg(unix)]
+#[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt;
     use std::path::PathBuf;

@@ -5,7 +5,7 @@ use image::{Rgb, RgbImage};
 /// Colours of a palette.
 const N_COLOURS: usize = 256;
 /// Bits of each channel by which colours are counted and looked up.
-const BITS: usize = 6;
+const BITS: usize = 7;
 const N_CELLS: usize = 1 << (3 * BITS);
 /// Rounds of k-means after the splitting; more change nothing that is seen.
 const ROUNDS: usize = 4;
@@ -25,7 +25,7 @@ const UNKNOWN: u16 = u16::MAX;
 
 /// The colours that fall into one cell of colour space.
 #[derive(Clone, Copy, Default)]
-struct Cell {
+struct ColourCell {
     n: f32,
     mean: Colour,
 }
@@ -39,7 +39,7 @@ impl Palette {
         if ink {
             // As much as a line of text covers.
             let total: f32 = cells.iter().map(|c| c.n).sum();
-            let cell = |grey| Cell {
+            let cell = |grey| ColourCell {
                 n: 0.02 * total.max(1.0),
                 mean: [grey; 3],
             };
@@ -112,7 +112,7 @@ fn cell_of(colour: [u8; 3]) -> usize {
 }
 
 /// The cells that hold pixels.
-fn cells_of(pictures: &[RgbImage]) -> Vec<Cell> {
+fn cells_of(pictures: &[RgbImage]) -> Vec<ColourCell> {
     let mut sums = vec![(0u64, [0u64; 3]); N_CELLS];
     for pixel in pictures.iter().flat_map(RgbImage::pixels) {
         let (n, sum) = &mut sums[cell_of(pixel.0)];
@@ -122,7 +122,7 @@ fn cells_of(pictures: &[RgbImage]) -> Vec<Cell> {
         }
     }
     let used = sums.into_iter().filter(|(n, _)| *n > 0);
-    used.map(|(n, sum)| Cell {
+    used.map(|(n, sum)| ColourCell {
         n: n as f32,
         mean: sum.map(|v| (v as f64 / n as f64) as f32),
     })
@@ -130,7 +130,7 @@ fn cells_of(pictures: &[RgbImage]) -> Vec<Cell> {
 }
 
 /// A run of cells that one colour stands for.
-struct Part {
+struct ColourBox {
     start: usize,
     end: usize,
     mean: Colour,
@@ -138,8 +138,8 @@ struct Part {
     errors: Colour,
 }
 
-impl Part {
-    fn new(cells: &[Cell], start: usize, end: usize) -> Self {
+impl ColourBox {
+    fn new(cells: &[ColourCell], start: usize, end: usize) -> Self {
         let (mut n, mut sum, mut squares) = (0.0f64, [0.0f64; 3], [0.0f64; 3]);
         for cell in &cells[start..end] {
             let weight = f64::from(cell.n);
@@ -181,13 +181,13 @@ impl Part {
 }
 
 /// The means of at most [`N_COLOURS`] parts of the cells, which it sorts.
-fn split(cells: &mut [Cell]) -> Vec<Colour> {
+fn split(cells: &mut [ColourCell]) -> Vec<Colour> {
     if cells.is_empty() {
         return Vec::new();
     }
-    let mut parts = vec![Part::new(cells, 0, cells.len())];
+    let mut parts = vec![ColourBox::new(cells, 0, cells.len())];
     while parts.len() < N_COLOURS {
-        let errors = parts.iter().map(Part::error).enumerate();
+        let errors = parts.iter().map(ColourBox::error).enumerate();
         let Some((worst, error)) = errors.max_by(|a, b| a.1.total_cmp(&b.1)) else {
             break;
         };
@@ -201,14 +201,14 @@ fn split(cells: &mut [Cell]) -> Vec<Colour> {
         inside.sort_unstable_by(|a, b| a.mean[channel].total_cmp(&b.mean[channel]));
         let below = inside.partition_point(|cell| cell.mean[channel] < mean);
         let middle = start + below.clamp(1, end - start - 1);
-        parts[worst] = Part::new(cells, start, middle);
-        parts.push(Part::new(cells, middle, end));
+        parts[worst] = ColourBox::new(cells, start, middle);
+        parts.push(ColourBox::new(cells, middle, end));
     }
     parts.iter().map(|part| part.mean).collect()
 }
 
 /// One round of k-means: each colour moves to the mean of the cells that are nearest to it.
-fn settle(colours: &mut [Colour], cells: &[Cell]) {
+fn settle(colours: &mut [Colour], cells: &[ColourCell]) {
     let mut sums = vec![(0.0f64, [0.0f64; 3]); colours.len()];
     for cell in cells {
         let (n, sum) = &mut sums[nearest(colours, cell.mean)];

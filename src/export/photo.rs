@@ -40,16 +40,16 @@ pub fn check_photo_name(path: &Path) -> Result<(), ExportError> {
 }
 
 #[derive(Clone, Copy)]
-enum Kind {
+enum PhotoFormat {
     Jpeg,
     Png,
 }
 
-fn kind_of(path: &Path) -> Result<Kind, ExportError> {
+fn kind_of(path: &Path) -> Result<PhotoFormat, ExportError> {
     let extension = path.extension().map(|e| e.to_ascii_lowercase());
     match extension.as_ref().and_then(|e| e.to_str()) {
-        Some("jpg" | "jpeg") => Ok(Kind::Jpeg),
-        Some("png") => Ok(Kind::Png),
+        Some("jpg" | "jpeg") => Ok(PhotoFormat::Jpeg),
+        Some("png") => Ok(PhotoFormat::Png),
         _ => Err(ExportError::PhotoFormat {
             path: path.display().to_string(),
         }),
@@ -62,14 +62,14 @@ fn kind_of(path: &Path) -> Result<Kind, ExportError> {
 pub fn write_photo(path: &Path, photo: &Photo<'_>, quality: u8) -> Result<(), ExportError> {
     let (width, height) = check_frames(std::slice::from_ref(photo.pixels))?;
     match kind_of(path)? {
-        Kind::Jpeg if photo.alpha.is_some() => Err(ExportError::Transparent {
+        PhotoFormat::Jpeg if photo.alpha.is_some() => Err(ExportError::Transparent {
             path: path.display().to_string(),
         }),
-        Kind::Jpeg if width.max(height) > MAX_JPEG_SIDE => Err(ExportError::TooLarge {
+        PhotoFormat::Jpeg if width.max(height) > MAX_JPEG_SIDE => Err(ExportError::TooLarge {
             width: width.into(),
             height: height.into(),
         }),
-        Kind::Jpeg => write_atomically(path, |writer| {
+        PhotoFormat::Jpeg => write_atomically(path, |writer| {
             let mut encoder = JpegEncoder::new_with_quality(writer, quality.clamp(1, 100));
             // Both can only fail for formats that have no place for them.
             let _ = encoder.set_icc_profile(photo.profile.unwrap_or_default().to_vec());
@@ -79,7 +79,7 @@ pub fn write_photo(path: &Path, photo: &Photo<'_>, quality: u8) -> Result<(), Ex
                 .write_image(pixels, width, height, ExtendedColorType::Rgb8)
                 .map_err(io_from_image)
         }),
-        Kind::Png => write_atomically(path, |writer| write_png(writer, photo)),
+        PhotoFormat::Png => write_atomically(path, |writer| write_png(writer, photo)),
     }
 }
 
@@ -91,7 +91,7 @@ fn jpeg_exif(exif: Option<&[u8]>) -> &[u8] {
 
 /// What [`write_photo`] would leave out of this file, for people.
 pub fn left_out(path: &Path, photo: &Photo<'_>) -> Option<String> {
-    let is_jpeg = matches!(kind_of(path), Ok(Kind::Jpeg));
+    let is_jpeg = matches!(kind_of(path), Ok(PhotoFormat::Jpeg));
     let too_long = photo.exif.is_some_and(|e| e.len() > MAX_JPEG_EXIF);
     (is_jpeg && too_long).then(|| {
         "the EXIF is longer than a JPEG can hold and was left out; a PNG keeps it".to_owned()

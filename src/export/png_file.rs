@@ -7,7 +7,7 @@ use std::path::Path;
 use image::RgbImage;
 use png::{BitDepth, ColorType, Compression, Decoder, Encoder, Limits, SrgbRenderingIntent};
 
-use super::film::{Film, Stop};
+use super::film::{Film, FilmStop};
 use super::{ExportError, check_frames, write_atomically};
 
 /// Keyword of the text chunk that holds the settings, as JSON.
@@ -40,7 +40,7 @@ pub fn encode_png(
 /// Writes an animated PNG that loops for ever, without GIF's loss of colours; programs that do not
 /// know the format show the first frame.
 ///
-/// Errors: as [`write_film`](super::film::write_film).
+/// Errors: as [`write_film`](super::film_file::write_film).
 pub(super) fn write_apng(
     path: &Path,
     film: &Film<'_>,
@@ -58,20 +58,20 @@ pub(super) fn write_apng(
         let mut writer = encoder.write_header()?;
         for index in 0..film.n_frames() {
             if !proceed(index) {
-                stop = Some(Stop::Cancelled);
+                stop = Some(FilmStop::Cancelled);
                 return Err(io::ErrorKind::Interrupted.into());
             }
             match film.frame(index) {
                 Ok(frame) => writer.write_image_data(frame.as_raw())?,
                 Err(error) => {
-                    stop = Some(Stop::Frame(error));
+                    stop = Some(FilmStop::Frame(error));
                     return Err(io::ErrorKind::InvalidData.into());
                 }
             }
         }
         Ok(writer.finish()?)
     });
-    Stop::or(stop, written)
+    FilmStop::or(stop, written)
 }
 
 fn encoder<'a, W: Write>(

@@ -8,7 +8,7 @@ use std::path::Path;
 use image::ExtendedColorType;
 use image::codecs::webp::WebPEncoder;
 
-use super::film::{Film, Stop};
+use super::film::{Film, FilmStop};
 use super::{ExportError, io_from_image, write_atomically};
 
 /// Sides are written less one in 14 bits.
@@ -23,7 +23,7 @@ const NO_BLENDING: u8 = 0x02;
 
 /// Writes an animated WebP that loops for ever.
 ///
-/// Errors: as [`write_film`](super::film::write_film).
+/// Errors: as [`write_film`](super::film_file::write_film).
 pub(super) fn write_webp(
     path: &Path,
     film: &Film<'_>,
@@ -47,13 +47,13 @@ pub(super) fn write_webp(
         chunk(&mut body, b"ANIM", &[0; 6]);
         for index in 0..film.n_frames() {
             if !proceed(index) {
-                stop = Some(Stop::Cancelled);
+                stop = Some(FilmStop::Cancelled);
                 return Err(io::ErrorKind::Interrupted.into());
             }
             let frame = match film.frame(index) {
                 Ok(frame) => frame,
                 Err(error) => {
-                    stop = Some(Stop::Frame(error));
+                    stop = Some(FilmStop::Frame(error));
                     return Err(io::ErrorKind::InvalidData.into());
                 }
             };
@@ -77,7 +77,7 @@ pub(super) fn write_webp(
         writer.write_all(&length.to_le_bytes())?;
         writer.write_all(&body)
     });
-    Stop::or(stop, written)
+    FilmStop::or(stop, written)
 }
 
 fn three_bytes(value: u32) -> [u8; 3] {

@@ -5,12 +5,12 @@ use crate::kernels::{in_parallel, multiversion};
 
 /// Where a pixel takes its value from: four neighbours at the model's size, held at its border, and their weights.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Taps {
+pub(super) struct CubicTaps {
     at: [usize; 4],
     weights: [f32; 4],
 }
 
-impl Taps {
+impl CubicTaps {
     /// The taps of place `u`, in pixels of `n`, whose centres are whole numbers.
     fn new(u: f32, n: usize) -> Self {
         let base = u.floor();
@@ -28,14 +28,14 @@ impl Taps {
 }
 
 /// The pixels of a photo's row or column whose centres lie in the square.
-pub(super) struct Axis {
+pub(super) struct Extent {
     first: usize,
-    taps: Vec<Taps>,
+    taps: Vec<CubicTaps>,
     /// How much of the change each takes, 0 to 1.
     weights: Vec<f32>,
 }
 
-impl Axis {
+impl Extent {
     /// The square `side` long round `centre`, `size` pixels of the model, on `extent` pixels of the photo. Over the share
     /// `fade` of its side it fades in, but for ends at the photo's own border.
     pub(super) fn new(centre: f32, side: f32, size: usize, extent: usize, fade: f32) -> Self {
@@ -54,7 +54,7 @@ impl Axis {
         let (mut taps, mut weights) = (Vec::new(), Vec::new());
         for x in first..last {
             let middle = x as f64 + 0.5;
-            taps.push(Taps::new(
+            taps.push(CubicTaps::new(
                 ((middle - start) / side * size as f64 - 0.5) as f32,
                 size,
             ));
@@ -85,8 +85,8 @@ impl Axis {
         &self.weights
     }
 
-    /// Taps and weight of a pixel of the photo, where it lies in the square.
-    pub(super) fn at(&self, pixel: usize) -> Option<(&Taps, f32)> {
+    /// CubicTaps and weight of a pixel of the photo, where it lies in the square.
+    pub(super) fn at(&self, pixel: usize) -> Option<(&CubicTaps, f32)> {
         let at = pixel.checked_sub(self.first)?;
         Some((self.taps.get(at)?, *self.weights.get(at)?))
     }
@@ -101,7 +101,7 @@ impl Rows {
         planes: &[f32],
         size: usize,
         n_planes: usize,
-        columns: &Axis,
+        columns: &Extent,
         threads: usize,
     ) -> Self {
         let area = size * size;
@@ -120,7 +120,7 @@ impl Rows {
     }
 
     /// The planes at a row of the photo.
-    pub(super) fn down(&self, taps: &Taps, line: &mut [f32]) {
+    pub(super) fn down(&self, taps: &CubicTaps, line: &mut [f32]) {
         let [a, b, c, d] = taps.at.map(|at| self.0[at].as_slice());
         combine(line, a, b, c, d, taps.weights);
     }
@@ -144,7 +144,7 @@ mod tests {
     #[test]
     fn the_same_size_is_the_same_picture() {
         let planes: Vec<f32> = (0..2 * 25).map(|v| (v * v % 17) as f32).collect();
-        let axis = Axis::new(2.5, 5.0, 5, 5, 0.1);
+        let axis = Extent::new(2.5, 5.0, 5, 5, 0.1);
         let rows = Rows::across(&planes, 5, 2, &axis, 2);
         let mut line = vec![0.0; 10];
         for y in 0..5 {
@@ -159,7 +159,7 @@ mod tests {
     #[test]
     fn a_ramp_stays_a_ramp_and_weights_add_up() {
         let planes: Vec<f32> = (0..64).map(|i| (i % 8) as f32).collect();
-        let axis = Axis::new(100.0, 80.0, 8, 200, 0.1);
+        let axis = Extent::new(100.0, 80.0, 8, 200, 0.1);
         assert_eq!((axis.first(), axis.len()), (60, 80));
         let rows = Rows::across(&planes, 8, 1, &axis, 1);
         let mut line = vec![0.0; 80];
@@ -176,16 +176,16 @@ mod tests {
 
     #[test]
     fn the_square_fades_in_but_for_ends_at_the_border() {
-        let inside = Axis::new(100.0, 80.0, 8, 200, 0.1);
+        let inside = Extent::new(100.0, 80.0, 8, 200, 0.1);
         let w = inside.weights();
         assert!(w[0] < 0.02 && w[79] < 0.02 && w[3] < w[4] && w[8] == 1.0 && w[40] == 1.0);
-        let at_border = Axis::new(40.0, 80.0, 8, 200, 0.1);
+        let at_border = Extent::new(40.0, 80.0, 8, 200, 0.1);
         assert_eq!(at_border.weights()[0], 1.0);
         assert!(at_border.weights()[79] < 0.02);
-        let over_it = Axis::new(10.0, 80.0, 8, 30, 0.1);
+        let over_it = Extent::new(10.0, 80.0, 8, 30, 0.1);
         assert_eq!((over_it.first(), over_it.len()), (0, 30));
         assert!(over_it.weights().iter().all(|&w| w == 1.0));
-        let outside = Axis::new(-100.0, 80.0, 8, 30, 0.1);
+        let outside = Extent::new(-100.0, 80.0, 8, 30, 0.1);
         assert!(outside.is_empty() && outside.at(3).is_none());
     }
 }

@@ -27,7 +27,7 @@ use crate::data::original::Original;
 use crate::export::ExportError;
 use crate::export::photo::{Photo, left_out, write_photo};
 use crate::kernels::{in_parallel, multiversion};
-use enlarge::{Axis, Rows};
+use enlarge::{Extent, Rows};
 
 /// Planes that are enlarged together: three of the change, three of the square, one of the slope.
 const PLANES: usize = 7;
@@ -108,8 +108,8 @@ pub fn paste_back(
         return photo.clone();
     }
     let crop = crop.clamped(width, height);
-    let columns = Axis::new(crop.cx, crop.side, size, width as usize, FADE);
-    let rows = Axis::new(crop.cy, crop.side, size, height as usize, FADE);
+    let columns = Extent::new(crop.cx, crop.side, size, width as usize, FADE);
+    let rows = Extent::new(crop.cy, crop.side, size, height as usize, FADE);
     if columns.is_empty() || rows.is_empty() {
         return photo.clone();
     }

@@ -4,7 +4,8 @@
 const FLAT: f32 = 3.0 * 16.0;
 
 /// The slope of `change` on `guide`, one for the three channels, at every pixel: `sum_c cov(guide_c, change_c) /
-/// (sum_c var(guide_c) + FLAT)` over a square window, held within -1..1 and averaged over the windows that hold the pixel.
+/// (sum_c var(guide_c) + FLAT)`, held within -1..1. Covariance and variance are those of square windows, averaged over the
+/// windows that hold the pixel, so that windows with contrast decide and flat ones beside them do not water it down.
 ///
 /// Shapes: `guide` and `change` `[3, s, s]`; the answer `[s, s]`. At -1 the photo's detail goes away entirely, at 1 it
 /// is twice as strong; no window asks for more than that but by chance.
@@ -25,11 +26,12 @@ pub(super) fn slope(guide: &[f32], change: &[f32], size: usize) -> Vec<f32> {
             variance[i] += (squares[i] - mean_guide[i] * mean_guide[i]).max(0.0);
         }
     }
+    let covariance = window_means(&covariance, size, radius);
+    let variance = window_means(&variance, size, radius);
     let pairs = covariance.iter().zip(&variance);
-    let slopes: Vec<f32> = pairs
+    pairs
         .map(|(cov, var)| (cov / (var + FLAT)).clamp(-1.0, 1.0))
-        .collect();
-    window_means(&slopes, size, radius)
+        .collect()
 }
 
 /// The mean over the window round each pixel, as far as it lies in the picture.

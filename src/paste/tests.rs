@@ -2,7 +2,7 @@ use image::Rgb;
 
 use super::*;
 use crate::data::crop::apply_crop;
-use crate::data::{PictureSource, original};
+use crate::data::{PictureSource, intake};
 
 const SIZE: usize = 32;
 
@@ -131,8 +131,8 @@ fn an_edge_that_the_edit_takes_away_goes_with_its_detail() {
     let out = paste_back(&photo, crop(), &framed, &change, 1);
     // Along a line across the bar's edges, where plain enlargement leaves rings of some 40 levels.
     let plain = |y: u32| {
-        let axis = Axis::new(crop().cy, crop().side, SIZE, 300, FADE);
-        let columns = Axis::new(crop().cx, crop().side, SIZE, 400, FADE);
+        let axis = Extent::new(crop().cy, crop().side, SIZE, 300, FADE);
+        let columns = Extent::new(crop().cx, crop().side, SIZE, 400, FADE);
         let wide = Rows::across(&change.planes, SIZE, 3, &columns, 1);
         let mut line = vec![0.0; 3 * columns.len()];
         wide.down(axis.at(y as usize).unwrap().0, &mut line);
@@ -213,7 +213,7 @@ fn a_file_without_a_change_is_written_as_it_is_and_keeps_the_rest_with_one() {
         exif: Some(b"II\x2a\0\x08\0\0\0\0\0\0\0\0\0"),
     };
     write_photo(&path, &camera, 80).unwrap();
-    let original = original::read(&PictureSource::Path(path.clone())).unwrap();
+    let original = intake::read_original(&PictureSource::Path(path.clone())).unwrap();
     let out = folder.path().join("out.jpg");
     write(&out, &original, &original.srgb, 95, 2).unwrap();
     assert_eq!(std::fs::read(&out).unwrap(), std::fs::read(&path).unwrap());
@@ -223,7 +223,7 @@ fn a_file_without_a_change_is_written_as_it_is_and_keeps_the_rest_with_one() {
     write(&out, &original, &edited, 95, 2).unwrap();
     let own = write(&path, &original, &edited, 95, 2).unwrap_err();
     assert!(matches!(own, ExportError::Itself { .. }), "{own}");
-    let again = original::read(&PictureSource::Path(out)).unwrap();
+    let again = intake::read_original(&PictureSource::Path(out)).unwrap();
     assert_eq!(again.exif, original.exif);
     let worst = again.srgb.iter().zip(original.srgb.iter()).take(100);
     assert!(worst.map(|(a, b)| a.abs_diff(*b)).max().unwrap() < 20);

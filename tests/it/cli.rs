@@ -427,7 +427,6 @@ fn an_edit_is_pasted_back_into_its_photo() {
         "edit l.safetensors --set smile=3 --paste-back p.png",
         &["not its latents"],
     );
-    scratch.fails("edit photo.png --set smile=3", &["--out"]);
 }
 
 #[test]

@@ -2,28 +2,14 @@
 
 use std::sync::Arc;
 
-use image::RgbImage;
-
 use super::Library;
 use super::items::{Photo, ShelfItems};
 use crate::engine::error::EngineError;
-use crate::engine::message::{CropSquare, ItemId, PictureSource, Recipe};
-use crate::engine::seams::Cancelled;
+use crate::engine::message::{ItemId, Recipe};
+use crate::engine::seams::{Cancelled, Pasting};
 use crate::latent::Latent;
 use crate::paste::Change;
 use crate::recipe;
-
-/// What is needed to bring an edit back into its photo.
-pub struct Pasting {
-    /// The photo.
-    pub source: PictureSource,
-    /// The square that the model was shown.
-    pub crop: CropSquare,
-    /// That square at the model's size.
-    pub framed: Arc<RgbImage>,
-    /// What the edit changes.
-    pub change: Change,
-}
 
 impl Library {
     /// The photo that a recipe starts from.
@@ -82,9 +68,4 @@ impl Library {
             change,
         })
     }
-}
-
-/// Threads for work on whole photos.
-pub(in crate::engine) fn threads() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
 }
