@@ -8,13 +8,14 @@ use image::RgbImage;
 use serde_json::json;
 
 use super::common::{
-    ModelArgs, OpenModel, check_target, is_safetensors, note_all, say, say_json, temperature,
+    ModelArgs, OpenModel, is_safetensors, note_all, note_decimal_comma, say, say_json, temperature,
 };
 use super::draw::{Drawing, LayoutArgs, Targets, item};
+use super::output::{Outputs, shown};
 use crate::data::intake::{self, SourcePicture};
 use crate::data::original::Original;
 use crate::data::{CropSquare, PictureSource};
-use crate::export::photo::{DEFAULT_QUALITY, check_photo_name};
+use crate::files::shipped::attributes_beside;
 use crate::latent::Latent;
 use crate::latent::attributes::{AttributeEdit, Directions, EditOptions};
 use crate::paste::{self, Change, paste_back};
@@ -25,6 +26,9 @@ pub(super) const EXAMPLES: &str = "Examples:
   glow-explorer edit anna.jpg --set smiling=1 --set age=-1 --keep-others --scale 4 --out young.png
   glow-explorer edit anna.jpg --set smiling=1 --paste-back anna-smiling.jpg
   glow-explorer info            lists the attributes of the model that comes with the program";
+
+/// Endings of photos that are written.
+const PHOTO_ENDINGS: &[&str] = &["jpg", "jpeg", "png"];
 
 /// Far outside of every slider's range.
 const MAX_AMOUNT: f32 = 100.0;
@@ -47,15 +51,12 @@ pub(super) struct Args {
     /// Factor on the latent from 0 to 10, or one for each level, finest first, separated by commas
     #[arg(long, value_delimiter = ',', value_parser = temperature)]
     temperature: Vec<f32>,
-    /// PNG to write, at the model's size
-    #[arg(long, value_name = "FILE.png")]
+    /// Picture to write, at the model's size: PNG, JPEG or lossless WebP by its name; - is standard output
+    #[arg(long, value_name = "FILE.png|jpg|webp")]
     out: Option<PathBuf>,
     /// The photo itself at its full size with the edit in it: JPEG or PNG, with its colour profile and EXIF
-    #[arg(long, value_name = "FILE.jpg")]
+    #[arg(long, value_name = "FILE.jpg|png")]
     paste_back: Option<PathBuf>,
-    /// JPEG quality of --paste-back, 1 to 100
-    #[arg(long, default_value_t = DEFAULT_QUALITY, value_parser = clap::value_parser!(u8).range(1..=100))]
-    quality: u8,
     /// Latents file to write, of the edited latents
     #[arg(long, value_name = "FILE.safetensors")]
     latents: Option<PathBuf>,
@@ -87,21 +88,28 @@ fn edit(text: &str) -> Result<AttributeEdit, String> {
 }
 
 pub(super) fn run(args: Args) -> anyhow::Result<()> {
-    if let Some(path) = &args.paste_back {
-        check_target(path)?;
-        check_photo_name(path)?;
-        if is_safetensors(&args.input) {
-            bail!(
-                "--paste-back needs the photo, not its latents: {}",
-                args.input.display()
-            );
-        }
+    note_decimal_comma("--temperature", &args.temperature);
+    let beside = args.model.model.as_deref().map(attributes_beside);
+    let read = args.model.files().chain([args.input.as_path()]);
+    let directions = args.attributes.as_ref().or(beside.as_ref());
+    let read = read.chain(directions.map(PathBuf::as_path));
+    let mut outputs = Outputs::beside(read).json(args.json);
+    let targets = Targets::new(&mut outputs, args.out.as_deref(), args.latents.as_deref())?;
+    let pasted = args.paste_back.as_deref();
+    let pasted = pasted
+        .map(|path| outputs.file(path, PHOTO_ENDINGS, "the photo is written as JPEG or PNG"))
+        .transpose()?;
+    if pasted.is_some() && is_safetensors(&args.input) {
+        bail!(
+            "--paste-back needs the photo, not its latents: {}",
+            args.input.display()
+        );
     }
     let model = args.model.open()?;
     let (file, attributes) = model.directions(args.attributes.as_deref())?;
     let directions = &attributes.directions;
     check_names(directions, &args.edits, &file)?;
-    let (pasting, inputs) = match args.paste_back.is_some() {
+    let (pasting, inputs) = match pasted.is_some() {
         true => {
             let (pasting, input) = PhotoToEdit::open(&model, &args.input, args.no_crop)?;
             (Some(pasting), vec![input])
@@ -141,15 +149,15 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
     };
     let recipes: Vec<Recipe> = (0..names.len()).map(recipe).collect();
     let inputs = Inputs::from_iter(inputs);
-    if let (Some(pasting), Some(path)) = (pasting, &args.paste_back) {
+    if let (Some(pasting), Some(path)) = (pasting, &pasted) {
         let shape = model.config().latent_shape();
         let latents = recipe::latents(&recipes, &shape, directions, &inputs)?;
         let (after, (_, before)) = (latents.first(), &inputs.0[0]);
         let after = after.context("the edit gave no latent")?;
-        let notes = pasting.write(&model, (before, after), args.quality, path)?;
+        let notes = pasting.write(&model, (before, after), args.layout.quality, path)?;
         note_all(path, &notes);
         if !args.json {
-            say(format_args!("1 photo: {}", path.display()))?;
+            say(format_args!("1 photo: {}", shown(path)))?;
         }
     }
     let drawing = Drawing {
@@ -160,11 +168,8 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
         directions: directions.clone(),
         layout: args.layout,
         default_columns: (names.len() as f64).sqrt().ceil() as u32,
-        targets: Targets {
-            sheet: args.out.clone(),
-            latents: args.latents.clone(),
-            ..Targets::default()
-        },
+        targets,
+        outputs,
     };
     drawing.draw(args.json)?;
     if args.json {
@@ -232,7 +237,7 @@ impl PhotoToEdit {
         path: &Path,
     ) -> anyhow::Result<Vec<String>> {
         let x = |latent: &Latent| -> anyhow::Result<Vec<f32>> {
-            let decoded = model.decode(std::slice::from_ref(latent), 0..1, 1)?;
+            let decoded = model.decode(std::slice::from_ref(latent))?;
             let one = decoded.into_iter().next();
             Ok(one.context("the model gave no picture")?.x)
         };

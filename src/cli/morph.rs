@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use anyhow::bail;
 use clap::ValueEnum;
 
-use super::common::{ModelArgs, temperature};
-use super::draw::{Drawing, FilmTarget, LayoutArgs, Targets, check_name, item};
-use crate::export::{FilmFormat, Rate};
+use super::common::{ModelArgs, note_decimal_comma, temperature};
+use super::draw::{Drawing, FilmTarget, LayoutArgs, Targets, item};
+use super::output::Outputs;
+use crate::export::{ExportError, FilmFormat, Rate, has_ffmpeg};
 use crate::latent::attributes::Directions;
 use crate::latent::interpolate::{self, KEYFRAMES, steps};
 use crate::latent::timeline::{PlayMode, Timeline};
@@ -38,8 +39,9 @@ pub(super) struct Args {
     /// Factor on the latents from 0 to 10, or one for each level, finest first, separated by commas
     #[arg(long, value_delimiter = ',', value_parser = temperature)]
     temperature: Vec<f32>,
-    /// One PNG with all pictures, a strip unless --columns says otherwise
-    #[arg(long, value_name = "FILE.png")]
+    /// One picture with all of them, a strip unless --columns says otherwise: PNG, JPEG or lossless WebP by its name; - is
+    /// standard output
+    #[arg(long, value_name = "FILE.png|jpg|webp")]
     out: Option<PathBuf>,
     /// Folder for a PNG of each picture; made where it is missing
     #[arg(long, value_name = "DIR")]
@@ -113,15 +115,37 @@ fn seconds(text: &str) -> Result<f32, String> {
 }
 
 pub(super) fn run(args: Args) -> anyhow::Result<()> {
-    if let Some(path) = &args.gif {
-        check_name(path, "gif", "the animation is written as GIF")?;
-    }
-    if let Some(path) = &args.apng {
-        check_name(path, "png", "the animation is written as PNG")?;
-    }
     if let Some(path) = &args.film {
         check_film(path, &args)?;
     }
+    note_decimal_comma("--temperature", &args.temperature);
+    let read = args
+        .model
+        .files()
+        .chain(args.keys.iter().map(PathBuf::as_path));
+    let mut outputs = Outputs::beside(read);
+    let mut targets = Targets::new(&mut outputs, args.out.as_deref(), args.latents.as_deref())?;
+    let n_steps = args.steps as usize;
+    let animations = [
+        (&args.gif, "gif", "the animation is written as GIF"),
+        (&args.apng, "png", "the animation is written as PNG"),
+    ];
+    for (path, ending, what) in animations {
+        let Some(path) = path else { continue };
+        targets.films.push(FilmTarget {
+            path: outputs.file(path, &[ending], what)?,
+            order: (0..n_steps).collect(),
+            rate: Rate::of_delay(args.delay),
+        });
+    }
+    let frames = args.frames.as_deref();
+    targets.frames = frames
+        .map(|path| outputs.frames(path, n_steps))
+        .transpose()?;
+    let film = match &args.film {
+        Some(path) => Some(outputs.kept(path, &[], "the film")?),
+        None => None,
+    };
     let model = args.model.open()?;
     let inputs = model.inputs(&args.keys, args.no_crop)?;
     let n_keys = inputs.len();
@@ -152,7 +176,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
         _ => false,
     };
     let inputs = Inputs::from_iter(inputs);
-    let drawing = |times: &[f32], targets| Drawing {
+    let drawing = |times: &[f32], targets, outputs| Drawing {
         command: "morph",
         model: &model,
         recipes: times.iter().map(recipe).collect(),
@@ -161,27 +185,12 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
         layout: args.layout,
         default_columns: 0,
         targets,
-    };
-    let n_steps = args.steps as usize;
-    let of_steps = |path: PathBuf| FilmTarget {
-        path,
-        order: (0..n_steps).collect(),
-        rate: Rate::of_delay(args.delay),
-    };
-    let targets = Targets {
-        sheet: args.out,
-        frames: args.frames,
-        films: [args.gif, args.apng]
-            .into_iter()
-            .flatten()
-            .map(of_steps)
-            .collect(),
-        latents: args.latents,
+        outputs,
     };
     if !targets.is_empty() {
-        drawing(&steps(n_steps, easing), targets).draw(false)?;
+        drawing(&steps(n_steps, easing), targets, outputs).draw(false)?;
     }
-    if let Some(path) = args.film {
+    if let Some(path) = film {
         let mode = match args.play {
             Play::PingPong => PlayMode::PingPong,
             Play::Loop => PlayMode::Loop,
@@ -197,14 +206,21 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
             films: vec![film],
             ..Targets::default()
         };
-        drawing(&timeline.times, targets).draw(false)?;
+        // It was taken up with the others.
+        drawing(&timeline.times, targets, Outputs::default()).draw(false)?;
     }
     Ok(())
 }
 
 /// Refuses a film that players would not show as it was meant.
 fn check_film(path: &std::path::Path, args: &Args) -> anyhow::Result<()> {
-    let most = FilmFormat::of_path(path)?.max_fps();
+    let format = FilmFormat::of_path(path)?;
+    if format == FilmFormat::Mp4 && !has_ffmpeg() {
+        bail!(ExportError::NoFfmpeg {
+            path: path.display().to_string()
+        });
+    }
+    let most = format.max_fps();
     if args.fps > most {
         bail!(
             "players show at most {most} frames a second of this format, not {}; lower --fps or choose another format: {}",

@@ -7,10 +7,10 @@ use std::sync::atomic::Ordering;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::common::FolderArgs;
+use super::common::{FolderArgs, read_labels, shown_line};
+use super::output::{Outputs, SAFETENSORS};
 use crate::config::ScaleFloor;
 use crate::data::batches::PictureSet;
-use crate::data::labels::LabelTable;
 use crate::files::weights::{self, Precision};
 use crate::model::GlowConfig;
 use crate::model::params::Params;
@@ -73,7 +73,13 @@ pub(super) struct Args {
 
 pub(super) fn run(args: Args) -> anyhow::Result<()> {
     // The first save comes minutes after the start; a folder that is not there should not cost them.
-    super::common::check_target(&args.out)?;
+    let given = [&args.labels, &args.config, &args.start];
+    let read = given.into_iter().flatten().map(PathBuf::as_path);
+    let mut outputs = Outputs::beside(read);
+    outputs.kept(&args.out, SAFETENSORS, "weights are written as safetensors")?;
+    for path in run::files_beside(&args.out) {
+        outputs.claim(&path)?;
+    }
     if let Some((setting, expected)) = args.train.problem() {
         anyhow::bail!("--{setting} must be {expected}");
     }
@@ -105,7 +111,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
             "the weights to start from are of another model than the config; leave one of the two out"
         );
     }
-    let table = args.labels.as_deref().map(LabelTable::read).transpose()?;
+    let table = args.labels.as_deref().map(read_labels).transpose()?;
     let shape = (config.image_size, config.channels);
     let chosen = table.as_ref().map(|table| (table, args.split.as_str()));
     // The sheet of samples that an earlier part of this run may have written is no picture to learn from.
@@ -149,7 +155,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
     train(
         trainer,
         &args.train,
-        &config_name(&args.out),
+        &shown_line(&config_name(&args.out)),
         args.json,
         summary,
     )
@@ -217,12 +223,13 @@ struct Lines<'a> {
 
 impl Lines<'_> {
     fn say(&self, line: impl std::fmt::Display) {
+        let line = shown_line(&line.to_string());
         if self.json {
             let _ = writeln!(std::io::stderr(), "glow-explorer: {line}");
         } else if self.bar.is_hidden() {
             let _ = writeln!(std::io::stdout(), "{line}");
         } else {
-            self.bar.println(line.to_string());
+            self.bar.println(line);
         }
     }
 }

@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use image::{ImageFormat, RgbImage};
 use moxcms::{ColorProfile, Layout, Transform16BitExecutor, TransformOptions};
 
+use crate::disk::is_same_file;
 use crate::kernels::in_parallel;
 
 /// Rows that a thread takes at a time.
@@ -52,9 +53,9 @@ impl Original {
 
     /// Whether this path leads to the photo's own file, by whatever name.
     pub fn is_at(&self, path: &Path) -> bool {
-        let real = |path: &Path| std::fs::canonicalize(path).ok();
-        let own = self.path.as_deref().and_then(real);
-        own.is_some() && own == real(path)
+        self.path
+            .as_deref()
+            .is_some_and(|own| is_same_file(own, path))
     }
 
     /// The file, where it may stand as it is under this path's ending.

@@ -5,12 +5,16 @@ use image::RgbImage;
 use super::error::EngineError;
 use super::library::{Library, ShelfItems};
 use super::message::{ExportKind, ExportRequest, Recipe, Ticket};
-use super::seams::{Cancelled, Exporter, GridLayout};
+use super::seams::Cancelled;
+use crate::export::layout::enlarge;
 use crate::export::photo::check_photo_name;
-use crate::export::{Film, FilmFormat};
+use crate::export::{Film, FilmFormat, FrameFolder, compose, write_film, write_png};
 use crate::files::latents::{self, LatentsFile};
 use crate::latent::Latent;
 use crate::recipe::{self, PictureSettings};
+
+/// Between the cells of a grid.
+const BACKGROUND: [u8; 3] = [255; 3];
 
 /// An export under way.
 pub(super) struct ExportJob {
@@ -56,7 +60,6 @@ impl ExportJob {
     pub(super) fn step(
         &mut self,
         session: &mut Library,
-        exporter: &dyn Exporter,
         cancelled: Cancelled<'_>,
     ) -> Result<Step, EngineError> {
         if self.items.is_none() {
@@ -64,16 +67,16 @@ impl ExportJob {
             self.items = Some(session.items());
         }
         let Some(recipe) = self.request.recipes.get(self.done) else {
-            self.finish(session, exporter, cancelled)?;
+            self.finish(session, cancelled)?;
             return Ok(Step::Finished);
         };
         let latent = session.latent(recipe, self.items.as_ref())?;
         match self.request.kind {
             ExportKind::Latents => self.latents.push((*latent).clone()),
             ExportKind::Photo { quality } => {
-                let pasting = session.pasting(recipe, self.items.as_ref(), cancelled)?;
-                let written = exporter.photo(&pasting, quality, &self.request.path);
-                self.notes = written.map_err(EngineError::Outside)?;
+                let path = &self.request.path;
+                self.notes =
+                    session.write_pasted(recipe, self.items.as_ref(), quality, path, cancelled)?;
             }
             ExportKind::Grid { .. } | ExportKind::Frames | ExportKind::Film { .. } => {
                 let key = session.key(recipe, self.items.as_ref())?;
@@ -85,7 +88,7 @@ impl ExportJob {
                         one.ok_or(EngineError::NoModel)?.pixels
                     }
                 };
-                self.draw(pixels, session, exporter)?;
+                self.draw(pixels, session)?;
             }
         }
         self.done += 1;
@@ -116,44 +119,32 @@ impl ExportJob {
             if self.total() > 1 {
                 return refuse("one edit at a time can be pasted back");
             }
-            check_photo_name(&self.request.path)
-                .map_err(|e| EngineError::Request(e.to_string()))?;
+            check_photo_name(&self.request.path)?;
         }
         if let ExportKind::Film { order, .. } = &self.request.kind {
             if order.is_empty() || order.iter().any(|&at| at >= self.total()) {
                 return refuse("a frame of the film has no picture");
             }
             // Said before the drawing, not after it.
-            FilmFormat::of_path(&self.request.path)
-                .map_err(|e| EngineError::Request(e.to_string()))?;
+            FilmFormat::of_path(&self.request.path)?;
         }
         Ok(())
     }
 
     /// Frames are written one by one, so that a long film needs no memory; others are kept.
-    fn draw(
-        &mut self,
-        pixels: RgbImage,
-        session: &Library,
-        exporter: &dyn Exporter,
-    ) -> Result<(), EngineError> {
+    fn draw(&mut self, pixels: RgbImage, session: &Library) -> Result<(), EngineError> {
         if self.request.kind != ExportKind::Frames {
             self.pictures.push(pixels);
             return Ok(());
         }
         let settings = self.settings(session, &self.request.recipes[self.done..=self.done])?;
         let ExportRequest { scale, path, .. } = &self.request;
-        exporter
-            .frame(&pixels, self.done, self.total(), *scale, &settings, path)
-            .map_err(EngineError::Outside)
+        let folder = FrameFolder::create(path, self.total())?;
+        folder.write(self.done, &enlarge(&pixels, *scale), Some(&settings))?;
+        Ok(())
     }
 
-    fn finish(
-        &mut self,
-        session: &Library,
-        exporter: &dyn Exporter,
-        cancelled: Cancelled<'_>,
-    ) -> Result<(), EngineError> {
+    fn finish(&mut self, session: &Library, cancelled: Cancelled<'_>) -> Result<(), EngineError> {
         let settings = self.settings(session, &self.request.recipes)?;
         let ExportRequest {
             kind, scale, path, ..
@@ -165,15 +156,9 @@ impl ExportJob {
                 gap,
                 labels,
             } => {
-                let layout = GridLayout {
-                    columns: *columns,
-                    gap: *gap,
-                    labels,
-                    scale: *scale,
-                };
-                exporter
-                    .grid(&self.pictures, layout, &settings, path)
-                    .map_err(EngineError::Outside)
+                let labels = (!labels.is_empty()).then_some(labels.as_slice());
+                let sheet = compose(&self.pictures, *columns, *gap, *scale, labels, BACKGROUND)?;
+                Ok(write_png(path, &sheet, Some(&settings))?)
             }
             ExportKind::Film {
                 order,
@@ -187,12 +172,9 @@ impl ExportJob {
                     scale: *scale,
                     labels,
                 };
-                exporter
-                    .film(&film, &settings, path, cancelled)
-                    .map_err(|e| match cancelled() {
-                        true => EngineError::Cancelled,
-                        false => EngineError::Outside(e),
-                    })
+                Ok(write_film(path, &film, Some(&settings), &mut |_| {
+                    !cancelled()
+                })?)
             }
             ExportKind::Latents => {
                 let contents = LatentsFile {

@@ -6,6 +6,7 @@
 pub mod atomic;
 pub mod chart;
 mod error;
+mod exif;
 pub mod film;
 mod film_file;
 pub mod frames;
@@ -15,6 +16,7 @@ pub mod mp4;
 mod palette;
 pub mod panels;
 pub mod photo;
+pub mod picture_file;
 pub mod png_file;
 mod text;
 mod webp;
@@ -26,6 +28,7 @@ pub use self::film_file::write_film;
 pub use self::frames::FrameFolder;
 pub use self::layout::compose;
 pub use self::mp4::has_ffmpeg;
+pub use self::picture_file::{DEFAULT_QUALITY, PictureFormat, write_picture};
 pub use self::png_file::{read_settings, read_settings_from, write_png};
 
 use std::io;

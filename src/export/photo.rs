@@ -10,9 +10,6 @@ use png::{BitDepth, ColorType, Compression, Encoder, Info, SrgbRenderingIntent};
 
 use super::{ExportError, check_frames, io_from_image, write_atomically};
 
-/// JPEG quality where none is asked for: changes of a level or two, a quarter of a PNG.
-pub const DEFAULT_QUALITY: u8 = 95;
-
 /// The longest side that a JPEG's header can say.
 const MAX_JPEG_SIDE: u32 = 65_535;
 

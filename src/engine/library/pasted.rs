@@ -1,17 +1,65 @@
 //! Edits brought back into the photos that they were cut from.
 
+use std::path::Path;
 use std::sync::Arc;
+
+use image::RgbImage;
 
 use super::Library;
 use super::items::{Photo, ShelfItems};
+use crate::data::crop::apply_crop;
+use crate::data::intake;
 use crate::engine::error::EngineError;
-use crate::engine::message::{ItemId, Recipe};
-use crate::engine::seams::{Cancelled, Pasting};
+use crate::engine::message::{CropSquare, ItemId, PictureSource, Recipe};
+use crate::engine::seams::Cancelled;
 use crate::latent::Latent;
-use crate::paste::Change;
+use crate::paste::{self, Change, paste_back};
 use crate::recipe;
 
+/// What is needed to bring an edit back into its photo.
+struct Pasting {
+    source: PictureSource,
+    /// The square that the model was shown.
+    crop: CropSquare,
+    /// That square at the model's size.
+    framed: Arc<RgbImage>,
+    /// What the edit changes.
+    change: Change,
+}
+
+impl Pasting {
+    /// The photo with the change in it.
+    fn apply(&self, photo: &RgbImage) -> RgbImage {
+        paste_back(photo, self.crop, &self.framed, &self.change, threads())
+    }
+}
+
+/// Threads for work on whole photos.
+fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
 impl Library {
+    /// Writes the whole photo that a recipe starts from, with what the recipe changes in it. The answer is what could not
+    /// be kept, for people.
+    ///
+    /// Errors: as [`Library::pasting`]; a photo that cannot be read any more, a file that cannot be written.
+    pub(in crate::engine) fn write_pasted(
+        &mut self,
+        recipe: &Recipe,
+        items: Option<&ShelfItems>,
+        quality: u8,
+        path: &Path,
+        cancelled: Cancelled<'_>,
+    ) -> Result<Vec<String>, EngineError> {
+        let pasting = self.pasting(recipe, items, cancelled)?;
+        let original = intake::read_original(&pasting.source)?;
+        let edited = pasting.apply(&original.srgb);
+        let mut notes = paste::write(path, &original, &edited, quality, threads())?;
+        notes.splice(0..0, original.notes);
+        Ok(notes)
+    }
+
     /// The photo that a recipe starts from.
     fn photo_of(
         &self,
@@ -32,7 +80,7 @@ impl Library {
     /// What a recipe changes in the photo that it starts from.
     ///
     /// Errors: a recipe that does not start from a photo; pictures that are not finite.
-    pub(in crate::engine) fn pasting(
+    fn pasting(
         &mut self,
         recipe: &Recipe,
         items: Option<&ShelfItems>,
@@ -46,7 +94,7 @@ impl Library {
             Some(pixels) => pixels,
             None => {
                 let whole = self.whole_picture(id, &photo.source)?;
-                Arc::new(self.reader.apply_crop(&whole, photo.crop, size as u32))
+                Arc::new(apply_crop(&whole, photo.crop, size as u32))
             }
         };
         let x = |latent: &Latent| -> Result<Vec<f32>, EngineError> {
