@@ -235,7 +235,8 @@ pub(crate) fn root(recipe: &Recipe) -> Option<ItemId> {
             Recipe::Sample { .. } | Recipe::Morph { .. } => return None,
             Recipe::Edited { base, .. }
             | Recipe::Varied { base, .. }
-            | Recipe::Scaled { base, .. } => base,
+            | Recipe::Scaled { base, .. }
+            | Recipe::Given { base, .. } => base,
         };
     }
     None
@@ -387,6 +388,7 @@ pub fn caption(recipe: &Recipe, items: &dyn Items) -> String {
                 }
                 base
             }
+            Recipe::Given { base, .. } => base,
         };
     }
     if parts.is_empty() {
