@@ -359,6 +359,7 @@ impl Glow {
             bits,
             padding: self.padding,
             scale_floor: Default::default(),
+            detail: Vec::new(),
             variant: Variant {
                 scale_function: self.scale_function,
                 split_prior: if self.levels.iter().any(has_tables) {
@@ -435,6 +436,7 @@ fn blank() -> GlowConfig {
         variant: Variant::default(),
         padding: Padding::Zeros,
         scale_floor: Default::default(),
+        detail: Vec::new(),
     }
 }
 
