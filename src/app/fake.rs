@@ -201,6 +201,7 @@ impl FakeEngine {
                 side: 660.0,
             }),
             face_found: true,
+            notes: Vec::new(),
         });
         self.encoded(item, numbers);
     }

@@ -8,11 +8,15 @@ use indicatif::ProgressBar;
 use serde_json::json;
 
 use super::common::{
-    FolderArgs, ModelArgs, OpenModel, check_target, note, number_in, progress, say, say_json,
+    FolderArgs, ModelArgs, OpenModel, note, note_decimal_comma, number_in, progress, say, say_json,
 };
+use super::output::{Outputs, SAFETENSORS, shown};
+use crate::data::batches::PictureSet;
 use crate::data::labels::LabelTable;
+use crate::disk::is_same_file;
 use crate::files::attributes::{self, Precision};
 use crate::latent::attributes::compare::{self, Approach};
+use crate::quote::piece;
 use crate::workshop::{self, Built, LeftOut, Progress, WorkshopOptions};
 
 pub(super) const EXAMPLES: &str = "Examples:
@@ -86,7 +90,7 @@ pub(super) struct Args {
     /// Seed of the choice of pictures and of what is held out
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// Attributes file to write
+    /// Attributes file to write; - is standard output
     #[arg(long, value_name = "FILE.safetensors")]
     out: PathBuf,
     /// Words on the pictures and labels, for the provenance
@@ -185,13 +189,23 @@ impl Args {
 }
 
 pub(super) fn run(args: Args) -> anyhow::Result<()> {
-    check_target(&args.out)?;
+    let read = args.labels.iter().map(PathBuf::as_path);
+    let mut outputs = Outputs::beside(read.chain(args.model.files())).json(args.json);
+    let what = "directions are written as safetensors";
+    let out = outputs.file(&args.out, SAFETENSORS, what)?;
     if args.method == Method::Auto && !args.level_weights.is_empty() {
         bail!(
             "--level-weights go with one method; name it with --method, auto chooses weights by itself"
         );
     }
+    note_decimal_comma("--level-weights", &args.level_weights);
     if let Some(folder) = &args.sheet {
+        if is_same_file(folder, &args.folder.images) {
+            bail!(
+                "contact sheets would lie among the pictures that are read; choose another folder: {}",
+                folder.display()
+            );
+        }
         std::fs::create_dir_all(folder)
             .with_context(|| format!("the folder cannot be made: {}", folder.display()))?;
     }
@@ -203,6 +217,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
     // Each picture is needed once or twice: keeping them decoded would only take memory.
     let shape = (config.image_size, config.channels);
     let set = args.folder.open(by_split, shape)?.with_memory_budget(0);
+    check_names(&table, &set, &tables)?;
     let options = args.options(&model);
     let mut bar: Option<(&str, ProgressBar)> = None;
     let mut watch = |at: Progress| {
@@ -232,8 +247,30 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
             "column \"{column}\" left out: {reason}: {tables}"
         ));
     }
-    attributes::write(&args.out, config, &built.directions, Precision::F16)?;
-    report(&args, &model, &built)
+    attributes::write(&out, config, &built.directions, Precision::F16)?;
+    report(&args, &model, &built, &out)?;
+    outputs.finish()
+}
+
+/// Rows whose picture is not there teach nothing: says so, as a capital letter or a missing ending is easily overlooked.
+fn check_names(table: &LabelTable, set: &PictureSet, tables: &str) -> anyhow::Result<()> {
+    // A split chooses its own rows, and names those that are missing one by one.
+    let is_there = |file: &str| set.index_of(file).is_some() || !table.splits().is_empty();
+    let (lost, Some(first)) = table.unmatched(is_there) else {
+        return Ok(());
+    };
+    let n = table.len();
+    let example = set.name(0).unwrap_or_default();
+    let what = format!(
+        "{lost} of {n} rows name no picture of the folder, the first is {}; names must be the same to the letter, as in {}",
+        piece(first),
+        piece(example)
+    );
+    if lost == n {
+        bail!("{what}: {tables}");
+    }
+    note(format_args!("{what}: {tables}"));
+    Ok(())
 }
 
 fn tables_text(tables: &[PathBuf]) -> String {
@@ -280,7 +317,7 @@ fn provenance(args: &Args, model: &OpenModel) -> String {
     parts.join("; ")
 }
 
-fn report(args: &Args, model: &OpenModel, built: &Built) -> anyhow::Result<()> {
+fn report(args: &Args, model: &OpenModel, built: &Built, out: &Path) -> anyhow::Result<()> {
     let list = built.directions.as_slice();
     if args.json {
         let rows: Vec<_> = list
@@ -329,9 +366,5 @@ fn report(args: &Args, model: &OpenModel, built: &Built) -> anyhow::Result<()> {
             figures.method
         ))?;
     }
-    say(format_args!(
-        "{} directions: {}",
-        list.len(),
-        Path::display(&args.out)
-    ))
+    say(format_args!("{} directions: {}", list.len(), shown(out)))
 }

@@ -14,7 +14,6 @@ use crate::data::batches::PictureSet;
 use crate::data::crop::frame_for_model;
 use crate::data::labels::LabelTable;
 use crate::data::{DataError, PictureSource, intake};
-use crate::export::ExportError;
 use crate::files::attributes::{self, AttributesFile};
 use crate::files::weights::WeightFile;
 use crate::files::{import, latents, shipped};
@@ -23,6 +22,9 @@ use crate::model::pixels::largest_difference;
 use crate::model::{
     Condition, Decoded, DeviceChoice, Encoded, GlowConfig, GlowModel, Latent, ModelError,
 };
+use crate::quote;
+
+use super::output::{has_extension, takes_bytes};
 
 /// Pictures that are encoded or decoded together: enough to fill the threads, little enough memory.
 pub(super) const BATCH: usize = 8;
@@ -165,6 +167,14 @@ impl FolderArgs {
         (size, channels): (usize, usize),
     ) -> Result<PictureSet, DataError> {
         let set = PictureSet::open(&self.images, chosen, size, channels)?;
+        let inside = set.n_folders_inside();
+        if inside > 0 {
+            let folders = if inside == 1 { "folder" } else { "folders" };
+            note(format_args!(
+                "pictures in {inside} {folders} inside are not read: {}",
+                self.images.display()
+            ));
+        }
         Ok(set.with_faces_framed(self.crop_faces))
     }
 
@@ -204,6 +214,11 @@ pub(super) struct OpenModel {
 }
 
 impl ModelArgs {
+    /// The files that it reads: the weights, and directions beside them.
+    pub(super) fn files(&self) -> impl Iterator<Item = &Path> {
+        self.model.as_deref().into_iter()
+    }
+
     /// Reads the weight file and sets the model up.
     pub(super) fn open(&self) -> anyhow::Result<OpenModel> {
         let (name, file) = self.read()?;
@@ -413,12 +428,6 @@ pub(super) fn is_safetensors(path: &Path) -> bool {
     has_extension(path, "safetensors")
 }
 
-/// Whether the name ends in `.extension`, in whatever case.
-pub(super) fn has_extension(path: &Path, extension: &str) -> bool {
-    path.extension()
-        .is_some_and(|e| e.eq_ignore_ascii_case(extension))
-}
-
 /// The last part of a path, for people.
 pub(super) fn file_name(path: &Path) -> String {
     path.file_name()
@@ -436,24 +445,6 @@ pub(super) fn config_text(config: &GlowConfig) -> String {
     )
 }
 
-/// Refuses a file that could not be written later, before any work is spent on it.
-pub(super) fn check_target(path: &Path) -> anyhow::Result<()> {
-    let name = || path.display().to_string();
-    if path.file_name().is_none() {
-        bail!(ExportError::NoName { path: name() });
-    }
-    if path.is_dir() {
-        bail!(ExportError::IsFolder { path: name() });
-    }
-    match path.parent() {
-        Some(parent) if parent.as_os_str().is_empty() || parent.is_dir() => Ok(()),
-        Some(parent) if parent.exists() => bail!(ExportError::NotAFolder {
-            path: parent.display().to_string()
-        }),
-        _ => bail!(ExportError::NoFolder { path: name() }),
-    }
-}
-
 /// A temperature on the command line.
 pub(super) fn temperature(text: &str) -> Result<f32, String> {
     number_in(text, TEMPERATURES)
@@ -463,11 +454,26 @@ pub(super) fn temperature(text: &str) -> Result<f32, String> {
 pub(super) fn number_in(text: &str, range: std::ops::RangeInclusive<f32>) -> Result<f32, String> {
     match text.trim().parse::<f32>() {
         Ok(value) if range.contains(&value) => Ok(value),
-        _ => Err(format!(
-            "it must be a number from {} to {}",
-            range.start(),
-            range.end()
-        )),
+        _ => {
+            let (start, end) = (range.start(), range.end());
+            let comma = match text.contains(',') {
+                true => ", with a decimal point where it has a fraction",
+                false => "",
+            };
+            Err(format!("it must be a number from {start} to {end}{comma}"))
+        }
+    }
+}
+
+/// Says how a list was read that a decimal comma may have made: `0,7` is two numbers.
+pub(super) fn note_decimal_comma(flag: &str, numbers: &[f32]) {
+    if let [whole, fraction] = numbers
+        && whole.fract() == 0.0
+        && fraction.fract() == 0.0
+    {
+        note(format_args!(
+            "{flag} {whole},{fraction} is two numbers, {whole} and {fraction}; if one was meant, write {whole}.{fraction}"
+        ));
     }
 }
 
@@ -502,8 +508,19 @@ pub(super) fn progress(n: usize, what: &'static str) -> ProgressBar {
     bar
 }
 
-/// A line on standard output. A reader that has gone away (`| head`) ends the program quietly.
+/// A line on standard output, or beside it where a file goes there. A reader that has gone away (`| head`) ends the program
+/// quietly.
 pub(super) fn say(line: impl std::fmt::Display) -> anyhow::Result<()> {
+    let line = line.to_string();
+    let line = quote::printable(&line);
+    if takes_bytes() {
+        let _ = writeln!(io::stderr(), "{line}");
+        return Ok(());
+    }
+    write_out(&line)
+}
+
+fn write_out(line: &str) -> anyhow::Result<()> {
     match writeln!(io::stdout(), "{line}") {
         Err(e) if e.kind() == io::ErrorKind::BrokenPipe => std::process::exit(0),
         result => result.context("cannot write to standard output"),
@@ -511,14 +528,28 @@ pub(super) fn say(line: impl std::fmt::Display) -> anyhow::Result<()> {
 }
 
 /// One JSON value on standard output.
-pub(super) fn say_json(value: &serde_json::Value) -> anyhow::Result<()> {
-    say(serde_json::to_string_pretty(value)?)
+pub(super) fn say_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
+    write_out(&quote::printable_json(&serde_json::to_string_pretty(
+        value,
+    )?))
 }
+
+/// The longest line on standard error, in characters.
+const MAX_LINE: usize = 2000;
 
 /// Something that people should know though all went well.
 pub(super) fn note(text: impl std::fmt::Display) {
     // Nobody can be told where standard error is closed.
-    let _ = writeln!(io::stderr(), "glow-explorer: note: {text}");
+    let _ = writeln!(
+        io::stderr(),
+        "glow-explorer: note: {}",
+        shown_line(&text.to_string())
+    );
+}
+
+/// A line for standard error: what files say in it does not act on a terminal, and does not fill it.
+pub(super) fn shown_line(text: &str) -> String {
+    quote::one_line(&quote::cut(text, MAX_LINE)).into_owned()
 }
 
 /// Says so where bf16 products are asked for and the processor has none.

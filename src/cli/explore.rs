@@ -36,7 +36,7 @@ fn open_window(args: Args) -> anyhow::Result<()> {
     use std::rc::Rc;
 
     use crate::app::{AppOptions, Wake};
-    use crate::engine::{Engine, EngineOptions, Files, Loader, Pictures, Shipped};
+    use crate::engine::{Engine, EngineOptions, Loader, Shipped};
 
     let ModelArgs {
         model,
@@ -57,7 +57,7 @@ fn open_window(args: Args) -> anyhow::Result<()> {
     let engine = Rc::new(RefCell::new(None));
     let keep = Rc::clone(&engine);
     let link = move |wake: Wake| {
-        let options = EngineOptions::new(loader.into_open(), Box::new(Pictures), Box::new(Files));
+        let options = EngineOptions::new(loader.into_open());
         let engine = Engine::spawn(options, move || wake());
         let link = engine.link();
         *keep.borrow_mut() = Some(engine);

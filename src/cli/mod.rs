@@ -16,15 +16,16 @@ mod export;
 mod import;
 mod info;
 mod morph;
+mod output;
 mod sample;
 mod train;
 
+use std::any::TypeId;
 use std::path::Path;
 
-use anyhow::Context;
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
-use clap::{Parser, Subcommand};
-
+use crate::disk;
 use crate::model::GlowConfig;
 
 /// Explore the latent space of Glow, the invertible generative network, by hand.
@@ -96,6 +97,32 @@ enum Sub {
     Bench(bench::Args),
 }
 
+impl Cli {
+    /// The arguments of the program. What is wrong with them ends it with code 2 and a message.
+    pub fn from_arguments() -> Self {
+        let found = command().get_matches();
+        Self::from_arg_matches(&found).unwrap_or_else(|e| e.exit())
+    }
+}
+
+/// The command line, in which a number after a flag may be negative: it is the flag's own check that says what is wrong.
+fn command() -> clap::Command {
+    fn allow(command: clap::Command) -> clap::Command {
+        let flags = command.mut_args(|arg| {
+            let kind = arg.get_value_parser().type_id();
+            // `-1,0.5` and `-inf` are no numbers in clap's eyes.
+            let is_float = kind == TypeId::of::<f32>() || kind == TypeId::of::<f64>();
+            match arg.get_action().takes_values() && !arg.is_positional() {
+                true if is_float => arg.allow_hyphen_values(true),
+                true => arg.allow_negative_numbers(true),
+                false => arg,
+            }
+        });
+        flags.mut_subcommands(allow)
+    }
+    allow(Cli::command())
+}
+
 /// Runs the command that the arguments name.
 ///
 /// Errors: one line that says what is wrong and what to do; [`error_line`] makes it.
@@ -134,22 +161,19 @@ pub fn error_line(error: &anyhow::Error) -> String {
             line.push_str(&text);
         }
     }
-    line.split(['\n', '\r'])
-        .map(str::trim)
-        .filter(|part| !part.is_empty())
-        .collect::<Vec<_>>()
-        .join(" ")
+    let parts = line.split(['\n', '\r']).map(str::trim);
+    let parts: Vec<&str> = parts.filter(|part| !part.is_empty()).collect();
+    common::shown_line(&parts.join(" "))
 }
+
+/// A model's configuration is never larger.
+const MAX_CONFIG_BYTES: u64 = 1 << 20;
 
 /// Reads a model configuration.
 fn read_config(path: &Path) -> anyhow::Result<GlowConfig> {
-    let text = std::fs::read_to_string(path)
-        .with_context(|| format!("cannot read the config: {}", path.display()))?;
-    let config: GlowConfig = serde_json::from_str(&text)
-        .with_context(|| format!("the config is not valid: {}", path.display()))?;
-    config
-        .validated()
-        .with_context(|| format!("the config is not valid: {}", path.display()))
+    let text = disk::read_text(path, MAX_CONFIG_BYTES)?;
+    serde_json::from_str(&text)
+        .map_err(|e| anyhow::anyhow!("the config is not valid ({e}): {}", path.display()))
 }
 
 /// Threads to work on where nothing else is said.
@@ -163,8 +187,7 @@ mod tests {
 
     #[test]
     fn the_definition_of_the_command_line_is_sound() {
-        use clap::CommandFactory;
-        Cli::command().debug_assert();
+        command().debug_assert();
     }
 
     #[test]

@@ -7,7 +7,8 @@ use std::sync::atomic::Ordering;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::common::FolderArgs;
+use super::common::{FolderArgs, shown_line};
+use super::output::{Outputs, SAFETENSORS};
 use crate::config::ScaleFloor;
 use crate::data::batches::PictureSet;
 use crate::data::labels::LabelTable;
@@ -73,7 +74,13 @@ pub(super) struct Args {
 
 pub(super) fn run(args: Args) -> anyhow::Result<()> {
     // The first save comes minutes after the start; a folder that is not there should not cost them.
-    super::common::check_target(&args.out)?;
+    let given = [&args.labels, &args.config, &args.start];
+    let read = given.into_iter().flatten().map(PathBuf::as_path);
+    let mut outputs = Outputs::beside(read);
+    outputs.kept(&args.out, SAFETENSORS, "weights are written as safetensors")?;
+    for path in run::files_beside(&args.out) {
+        outputs.claim(&path)?;
+    }
     if let Some((setting, expected)) = args.train.problem() {
         anyhow::bail!("--{setting} must be {expected}");
     }
@@ -149,7 +156,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
     train(
         trainer,
         &args.train,
-        &config_name(&args.out),
+        &shown_line(&config_name(&args.out)),
         args.json,
         summary,
     )
@@ -217,12 +224,13 @@ struct Lines<'a> {
 
 impl Lines<'_> {
     fn say(&self, line: impl std::fmt::Display) {
+        let line = shown_line(&line.to_string());
         if self.json {
             let _ = writeln!(std::io::stderr(), "glow-explorer: {line}");
         } else if self.bar.is_hidden() {
             let _ = writeln!(std::io::stdout(), "{line}");
         } else {
-            self.bar.println(line.to_string());
+            self.bar.println(line);
         }
     }
 }

@@ -1,10 +1,12 @@
 //! Attribute tables: numbers for each picture, read from CSV files and merged by file name.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::Path;
 
 use super::DataError;
+use crate::disk::{self, ReadError, looks_like};
+use crate::quote::piece;
 
 /// Larger tables are refused before they are read: a million rows of forty numbers fit.
 const MAX_TABLE_BYTES: u64 = 256 << 20;
@@ -29,25 +31,16 @@ struct LabelRow {
 }
 
 impl LabelTable {
-    /// Reads one CSV file: a header, a column of file names (`file`, else the first), an optional
-    /// column `split`, and numbers. An empty cell means that the number is unknown.
+    /// Reads one table: a header, a column of file names (`file`, else the first), an optional column `split`, and
+    /// numbers. An empty cell means that the number is unknown. Commas, semicolons or tabs part the cells, whichever the
+    /// header has; CelebA's own lists, which have spaces, are understood too.
     pub fn read(path: &Path) -> Result<Self, DataError> {
-        let meta = fs::metadata(path).map_err(|e| DataError::from_io(path, e))?;
-        if meta.is_dir() {
-            return Err(table_error(
-                path,
-                None,
-                "this is a folder; name the CSV file inside it",
-            ));
-        }
-        if meta.len() > MAX_TABLE_BYTES {
-            return Err(DataError::TooLarge {
-                name: path.display().to_string(),
-                mib: meta.len() >> 20,
-                limit_mib: MAX_TABLE_BYTES >> 20,
-            });
-        }
-        let bytes = fs::read(path).map_err(|e| DataError::from_io(path, e))?;
+        let bytes = disk::read(path, MAX_TABLE_BYTES).map_err(|e| match e {
+            ReadError::IsFolder { .. } => {
+                table_error(path, None, "this is a folder; name the CSV file inside it")
+            }
+            other => other.into(),
+        })?;
         Self::parse(path, &bytes)
     }
 
@@ -63,6 +56,9 @@ impl LabelTable {
 
     /// Parses the bytes of a CSV file; `path` is for messages.
     fn parse(path: &Path, bytes: &[u8]) -> Result<Self, DataError> {
+        if let Some(what) = looks_like(bytes).filter(|w| !bytes.is_empty() && *w != "a text") {
+            return Err(table_error(path, None, format!("not a table but {what}")));
+        }
         let text = std::str::from_utf8(bytes).map_err(|e| {
             let line = 1 + count_newlines(&bytes[..e.valid_up_to()]);
             table_error(path, Some(line), "not UTF-8 text; save it as CSV in UTF-8")
@@ -75,12 +71,14 @@ impl LabelTable {
                 "the table is empty; it needs a header such as `file,age` and a row a picture",
             ));
         }
+        let (text, separator) = separated(text);
         let mut reader = csv::ReaderBuilder::new()
             .flexible(true)
+            .delimiter(separator)
             .trim(csv::Trim::All)
             .from_reader(text.as_bytes());
         let header = reader.headers().map_err(|e| csv_error(path, &e))?.clone();
-        let layout = Layout::of_header(path, &header)?;
+        let layout = Layout::of_header(path, &header, separator)?;
 
         let mut rows = BTreeMap::new();
         for record in reader.records() {
@@ -88,7 +86,7 @@ impl LabelTable {
             let line = record.position().map(csv::Position::line);
             let (file, row) = layout.row(path, line, &header, &record)?;
             if rows.insert(file.clone(), row).is_some() {
-                let problem = format!("`{file}` is listed twice; keep one of the rows");
+                let problem = format!("`{}` is listed twice; keep one of the rows", piece(&file));
                 return Err(table_error(path, line, problem));
             }
         }
@@ -194,20 +192,55 @@ impl LabelTable {
         *self.rows.get(file)?.values.get(at)?
     }
 
+    /// Rows whose file is none of these, and the first of them.
+    pub fn unmatched<'a>(&'a self, is_there: impl Fn(&str) -> bool) -> (usize, Option<&'a str>) {
+        let mut lost = self.rows.keys().filter(|file| !is_there(file));
+        let first = lost.next().map(String::as_str);
+        (usize::from(first.is_some()) + lost.count(), first)
+    }
+
     fn column_index(&self, name: &str) -> Option<usize> {
         self.columns.iter().position(|c| c == name)
     }
 }
 
+/// The text of a table and what parts its cells.
+fn separated(text: &str) -> (Cow<'_, str>, u8) {
+    let mut lines = text.lines();
+    let (first, second) = (lines.next().unwrap_or(""), lines.next().unwrap_or(""));
+    if first.contains(',') {
+        return (text.into(), b',');
+    }
+    for separator in [';', '\t'] {
+        if first.contains(separator) {
+            return (text.into(), separator as u8);
+        }
+    }
+    // CelebA's lists: how many rows, the names of the numbers, then rows of a file and its numbers.
+    let is_list = first.trim().parse::<usize>().is_ok() && !second.contains([',', ';']);
+    if !is_list {
+        return (text.into(), b',');
+    }
+    let line = |line: &str| line.split_whitespace().collect::<Vec<_>>().join("\t");
+    let rows = std::iter::once(format!("{FILE_COLUMN}\t{}", line(second))).chain(lines.map(line));
+    (rows.collect::<Vec<_>>().join("\n").into(), b'\t')
+}
+
 /// Which field of a row is what.
 struct Layout {
+    /// What parts the cells.
+    separator: u8,
     file: usize,
     split: Option<usize>,
     numbers: Vec<usize>,
 }
 
 impl Layout {
-    fn of_header(path: &Path, header: &csv::StringRecord) -> Result<Self, DataError> {
+    fn of_header(
+        path: &Path,
+        header: &csv::StringRecord,
+        separator: u8,
+    ) -> Result<Self, DataError> {
         let fail = |problem: String| Err(table_error(path, Some(1), problem));
         if header.len() > 1 && header.iter().skip(1).all(|c| c.parse::<f32>().is_ok()) {
             return fail("the header is missing; name the columns, such as `file,age`".into());
@@ -217,7 +250,10 @@ impl Layout {
                 return fail(format!("column {} has no name; name it", i + 1));
             }
             if header.iter().take(i).any(|earlier| earlier == name) {
-                return fail(format!("two columns are named `{name}`; rename one"));
+                return fail(format!(
+                    "two columns are named `{}`; rename one",
+                    piece(name)
+                ));
             }
         }
         let file = header.iter().position(|c| c == FILE_COLUMN).unwrap_or(0);
@@ -229,6 +265,7 @@ impl Layout {
             .filter(|&i| i != file && Some(i) != split)
             .collect();
         Ok(Self {
+            separator,
             file,
             split,
             numbers,
@@ -244,9 +281,14 @@ impl Layout {
     ) -> Result<(String, LabelRow), DataError> {
         if record.len() != header.len() {
             let problem = format!(
-                "{} fields where the header has {}; add or remove commas",
+                "{} fields where the header has {}; add or remove {}",
                 record.len(),
-                header.len()
+                header.len(),
+                match self.separator {
+                    b';' => "semicolons",
+                    b'\t' => "tabs",
+                    _ => "commas",
+                }
             );
             return Err(table_error(path, line, problem));
         }
@@ -266,13 +308,20 @@ impl Layout {
         let mut values = Vec::with_capacity(self.numbers.len());
         for &i in &self.numbers {
             let text = record.get(i).unwrap_or_default();
-            values.push(match text.parse::<f32>() {
+            // Where semicolons part the cells, a comma is a decimal point.
+            let number = match self.separator {
+                b';' => Cow::Owned(text.replacen(',', ".", 1)),
+                _ => Cow::Borrowed(text),
+            };
+            values.push(match number.parse::<f32>() {
                 _ if text.is_empty() => None,
                 Ok(value) if value.is_finite() => Some(value),
                 _ => {
                     let column = header.get(i).unwrap_or_default();
                     let problem = format!(
-                        "`{text}` in column `{column}` is not a number; correct it or leave it empty"
+                        "`{}` in column `{}` is not a number; correct it or leave it empty",
+                        piece(text),
+                        piece(column)
                     );
                     return Err(table_error(path, line, problem));
                 }

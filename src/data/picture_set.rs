@@ -10,6 +10,7 @@ use image::RgbImage;
 
 use super::labels::LabelTable;
 use super::{DataError, PictureSource, crop, intake};
+use crate::disk;
 
 /// Decoded pictures kept in memory unless [`PictureSet::with_memory_budget`] says otherwise.
 const DEFAULT_BUDGET: usize = 2 << 30;
@@ -17,10 +18,10 @@ const DEFAULT_BUDGET: usize = 2 << 30;
 /// The largest picture side that a set makes.
 const MAX_SIZE: usize = 4096;
 
-/// Names that end in one of these are taken for pictures.
-const EXTENSIONS: [&str; 14] = [
-    "jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff", "tga", "qoi", "ppm", "pgm", "pnm",
-    "pam",
+/// Names that end in one of these are taken for pictures; files with other names where they begin like one.
+const EXTENSIONS: [&str; 19] = [
+    "jpg", "jpeg", "jpe", "jfif", "jif", "png", "apng", "webp", "gif", "bmp", "dib", "tif", "tiff",
+    "tga", "qoi", "ppm", "pgm", "pnm", "pam",
 ];
 
 /// Pictures in a fixed order, each a square at `size` x `size` pixels: the largest in the middle, or with
@@ -33,6 +34,8 @@ pub struct PictureSet {
     folder: PathBuf,
     /// Relative to the folder, sorted.
     names: Vec<String>,
+    /// Folders inside, which are not read.
+    n_folders: usize,
     size: usize,
     channels: usize,
     frames_faces: bool,
@@ -60,17 +63,23 @@ impl PictureSet {
         if !meta.is_dir() {
             return Err(DataError::NotAFolder { path });
         }
-        let names = match table {
+        let (names, folders) = match table {
             None => names_in_folder(folder)?,
-            Some((table, split)) => names_in_table(folder, table, split)?,
+            Some((table, split)) => (names_in_table(folder, table, split)?, Vec::new()),
         };
         if names.is_empty() {
-            return Err(DataError::NoPictures { path });
+            let has_some = |f: &&PathBuf| names_in_folder(f).is_ok_and(|(n, _)| !n.is_empty());
+            let inside = folders.iter().find(has_some);
+            return Err(DataError::NoPictures {
+                path,
+                inside: inside.map(|f| f.display().to_string()),
+            });
         }
         Ok(Self {
             folder: folder.to_owned(),
             kept: names.iter().map(|_| OnceLock::new()).collect(),
             names,
+            n_folders: folders.len(),
             size,
             channels,
             frames_faces: false,
@@ -129,6 +138,11 @@ impl PictureSet {
     /// Always false: a set without pictures does not open.
     pub fn is_empty(&self) -> bool {
         self.names.is_empty()
+    }
+
+    /// Folders inside the set's own, which are not read.
+    pub fn n_folders_inside(&self) -> usize {
+        self.n_folders
     }
 
     /// Pixels a side.
@@ -248,26 +262,40 @@ fn grey_from_rgb(rgb: &RgbImage) -> Vec<u8> {
         .collect()
 }
 
-fn names_in_folder(folder: &Path) -> Result<Vec<String>, DataError> {
+/// The pictures of a folder by name, sorted, and the folders inside it.
+fn names_in_folder(folder: &Path) -> Result<(Vec<String>, Vec<PathBuf>), DataError> {
     let fail = |e| DataError::from_io(folder, e);
-    let mut names = Vec::new();
+    let (mut names, mut folders) = (Vec::new(), Vec::new());
     for entry in fs::read_dir(folder).map_err(fail)? {
         let entry = entry.map_err(fail)?;
         // A name that is not Unicode cannot be put in a table either.
         let Ok(name) = entry.file_name().into_string() else {
             continue;
         };
-        let extension = Path::new(&name)
-            .extension()
-            .and_then(|e| e.to_str())
-            .map(str::to_ascii_lowercase);
-        let is_picture = extension.is_some_and(|e| EXTENSIONS.contains(&e.as_str()));
-        if is_picture && !name.starts_with('.') && entry.path().is_file() {
+        if name.starts_with('.') {
+            continue;
+        }
+        let path = entry.path();
+        if path.is_dir() {
+            folders.push(path);
+        } else if path.is_file() && (has_picture_name(&name) || begins_like_a_picture(&path)) {
             names.push(name);
         }
     }
     names.sort_unstable();
-    Ok(names)
+    folders.sort_unstable();
+    Ok((names, folders))
+}
+
+fn has_picture_name(name: &str) -> bool {
+    let extension = Path::new(name).extension().and_then(|e| e.to_str());
+    extension.is_some_and(|e| EXTENSIONS.iter().any(|known| known.eq_ignore_ascii_case(e)))
+}
+
+/// Whether a file of another name holds a picture all the same.
+fn begins_like_a_picture(path: &Path) -> bool {
+    let start = disk::RegularFile::new(path, u64::MAX).and_then(|mut file| file.next(32));
+    start.is_ok_and(|start| image::guess_format(&start).is_ok())
 }
 
 fn names_in_table(

@@ -12,7 +12,7 @@ use image::RgbImage;
 use super::error::EngineError;
 use super::figures;
 use super::message::{AttributeInfo, Event, Inspection, ItemId, ModelInfo, Recipe};
-use super::seams::{Cancelled, Codec, OpenModel, OpenedModel, PictureReader};
+use super::seams::{Cancelled, Codec, OpenModel, OpenedModel};
 use crate::files;
 use crate::latent::attributes::Directions;
 use crate::latent::{Latent, LatentShape};
@@ -58,7 +58,6 @@ impl Model {
 /// See the module.
 pub(super) struct Library {
     open: OpenModel,
-    reader: Box<dyn PictureReader>,
     model: Option<Model>,
     /// What `model` was opened from, to open it again after a panic.
     asked_for: Option<PathBuf>,
@@ -73,15 +72,9 @@ pub(super) struct Library {
 }
 
 impl Library {
-    pub(super) fn new(
-        open: OpenModel,
-        reader: Box<dyn PictureReader>,
-        picture_bytes: usize,
-        source_bytes: usize,
-    ) -> Self {
+    pub(super) fn new(open: OpenModel, picture_bytes: usize, source_bytes: usize) -> Self {
         Self {
             open,
-            reader,
             model: None,
             asked_for: None,
             directions: Directions::default(),

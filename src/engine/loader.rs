@@ -115,7 +115,7 @@ impl Loader {
 mod tests {
     use super::*;
     use crate::engine::message::{Command, Event, Recipe, Ticket, View};
-    use crate::engine::{Engine, EngineOptions, Files, Pictures};
+    use crate::engine::{Engine, EngineOptions};
     use crate::latent::tests::tiny_config;
     use crate::model::params::Params;
 
@@ -158,8 +158,7 @@ mod tests {
     #[test]
     fn the_real_model_renders_and_inspects() {
         let (_folder, path) = weights_in_folder();
-        let (reader, exporter) = (Box::new(Pictures), Box::new(Files));
-        let options = EngineOptions::new(loader().into_open(), reader, exporter);
+        let options = EngineOptions::new(loader().into_open());
         let engine = Engine::spawn(options, || {});
         engine.send(Command::OpenModel(Some(path)));
         let recipe = Recipe::Sample { seed: 1, index: 0 };

@@ -291,6 +291,8 @@ pub enum Event {
         crop: CropSquare,
         /// Whether the crop was proposed from a face.
         face_found: bool,
+        /// What was left out or ignored on the way, for people.
+        notes: Vec<String>,
     },
     /// An item has a latent: its decoded picture (the thumbnail) and figures.
     Encoded {

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use super::FormatError;
-use super::tensors::{OutTensor, TensorFile, read_bounded, shape_text, write_tensors};
+use super::tensors::{OutTensor, TensorFile, read_bytes, shape_text, write_tensors};
 use crate::model::{GlowConfig, Latent};
 
 /// The `format` metadata of such a file.
@@ -36,8 +36,14 @@ pub struct LatentsFile {
 ///
 /// Errors: every way in which the file can differ from what its configuration implies.
 pub fn read(path: &Path) -> Result<LatentsFile, FormatError> {
-    let bytes = read_bounded(path, MAX_BYTES)?;
-    let file = TensorFile::parse(path, &bytes, FORMAT)?;
+    from_bytes(&read_bytes(path, MAX_BYTES)?, path)
+}
+
+/// Reads a latents file that is already in memory; `path` is for messages.
+///
+/// Errors: as [`read`].
+pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<LatentsFile, FormatError> {
+    let file = TensorFile::parse(path, bytes, &[FORMAT])?;
     let config = file.config()?;
     // The first tensor says how many there are; the parser has checked that the bytes are there.
     let first = file.find("eps.0");
@@ -151,7 +157,6 @@ pub(super) fn json<T: serde::Serialize + ?Sized>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::files::tensors::write_atomically;
     use crate::latent::temperature::sample;
     use crate::latent::tests::tiny_config;
 
@@ -248,14 +253,14 @@ mod tests {
     #[test]
     fn damaged_files_are_refused_by_name() {
         let (folder, path) = in_folder();
-        assert_refused(&folder.path().join("none"), &["cannot be read"]);
-        assert_refused(folder.path(), &["cannot be read"]);
-        write_atomically(&path, b"not a file of tensors").unwrap();
-        assert_refused(&path, &["not a readable safetensors file"]);
+        assert_refused(&folder.path().join("none"), &["no such file"]);
+        assert_refused(folder.path(), &["folder"]);
+        std::fs::write(&path, b"not a file of tensors").unwrap();
+        assert_refused(&path, &["not a safetensors file but a text"]);
         write(&path, &contents()).unwrap();
         let whole = std::fs::read(&path).unwrap();
-        write_atomically(&path, &whole[..whole.len() - 5]).unwrap();
-        assert_refused(&path, &["is it complete"]);
+        std::fs::write(&path, &whole[..whole.len() - 5]).unwrap();
+        assert_refused(&path, &["not a readable safetensors file", "copy it again"]);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use image::RgbImage;
 
 use super::{Library, Picture};
+use crate::data::{crop as framing, intake};
 use crate::engine::error::EngineError;
 use crate::engine::figures;
 use crate::engine::message::{
@@ -89,32 +90,29 @@ impl Library {
         source: PictureSource,
         crop: Option<CropSquare>,
     ) -> Result<Event, EngineError> {
-        let picture = self.reader.read(&source).map_err(EngineError::Outside)?;
-        let (width, height) = picture.pixels.dimensions();
-        if width == 0 || height == 0 {
-            let message = format!("the picture has no pixels: {}", picture.name);
-            return Err(EngineError::Request(message));
-        }
+        let picture = intake::read(&source)?;
+        let (width, height) = picture.rgb.dimensions();
         let (crop, face_found) = match crop {
             Some(crop) => (crop, false),
             None => {
                 // Without a model no size is the right one.
                 let size = self.config().map_or(0, |config| config.image_size);
-                self.reader.propose_crop(&picture.pixels, size as u32)
+                framing::framing(&picture.rgb, size as u32)
             }
         };
         check_crop(crop, &picture.name)?;
         let event = Event::Imported {
             item: id,
             name: picture.name.clone(),
-            preview: Arc::new(preview(&picture.pixels)),
+            preview: Arc::new(picture.preview(PREVIEW_SIDE)),
             size: [width, height],
             crop,
             face_found,
+            notes: picture.notes,
         };
-        let bytes = picture.pixels.as_raw().len();
+        let bytes = picture.rgb.as_raw().len();
         let key = id.0.to_le_bytes();
-        self.sources.insert(&key, Arc::new(picture.pixels), bytes);
+        self.sources.insert(&key, Arc::new(picture.rgb), bytes);
         let photo = Photo {
             source,
             crop,
@@ -164,7 +162,7 @@ impl Library {
             Some(pixels) => pixels,
             None => {
                 let whole = self.whole_picture(id, &photo.source)?;
-                Arc::new(self.reader.apply_crop(&whole, photo.crop, size))
+                Arc::new(framing::apply_crop(&whole, photo.crop, size))
             }
         };
         let encoded = self.encode_one(&pixels, cancelled)?;
@@ -191,11 +189,7 @@ impl Library {
         if let Some(pixels) = self.sources.get(&key) {
             return Ok(pixels);
         }
-        let pixels = self
-            .reader
-            .read(source)
-            .map_err(EngineError::Outside)?
-            .pixels;
+        let pixels = intake::read(source)?.rgb;
         let bytes = pixels.as_raw().len();
         let pixels = Arc::new(pixels);
         self.sources.insert(&key, pixels.clone(), bytes);
@@ -276,17 +270,4 @@ fn check_crop(crop: CropSquare, name: &str) -> Result<(), EngineError> {
     Err(EngineError::Request(format!(
         "the crop must be a square of at least one pixel, not {side} at ({cx}, {cy}): {name}"
     )))
-}
-
-fn preview(pixels: &RgbImage) -> RgbImage {
-    let (width, height) = pixels.dimensions();
-    let longer = width.max(height);
-    if longer <= PREVIEW_SIDE {
-        return pixels.clone();
-    }
-    let shrunk = |side: u32| {
-        let side = u64::from(side) * u64::from(PREVIEW_SIDE) / u64::from(longer);
-        (side as u32).max(1)
-    };
-    image::imageops::thumbnail(pixels, shrunk(width), shrunk(height))
 }

@@ -68,14 +68,15 @@ impl Worker {
             } => self.guarded(None, Some(item), |worker| {
                 worker.restore(item, stored, latent)
             }),
-            Job::Inquire { item, path } => {
+            Job::Inquire { item, path } => self.guarded(None, Some(item), |worker| {
                 let settings = crate::export::read_settings(&path);
-                self.outbox.send(Event::Inquired {
+                worker.outbox.send(Event::Inquired {
                     item,
                     path,
                     settings,
                 });
-            }
+                Ok(())
+            }),
             Job::Import { item, source, crop } => self.guarded(None, Some(item), |worker| {
                 let event = worker.session.import(item, source, crop)?;
                 worker.outbox.send(event);
@@ -228,8 +229,8 @@ impl Worker {
         let inbox = &self.inbox;
         let given_up = || inbox.any(|c| matches!(c, Command::Cancel(t) if *t == ticket));
         let cancelled = || inbox.stopped() || given_up();
-        let (session, exporter) = (&mut self.session, self.exporter.as_ref());
-        let result = catch_unwind(AssertUnwindSafe(|| job.step(session, exporter, &cancelled)));
+        let session = &mut self.session;
+        let result = catch_unwind(AssertUnwindSafe(|| job.step(session, &cancelled)));
         match result {
             Ok(Ok(Step::Going(done))) => {
                 self.outbox.send(Event::Progress {

@@ -22,8 +22,10 @@ use serde_json::json;
 
 use self::pickle::PickleError;
 use self::tensors::Tensors;
-use super::weights::{self, WeightFile, WeightsError};
+use super::FormatError;
+use super::weights::{self, WeightFile};
 use crate::config::{Permutation, ScaleFunction};
+use crate::disk::{RegularFile, looks_like};
 
 /// What a file may not say of itself.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -112,7 +114,7 @@ pub struct Opened {
 pub enum ImportError {
     /// Our own format, or the file cannot be read.
     #[error(transparent)]
-    Weights(#[from] WeightsError),
+    Format(#[from] FormatError),
     /// Something else.
     #[error("not a usable model: {problem}{advice}{}", path_text(path))]
     Invalid {
@@ -190,7 +192,7 @@ pub fn open(path: &Path, options: &Options) -> Result<Opened, ImportError> {
         Some((_, prefix)) => (path.to_owned(), prefix),
         None => (path.to_owned(), PathBuf::new()),
     };
-    let bytes = weights::read_bytes(&index)?;
+    let bytes = read_bytes(&index)?;
     let Some(imported) = from_bytes(&bytes, &prefix, options) else {
         return Ok(Opened {
             file: weights::from_bytes(&bytes, path)?,
@@ -213,6 +215,19 @@ pub fn open(path: &Path, options: &Options) -> Result<Opened, ImportError> {
         program: Some(program),
         notes,
     })
+}
+
+/// The bytes of a file that may hold a model. Only formats without a signature may start with anything but zeros.
+fn read_bytes(path: &Path) -> Result<Vec<u8>, FormatError> {
+    let mut file = RegularFile::new(path, weights::MAX_BYTES)?;
+    let start = file.next(512)?;
+    if start.iter().all(|&b| b == 0) {
+        return Err(FormatError::Other {
+            what: looks_like(&start).unwrap_or_default(),
+            path: path.to_owned(),
+        });
+    }
+    Ok(file.rest(start)?)
 }
 
 /// Reads a model of another program that is in memory, in one piece.
@@ -265,7 +280,7 @@ fn bundle(bytes: &[u8], prefix: &Path, options: &Options) -> Result<Imported, Im
                 "its numbers are in another file, which must lie beside it and does not: {name}"
             )));
         }
-        data.push(weights::read_bytes(&path)?);
+        data.push(read_bytes(&path)?);
     }
     let n_bytes = data.iter().map(Vec::len).sum();
     imported(vec![index.tensors(&data)?], n_bytes, options)
