@@ -468,6 +468,7 @@ impl GlowConfig {
                 .chain(self.level_shapes().iter().map(level))
                 .collect(),
             stages: self.detail.len(),
+            condition: self.variant.condition,
         }
     }
 
