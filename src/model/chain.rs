@@ -170,6 +170,7 @@ impl Chain {
             .iter()
             .map(|&i| Latent {
                 levels: latents[i].levels[n_stages..].to_vec(),
+                condition: latents[i].condition.clone(),
             })
             .collect();
         let drawn = match below.is_empty() {
@@ -196,6 +197,7 @@ impl Chain {
                 .iter()
                 .map(|(i, _)| Latent {
                     levels: vec![latents[*i].levels[level(at)].clone()],
+                    condition: latents[*i].condition.clone(),
                 })
                 .collect();
             let given: Vec<&Given> = here.iter().map(|(_, low)| &low.given).collect();
