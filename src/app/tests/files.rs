@@ -9,7 +9,7 @@ use super::Bench;
 use crate::app::action::Action;
 use crate::app::dialog::{Dialog, PathPurpose, PathsChosen};
 use crate::app::screens::morph::MorphWish;
-use crate::app::state::{LogLevel, Selection};
+use crate::app::state::{LogLevel, Selection, Tab};
 use crate::engine::message::{Command, ExportKind, PictureSource};
 
 #[test]
