@@ -2,6 +2,7 @@
 
 mod answers;
 mod items;
+mod pasted;
 pub(super) mod store;
 
 use std::cell::{Cell, RefCell};
@@ -26,6 +27,7 @@ use crate::model::{Decoded, Encoded, GlowConfig, ModelError};
 use crate::recipe::{self, RecipeError, Resolver};
 
 pub(super) use items::{Owned, ShelfItems, waits_for_model};
+use pasted::LastPasted;
 
 /// Drawn latents that are kept, in bytes.
 const SAMPLES_BYTES: usize = 32 << 20;
@@ -109,8 +111,9 @@ pub(super) struct Library {
     condition: Condition,
     /// Whole pictures by item, so that a crop can be moved without reading the file again.
     sources: Lru<Arc<RgbImage>>,
+    pasted: Option<LastPasted>,
     /// Names of pictures that came from no file, beside a session: their pixels are hashed once.
-    pasted: RefCell<HashMap<ItemId, String>>,
+    from_clipboard: RefCell<HashMap<ItemId, String>>,
     in_codec: Cell<bool>,
 }
 
@@ -134,7 +137,8 @@ impl Library {
             samples: Lru::new(SAMPLES_BYTES),
             condition: Condition::default(),
             sources: Lru::new(source_bytes),
-            pasted: RefCell::default(),
+            pasted: None,
+            from_clipboard: RefCell::default(),
             in_codec: Cell::new(false),
         }
     }
@@ -191,6 +195,7 @@ impl Library {
         let mut events = vec![Event::ModelOpened(Box::new(model.info.clone()))];
         events.extend(warnings.into_iter().map(|message| failed(None, message)));
         self.directions = directions;
+        self.pasted = None;
         if let Some(d) = misfit(&self.directions, &shape) {
             let message = format!("{d} belongs to another model; open matching attributes");
             events.push(failed(None, message));
@@ -269,6 +274,7 @@ impl Library {
         }
         let other = differs(file.fingerprint, self.model()?.info.fingerprint);
         self.directions = file.directions;
+        self.pasted = None;
         self.pictures.clear();
         let mut events = vec![self.attributes_event()];
         if other {

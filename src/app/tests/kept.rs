@@ -9,11 +9,11 @@ use crate::app::action::Action;
 use crate::app::screens::edit::{EditDesk, EditTab, EditWish};
 use crate::app::screens::levels::{LevelsDesk, LevelsPart, LevelsTab, LevelsWish};
 use crate::app::screens::mix::{MixDesk, MixKind, MixTab, MixWish};
-use crate::app::screens::morph::{MorphTab, MorphWish, PlayMode, Playback};
+use crate::app::screens::morph::{MorphTab, MorphWish, Playback};
 use crate::app::screens::sample::{SampleDesk, SampleTab, SampleWish};
 use crate::app::session::WindowPart;
 use crate::app::state::{Desks, Document, Named, Selection, ShelfEntry, State, Tab};
-use crate::engine::message::{CropSquare, PathKind, PictureSource, Recipe};
+use crate::engine::message::{CropSquare, Easing, PathKind, PictureSource, PlayMode, Recipe};
 use crate::engine::toy::photo;
 
 /// Every field that a session keeps, by name, as text. Items stand under their place on the shelf, as ids are given
@@ -45,7 +45,12 @@ fn fields(pair: &Pair) -> BTreeMap<&'static str, String> {
         rows,
         variation,
     } = sample;
-    let MorphTab { keys, path, steps } = morph;
+    let MorphTab {
+        keys,
+        path,
+        easing,
+        steps,
+    } = morph;
     let EditTab {
         base,
         amounts,
@@ -77,6 +82,13 @@ fn fields(pair: &Pair) -> BTreeMap<&'static str, String> {
     let EditDesk {
         search: _,
         before: _,
+        locked,
+        favourites,
+        held,
+        wipe: _,
+        photo: _,
+        look: _,
+        part: _,
     } = edit_desk;
     let Playback {
         t,
@@ -129,6 +141,10 @@ fn fields(pair: &Pair) -> BTreeMap<&'static str, String> {
         ("sample.variation", named(format!("{variation:?}"))),
         ("morph.keys", named(format!("{keys:?}"))),
         ("morph.path", format!("{path:?}")),
+        ("morph.easing", format!("{easing:?}")),
+        ("edit.locked", format!("{locked}")),
+        ("edit.favourites", format!("{favourites:?}")),
+        ("edit.held", format!("{held:?}")),
         ("morph.steps", format!("{steps}")),
         ("edit.base", named(format!("{base:?}"))),
         ("edit.amounts", format!("{amounts:?}")),
@@ -189,6 +205,12 @@ fn mutations() -> Vec<Mutation> {
         one("morph.keys", |s| MorphWish::SetKey(1, item(s, 3))),
         one("morph.keys", |_| MorphWish::AddSlot),
         one("morph.path", |_| MorphWish::SetPath(PathKind::Linear)),
+        one("morph.easing", |_| MorphWish::SetEasing(Easing::Smooth)),
+        one("edit.locked", |_| EditWish::Lock(true)),
+        one("edit.favourites", |_| {
+            EditWish::Favour("age".to_owned(), true)
+        }),
+        one("edit.held", |_| EditWish::Hold("age".to_owned(), true)),
         one("morph.steps", |_| MorphWish::SetSteps(13)),
         one("edit.base", |s| EditWish::SetBase(item(s, 0))),
         one("edit.amounts", |_| {

@@ -40,7 +40,7 @@ pub(in crate::engine) struct Item {
     /// Never the same for two states of an item, so that cached pictures of older ones do not match.
     pub(in crate::engine) version: u64,
     /// Where its latent comes from, for an imported picture.
-    photo: Option<Photo>,
+    pub(super) photo: Option<Photo>,
     /// What the open model decodes; `None` until it has encoded it.
     pub(in crate::engine) latent: Option<Arc<Latent>>,
     /// The newest latent, whichever model it belongs to: what a session keeps.
@@ -59,13 +59,13 @@ pub(in crate::engine) struct Owned {
 }
 
 #[derive(Clone)]
-struct Photo {
-    source: PictureSource,
-    crop: CropSquare,
+pub(super) struct Photo {
+    pub(super) source: PictureSource,
+    pub(super) crop: CropSquare,
     /// Given which it is encoded.
-    condition: Condition,
+    pub(super) condition: Condition,
     /// The crop at the size of the model that was open last.
-    pixels: Option<Arc<RgbImage>>,
+    pub(super) pixels: Option<Arc<RgbImage>>,
 }
 
 impl Item {
@@ -124,7 +124,7 @@ impl Library {
     pub(in crate::engine) fn forget(&mut self, ids: &[ItemId]) {
         for id in ids {
             self.items.remove(id);
-            self.pasted.borrow_mut().remove(id);
+            self.from_clipboard.borrow_mut().remove(id);
             self.sources.remove(&id.0.to_le_bytes());
         }
     }
@@ -392,7 +392,7 @@ impl Library {
         self.encode(id, None, cancelled)
     }
 
-    fn whole_picture(
+    pub(super) fn whole_picture(
         &mut self,
         id: ItemId,
         source: &PictureSource,

@@ -156,12 +156,12 @@ impl Library {
                 return Ok(PathBuf::from(&*name));
             }
         }
-        let known = self.pasted.borrow().get(&id).cloned();
+        let known = self.from_clipboard.borrow().get(&id).cloned();
         let hash = match known {
             Some(hash) => hash,
             None => {
                 let hash = hash_of_source(source);
-                self.pasted.borrow_mut().insert(id, hash.clone());
+                self.from_clipboard.borrow_mut().insert(id, hash.clone());
                 hash
             }
         };

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::super::error::EngineError;
 use super::super::export::{ExportJob, Step};
 use super::super::library::{
-    Library, Opening, Owned, Stamp, other_training, store, waits_for_model,
+    Library, Opening, Owned, Stamp, failed, other_training, store, waits_for_model,
 };
 use super::super::message::{
     Command, Event, Fit, ItemId, PictureSource, SessionFile, StoredItem, StoredModel,
@@ -295,6 +295,10 @@ impl Worker {
             }
             Ok(Ok(Step::Finished)) => {
                 let path = job.request.path;
+                for note in job.notes {
+                    let message = format!("{note}: {}", path.display());
+                    self.outbox.send(failed(None, message));
+                }
                 self.outbox.send(Event::Exported { ticket, path });
             }
             // The command that cancels it takes it from the head of the line.
