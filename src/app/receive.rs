@@ -37,6 +37,7 @@ impl State {
                 path,
                 session,
             } => return self.session_read(ticket, path, *session),
+            Event::Forgotten(items) => self.drop_items(&items),
             Event::ItemsRestored { ticket, fit } => self.items_restored(ticket, fit),
             Event::Waiting { items, message } => {
                 self.wait_for(items);

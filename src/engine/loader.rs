@@ -269,7 +269,7 @@ mod tests {
                         let condition = Condition::class(1, 2);
                         engine.send(Command::Give { item, condition });
                     }
-                    encoded.push(inspection);
+                    encoded.extend(inspection);
                 }
                 Ok(Event::Failed { message, .. }) => panic!("{message}"),
                 Ok(_) => {}

@@ -152,6 +152,7 @@ fn word(event: &Event) -> String {
         Event::AttributesOpened(_) => "attributes".to_owned(),
         Event::SessionSaved { ticket, .. } => format!("s{}", ticket.0),
         Event::SessionRead { ticket, .. } => format!("o{}", ticket.0),
+        Event::Forgotten(items) => format!("g{}", items.len()),
         Event::ItemsRestored { ticket, .. } => format!("b{}", ticket.0),
         Event::Waiting { items, .. } => format!("w{}", items.len()),
         Event::PhotoMissing { item, .. } => format!("m{}", item.0),
