@@ -14,6 +14,8 @@ pub use crate::latent::{Condition, Latent, LatentShape, LevelEps};
 
 use std::borrow::Cow;
 
+use std::sync::Arc;
+
 use image::RgbImage;
 
 use crate::kernels::Arithmetic;
@@ -46,6 +48,17 @@ pub struct Decoded {
     pub pixels: RgbImage,
     /// Subpixels that are NaN or infinite.
     pub non_finite: usize,
+}
+
+/// What a decode has come to after some of its steps.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WalkStep {
+    /// The level at work, finest 0.
+    pub level: usize,
+    /// Its steps that are undone by now; 0 where only its eps was put in.
+    pub undone: usize,
+    /// The state as a picture.
+    pub pixels: Arc<RgbImage>,
 }
 
 /// Model values lie within 0.5 of zero where they are pixels; one this far out is seen as noise.
@@ -369,6 +382,45 @@ impl GlowModel {
         let inner = self.inward(latents)?;
         let refs: Vec<&Latent> = inner.iter().map(|z| &**z).collect();
         Ok(self.decoded(resume.decode(fast, &self.config, &refs, cancelled)?))
+    }
+
+    /// The walk through the flow: the picture that a decode has come to before and after each of its steps, the eps
+    /// alone first, the decoded picture last. All but the last are brought to its contrast, because the state
+    /// between two steps has a scale of its own.
+    ///
+    /// Errors: as [`GlowModel::decode`]; on another device than the CPU, which shows no steps.
+    pub fn walk(
+        &self,
+        latent: &Latent,
+        cancelled: &(dyn Fn() -> bool + Sync),
+    ) -> Result<Vec<WalkStep>, ModelError> {
+        let Backend::Cpu(cpu) = &self.backend else {
+            return Err(ModelError::Device(
+                "the steps of a decode are shown on the CPU alone: start with --device cpu"
+                    .to_owned(),
+            ));
+        };
+        let inner = self.inward(std::slice::from_ref(latent))?;
+        let stages = cpu.fast.walk(&inner[0], cancelled)?;
+        let contrast = |x: &[f32]| {
+            let squares: f64 = x.iter().map(|&v| f64::from(v).powi(2)).sum();
+            (squares / x.len().max(1) as f64).sqrt()
+        };
+        let wanted = stages.last().map_or(0.0, |last| contrast(&last.x));
+        let n = stages.len();
+        let picture = |(at, stage): (usize, fast::Stage)| {
+            let factor = (wanted / contrast(&stage.x)) as f32;
+            let x: Vec<f32> = match at + 1 == n || !factor.is_finite() {
+                true => stage.x,
+                false => stage.x.iter().map(|v| v * factor).collect(),
+            };
+            WalkStep {
+                level: stage.level,
+                undone: stage.undone,
+                pixels: Arc::new(pixels::picture_from_x(&x, &self.config).0),
+            }
+        };
+        Ok(stages.into_iter().enumerate().map(picture).collect())
     }
 
     fn decoded(&self, x: Vec<Vec<f32>>) -> Vec<Decoded> {

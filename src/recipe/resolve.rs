@@ -90,6 +90,10 @@ impl Resolver<'_> {
                 check_condition(condition, self.shape)?;
                 Latent::clone(&*self.resolve(base)?).given(condition.clone())
             }
+            Recipe::Mixed { a, b, shares } => {
+                let (a, b) = (self.resolve(a)?, self.resolve(b)?);
+                interpolate::mixed(&a, &b, shares)?
+            }
         };
         Ok(Arc::new(latent))
     }

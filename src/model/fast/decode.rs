@@ -26,12 +26,18 @@ type Work<'a> = (&'a Latent, Option<&'a CoarseState>);
 /// States that are kept on the way, finest last, a place for each picture; `None`: nothing is kept.
 type Keep<'a> = Option<&'a [Mutex<Vec<CoarseState>>]>;
 
+/// Sees the level, its steps that are still to be undone, and the rows of the state.
+pub(super) type Watch<'a> = Option<&'a (dyn Fn(usize, usize, &[f32]) + Sync)>;
+
 impl FastGlow {
+    /// Decodes pictures with `members` threads. With `keep`, states between levels are given back; `watch` sees the
+    /// state before the first step of each level and after each.
     pub(super) fn decode_group(
         &self,
         work: &[Work],
         members: usize,
         keep: bool,
+        watch: Watch,
         cancelled: Cancelled,
     ) -> Result<Vec<Decoded>, ModelError> {
         let levels = &self.folded.levels;
@@ -76,7 +82,8 @@ impl FastGlow {
                 let mut scratch = scratch[index]
                     .lock()
                     .unwrap_or_else(PoisonError::into_inner);
-                let end = self.decode_member(&member, &shared, start, eps, &mut scratch, keep);
+                let seen = (keep, watch);
+                let end = self.decode_member(&member, &shared, start, eps, &mut scratch, seen);
                 if index == 0 {
                     *last.lock().unwrap_or_else(PoisonError::into_inner) = end.unwrap_or(0);
                 }
@@ -130,7 +137,7 @@ impl FastGlow {
         start: Option<usize>,
         eps: &[Aligned],
         scratch: &mut Scratch,
-        keep: Keep,
+        (keep, watch): (Keep, Watch),
     ) -> Option<usize> {
         let levels = &self.folded.levels;
         let top = levels.len() - 1;
@@ -146,10 +153,18 @@ impl FastGlow {
                 self.split_inverse(member, shared, level, now, &eps[l], scratch);
             }
             member.barrier.wait();
-            for step in level.steps.iter().rev() {
+            let look = |now: usize, left: usize| {
+                if let Some(watch) = watch.filter(|_| member.index == 0) {
+                    // SAFETY: as in `keep_state`: until the next barrier all only read the state.
+                    watch(l, left, unsafe { shared.states[now].all() });
+                }
+            };
+            look(now, level.steps.len());
+            for (left, step) in level.steps.iter().enumerate().rev() {
                 self.step_inverse(member, shared, level, step, now, scratch)?;
                 now = 1 - now;
                 member.barrier.wait();
+                look(now, left);
             }
             if let Some(fine) = l.checked_sub(1).map(|finer| &levels[finer]) {
                 let mine = member.share(fine, shared.pictures);

@@ -9,6 +9,7 @@ mod encode;
 mod memory;
 mod rows;
 pub mod step;
+mod walk;
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,6 +24,7 @@ use crate::kernels::team::{self, Barrier, SharedBuffer};
 use crate::kernels::{Aligned, Arithmetic, padded};
 use crate::latent::Latent;
 pub use rows::load_picture_rows;
+pub use walk::Stage;
 
 /// Pictures of one pass; more are taken in turns so that the buffers stay bounded.
 const PICTURES_AT_ONCE: usize = 16;
@@ -229,7 +231,8 @@ impl FastGlow {
             .collect();
         let (mut pictures, mut states) = (Vec::with_capacity(work.len()), Vec::new());
         for batch in work.chunks(PICTURES_AT_ONCE) {
-            let decode = |part: &[_], members| self.decode_group(part, members, keep, cancelled);
+            let decode =
+                |part: &[_], members| self.decode_group(part, members, keep, None, cancelled);
             for decoded in self.in_groups(batch, decode)? {
                 pictures.push(decoded.x);
                 states.push(decoded.kept);
