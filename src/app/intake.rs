@@ -32,8 +32,8 @@ pub const MODEL_ENDINGS: &[&str] = &[
     "meta",
     "pb",
 ];
-/// Ending of direction files.
-pub const ATTRIBUTES_ENDING: &str = "safetensors";
+/// Endings of direction files.
+pub const ATTRIBUTES_ENDINGS: &[&str] = &["safetensors", "npy"];
 
 /// An empty answer within this time means that the system has no file dialog to show: nobody
 /// closes one so fast.
@@ -58,7 +58,7 @@ pub fn browse(
                 .pick_file()
                 .map(|path| vec![path]),
             PathPurpose::Attributes => dialog
-                .add_filter("safetensors", &[ATTRIBUTES_ENDING])
+                .add_filter("Attributes", ATTRIBUTES_ENDINGS)
                 .pick_file()
                 .map(|path| vec![path]),
             PathPurpose::OpenSession => dialog

@@ -214,7 +214,8 @@ impl Library {
     /// Opens directions for the open model.
     pub(super) fn open_attributes(&mut self, path: &Path) -> Result<Event, EngineError> {
         let shape = &self.model()?.shape;
-        let file = files::attributes::read(path)?;
+        let config = self.model()?.codec.config();
+        let file = files::attributes::read_for(path, config)?;
         if let Some(d) = misfit(&file.directions, shape) {
             return Err(EngineError::Outside(format!(
                 "{d} belongs to another model; open matching attributes: {}",

@@ -5,6 +5,8 @@
 //! in the sliders' order with `name`, `center`, `range`, and the figures `auc`, `correlation`, `counts`,
 //! `held_out`, `method`, `provenance`.
 
+mod npy;
+
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
@@ -53,6 +55,21 @@ struct Entry {
 /// Errors: every way in which the file can differ from what its configuration implies.
 pub fn read(path: &Path) -> Result<AttributesFile, FormatError> {
     from_bytes(&read_bytes(path, MAX_BYTES)?, path)
+}
+
+/// Reads the directions for a model of this configuration: an attributes file, of whichever model it says, or a NumPy array,
+/// which says nothing and must be of the model's shape.
+///
+/// Errors: as [`read`].
+pub fn read_for(path: &Path, config: &GlowConfig) -> Result<AttributesFile, FormatError> {
+    let bytes = read_bytes(path, MAX_BYTES)?;
+    if npy::is_npy(&bytes) {
+        return Ok(AttributesFile {
+            config: config.clone(),
+            directions: npy::directions(&bytes, path, config)?,
+        });
+    }
+    from_bytes(&bytes, path)
 }
 
 /// Reads an attributes file that is already in memory; `path` is for messages.
