@@ -16,6 +16,7 @@ use super::FormatError;
 use super::latents::json;
 pub use super::tensors::Precision;
 use super::tensors::{OutTensor, TensorFile, read_bytes, write_tensors};
+use crate::disk::RegularFile;
 use crate::latent::attributes::{Direction, Directions, Figures};
 use crate::model::{GlowConfig, Latent};
 
@@ -62,14 +63,16 @@ pub fn read(path: &Path) -> Result<AttributesFile, FormatError> {
 ///
 /// Errors: as [`read`].
 pub fn read_for(path: &Path, config: &GlowConfig) -> Result<AttributesFile, FormatError> {
-    let bytes = read_bytes(path, MAX_BYTES)?;
-    if npy::is_npy(&bytes) {
-        return Ok(AttributesFile {
-            config: config.clone(),
-            directions: npy::directions(&bytes, path, config)?,
-        });
+    let mut file = RegularFile::new(path, MAX_BYTES)?;
+    let start = file.next(16)?;
+    if !npy::is_npy(&start) {
+        return read(path);
     }
-    from_bytes(&bytes, path)
+    let directions = npy::directions(&file.rest(start)?, path, config)?;
+    Ok(AttributesFile {
+        config: config.clone(),
+        directions,
+    })
 }
 
 /// Reads an attributes file that is already in memory; `path` is for messages.
