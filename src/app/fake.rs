@@ -308,12 +308,12 @@ impl FakeEngine {
                 std::array::from_fn(|k| base[k] + amount * noise[k])
             }
             Recipe::Scaled { base, temperature } => self.numbers(base).map(|v| v * temperature[0]),
-            Recipe::Given { base, .. } => self.numbers(base),
             Recipe::Mixed { a, b, shares } => {
                 let (a, b) = (self.numbers(a), self.numbers(b));
                 let share = |k: usize| shares[k % shares.len()];
                 std::array::from_fn(|k| a[k] + share(k) * (b[k] - a[k]))
             }
+            Recipe::Given { base, .. } => self.numbers(base),
         }
     }
 }
@@ -339,8 +339,8 @@ fn model_info(path: Option<PathBuf>) -> ModelInfo {
         n_parameters: 4_812_000,
         provenance: "{\n  \"data\": \"faces\",\n  \"steps\": 12000\n}".to_owned(),
         device: "cpu, 2 threads".to_owned(),
-        condition_names: Vec::new(),
         tensors: Arc::new(tensors()),
+        condition_names: Vec::new(),
     }
 }
 

@@ -132,8 +132,8 @@ impl Loader {
             n_parameters: params.layout.len(),
             provenance: serde_json::to_string_pretty(&provenance).unwrap_or_default(),
             device: model.device_label(),
-            condition_names,
             tensors: Arc::new(tensors.collect()),
+            condition_names,
         };
         Ok(OpenedModel {
             codec: Box::new(model),
@@ -252,7 +252,7 @@ mod tests {
         let sample = Recipe::Sample { seed: 1, index: 0 };
         let given = |class| sample.clone().given(&Condition::class(class, 2));
         engine.send(Command::Render {
-            view: View::Sample,
+            view: View(0),
             ticket: Ticket(1),
             cells: vec![(0, given(0)), (1, given(1)), (2, given(0))],
             draft: false,

@@ -363,10 +363,10 @@ pub struct ModelInfo {
     pub provenance: String,
     /// Where it runs: `cpu, 2 threads`.
     pub device: String,
-    /// Names of the values that it is conditioned on, as many as the configuration says, where its file has any.
-    pub condition_names: Vec<String>,
     /// Its tensors, in the order of the file.
     pub tensors: Arc<Vec<TensorInfo>>,
+    /// Names of the values that it is conditioned on, as many as the configuration says, where its file has any.
+    pub condition_names: Vec<String>,
 }
 
 impl ModelInfo {

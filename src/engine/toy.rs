@@ -237,8 +237,8 @@ pub(crate) fn open_toy(
         n_parameters: 0,
         provenance: "{}".to_owned(),
         device: codec.device_label(),
-        condition_names: Vec::new(),
         tensors: Arc::default(),
+        condition_names: Vec::new(),
         config,
     };
     Ok(OpenedModel {

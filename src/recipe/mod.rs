@@ -70,13 +70,6 @@ pub enum Recipe {
         /// Factors, finest level first, or one for all.
         temperature: Vec<f32>,
     },
-    /// The same latent, given another condition: the same eps as another class.
-    Given {
-        /// What is given it.
-        base: Box<Recipe>,
-        /// One number for each value that the model is conditioned on.
-        condition: Condition,
-    },
     /// Each level's eps on the sphere between two latents' own: coarse levels of one, fine levels of the other.
     Mixed {
         /// What a share of 0 takes.
@@ -85,6 +78,13 @@ pub enum Recipe {
         b: Box<Recipe>,
         /// The share of `b` in each level, finest first, or one for all.
         shares: Vec<f32>,
+    },
+    /// The same latent, given another condition: the same eps as another class.
+    Given {
+        /// What is given it.
+        base: Box<Recipe>,
+        /// One number for each value that the model is conditioned on.
+        condition: Condition,
     },
 }
 
@@ -328,18 +328,18 @@ pub(crate) fn key(recipe: &Recipe, items: &dyn Items) -> Result<Vec<u8>, RecipeE
                 key.extend(factor.to_bits().to_le_bytes());
             }
         }
-        Recipe::Given { condition, .. } => {
-            key.push(7);
-            key.extend((condition.0.len() as u64).to_le_bytes());
-            for value in &condition.0 {
-                key.extend(value.to_bits().to_le_bytes());
-            }
-        }
         Recipe::Mixed { shares, .. } => {
             key.push(6);
             key.extend((shares.len() as u64).to_le_bytes());
             for share in shares {
                 key.extend(share.to_bits().to_le_bytes());
+            }
+        }
+        Recipe::Given { condition, .. } => {
+            key.push(7);
+            key.extend((condition.0.len() as u64).to_le_bytes());
+            for value in &condition.0 {
+                key.extend(value.to_bits().to_le_bytes());
             }
         }
     })?;
@@ -423,12 +423,12 @@ mod tests {
             edited("a", 1.0, true),
             edited("ab", 1.0, false),
             edited("a", 2.0, false),
-            sample(0).given(&Condition::class(0, 2)),
-            sample(0).given(&Condition::class(1, 2)),
-            scaled(sample(0).given(&Condition::class(1, 2)), 1.0),
             mixed(sample(0), sample(1), 0.5),
             mixed(sample(1), sample(0), 0.5),
             mixed(sample(0), sample(1), 0.25),
+            sample(0).given(&Condition::class(0, 2)),
+            sample(0).given(&Condition::class(1, 2)),
+            scaled(sample(0).given(&Condition::class(1, 2)), 1.0),
         ];
         let keys: Vec<_> = recipes
             .iter()

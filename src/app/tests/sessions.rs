@@ -295,7 +295,7 @@ fn the_recipes_of_the_documented_format_are_recipes() {
     let recipes: Vec<Recipe> = (block.lines().filter(|line| !line.is_empty()))
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
-    assert_eq!(recipes.len(), 7);
+    assert_eq!(recipes.len(), 8);
 }
 
 #[test]
