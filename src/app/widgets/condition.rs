@@ -48,7 +48,7 @@ fn value_ui(ui: &mut Ui, model: &ModelInfo, condition: &Condition, i: usize) -> 
     let mut chosen = None;
     ui.horizontal(|ui| {
         let mut on = condition.0.get(i).is_some_and(|v| *v != 0.0);
-        if ui.checkbox(&mut on, &name).changed() {
+        if ui.checkbox(&mut on, name.as_str()).changed() {
             let mut values = condition.0.clone();
             values.resize(n, 0.0);
             values[i] = f32::from(u8::from(on));
