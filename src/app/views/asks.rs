@@ -113,7 +113,7 @@ fn pictures_ui(ui: &mut Ui, cx: &mut Cx<'_>, form: &AskForm) {
     let side = ((width - (n - 1.0) * theme::GAP) / n).floor();
     let (rect, response) = ui.allocate_exact_size(vec2(width, side), egui::Sense::hover());
     response.widget_info(|| {
-        egui::WidgetInfo::labeled(egui::WidgetType::Image, true, "Samples with these answers")
+        egui::WidgetInfo::labeled(egui::Role::Image, true, "Samples with these answers")
     });
     if form.busy {
         ui.set_opacity(0.5);
