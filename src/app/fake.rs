@@ -331,6 +331,7 @@ fn model_info(path: Option<PathBuf>) -> ModelInfo {
         variant: Default::default(),
         padding: Padding::EdgeBias,
         scale_floor: Default::default(),
+        detail: Vec::new(),
     };
     ModelInfo {
         name: "faces-64 (shipped)".to_owned(),

@@ -80,7 +80,7 @@ impl Library {
             }
             finite += 1;
             let began = Instant::now();
-            let encoded = self.encode_one(&decoded.pixels, cancelled)?;
+            let encoded = self.encode_given(&decoded.pixels, &latent.condition, cancelled)?;
             encode_ms.push(began.elapsed().as_secs_f64() * 1e3);
             let again = self.decode_one(&encoded.latent, cancelled)?;
             round_trips.push(largest_difference(&encoded.x, &again.x));
