@@ -133,7 +133,7 @@ struct Array<'a> {
 impl<'a> Array<'a> {
     fn of(bytes: &'a [u8]) -> Option<Self> {
         let version = *bytes.get(MAGIC.len())?;
-        let (start, len) = match version {
+        let (start, len): (usize, usize) = match version {
             1 => (
                 10,
                 usize::from(u16::from_le_bytes(*bytes.get(8..)?.first_chunk()?)),
@@ -147,7 +147,7 @@ impl<'a> Array<'a> {
         let header = std::str::from_utf8(bytes.get(start..end)?).ok()?;
         // A Python dictionary: {'descr': '<f4', 'fortran_order': False, 'shape': (40, 196608), }
         let after = |key: &str| Some(header.split_once(key)?.1.trim_start_matches([':', ' ']));
-        let width = match after("'descr'")?.get(..5)? {
+        let width: usize = match after("'descr'")?.get(..5)? {
             "'<f2'" => 2,
             "'<f4'" => 4,
             "'<f8'" => 8,
