@@ -41,6 +41,7 @@ fn fields(pair: &Pair) -> BTreeMap<&'static str, String> {
         per_level,
         level_temperatures,
         further_temperatures,
+        condition,
         columns,
         rows,
         variation,
@@ -136,6 +137,7 @@ fn fields(pair: &Pair) -> BTreeMap<&'static str, String> {
             "sample.further_temperatures",
             format!("{further_temperatures:?}"),
         ),
+        ("sample.condition", format!("{condition:?}")),
         ("sample.columns", format!("{columns}")),
         ("sample.rows", format!("{rows}")),
         ("sample.variation", named(format!("{variation:?}"))),
@@ -264,7 +266,11 @@ fn window(path: &Path, restore: Option<bool>) -> Pair {
 }
 
 /// Fields that no action changes alone, or at all in a window whose model stays.
-const OTHERWISE: [&str; 2] = ["sample.rows", "sample.further_temperatures"];
+const OTHERWISE: [&str; 3] = [
+    "sample.rows",
+    "sample.further_temperatures",
+    "sample.condition",
+];
 
 #[test]
 fn every_change_is_saved_and_comes_back() {
