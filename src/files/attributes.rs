@@ -74,6 +74,8 @@ pub fn read_for(path: &Path, config: &GlowConfig) -> Result<AttributesFile, Form
     let directions = npy::directions(&file.rest(start)?, path, config)?;
     Ok(AttributesFile {
         config: config.clone(),
+        // A plain array of numbers says nothing of its model.
+        fingerprint: None,
         directions,
     })
 }
