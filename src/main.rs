@@ -2,11 +2,10 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use glow_explorer::cli::{Cli, error_line, run};
 
 fn main() -> ExitCode {
-    match run(Cli::parse()) {
+    match run(Cli::from_args()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("glow-explorer: {}", error_line(&error));

@@ -476,10 +476,10 @@ pub(super) fn threads() -> clap::builder::RangedI64ValueParser<u16> {
     clap::value_parser!(u16).range(1..=1024)
 }
 
-/// A flag that the first Ctrl-C raises, for work that can stop and save.
+/// A flag that the first Ctrl-C raises, for work that can stop and save; `said` is a line for that moment.
 ///
 /// Errors: the system does not let itself be watched, or it is asked for twice.
-pub(super) fn stop_on_ctrl_c() -> anyhow::Result<Arc<AtomicBool>> {
+pub(super) fn stop_on_ctrl_c(said: Option<String>) -> anyhow::Result<Arc<AtomicBool>> {
     let stop = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&stop);
     // A second Ctrl-C while the last save is under way ends the program at once, as people expect.
@@ -487,6 +487,7 @@ pub(super) fn stop_on_ctrl_c() -> anyhow::Result<Arc<AtomicBool>> {
         if flag.swap(true, Ordering::Relaxed) {
             std::process::exit(130);
         }
+        said.iter().for_each(note);
     })
     .context("cannot watch for Ctrl-C")?;
     Ok(stop)

@@ -16,6 +16,7 @@ mod export;
 mod import;
 mod info;
 mod morph;
+mod ranks;
 mod sample;
 mod train;
 
@@ -26,6 +27,7 @@ use anyhow::Context;
 use clap::{Parser, Subcommand};
 
 use crate::model::GlowConfig;
+use crate::train::ranks::rank_before_start;
 
 /// Explore the latent space of Glow, the invertible generative network, by hand.
 ///
@@ -94,6 +96,19 @@ enum Sub {
     Convert(convert::Args),
     /// Measure encode, decode and training step
     Bench(bench::Args),
+}
+
+impl Cli {
+    /// The command line; ends the program where it is wrong. Of several processes on one command line the first says so.
+    pub fn from_args() -> Self {
+        match Self::try_parse() {
+            Ok(cli) => cli,
+            Err(error) if rank_before_start().is_some_and(|rank| rank > 0) => {
+                std::process::exit(error.exit_code())
+            }
+            Err(error) => error.exit(),
+        }
+    }
 }
 
 /// Runs the command that the arguments name.

@@ -112,7 +112,7 @@ fn read_file(path: &Path) -> Result<Vec<u8>, DataError> {
     Ok(bytes)
 }
 
-fn check_file_size(name: &str, n_bytes: u64) -> Result<(), DataError> {
+pub(super) fn check_file_size(name: &str, n_bytes: u64) -> Result<(), DataError> {
     if n_bytes == 0 {
         return Err(DataError::Empty {
             name: name.to_owned(),

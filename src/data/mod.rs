@@ -10,6 +10,7 @@ pub mod labels;
 mod order;
 mod picture_set;
 mod resample;
+mod shards;
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -12,8 +12,10 @@ use super::table::{Row, Table};
 use crate::data::batches::PictureSet;
 use crate::export::{ExportError, write_png};
 use crate::files::weights::{self, Precision, WeightsError};
+use crate::model::DeviceChoice;
 use crate::train::checkpoint::{Checkpoint, CheckpointError, CurvePoint};
 use crate::train::config::TrainConfig;
+use crate::train::ranks;
 use crate::train::trainer::{Run, TrainError, TrainEvent, Trainer};
 
 /// What the runs share.
@@ -271,6 +273,8 @@ impl Ablation {
             save_every_secs: 600.0,
             save_every_pictures: Some((end / self.points.max(1)).max(1)),
             threads: self.threads,
+            device: DeviceChoice::Cpu,
+            ranks: ranks::alone(),
         }
     }
 }

@@ -149,12 +149,28 @@ impl Checkpoint {
     ///
     /// Errors: unreadable, another format, or vectors that do not fit the config.
     pub fn read(path: &Path) -> Result<Self, CheckpointError> {
+        Self::from_bytes(&Self::read_bytes(path)?, path)
+    }
+
+    /// The bytes of a checkpoint, whatever they hold.
+    ///
+    /// Errors: unreadable.
+    pub(super) fn read_bytes(path: &Path) -> Result<Vec<u8>, CheckpointError> {
+        std::fs::read(path).map_err(|e| CheckpointError::Unusable {
+            problem: e.to_string(),
+            path: path.into(),
+        })
+    }
+
+    /// The checkpoint of a file's bytes.
+    ///
+    /// Errors: as [`Checkpoint::read`].
+    pub(super) fn from_bytes(bytes: &[u8], path: &Path) -> Result<Self, CheckpointError> {
         let fail = |problem: String| CheckpointError::Unusable {
             problem,
             path: path.into(),
         };
-        let bytes = std::fs::read(path).map_err(|e| fail(e.to_string()))?;
-        let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(|e| fail(e.to_string()))?;
+        let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(|e| fail(e.to_string()))?;
         let metadata = metadata.metadata().clone().unwrap_or_default();
         if metadata.get("format").map(String::as_str) != Some(FORMAT) {
             return Err(fail(format!("its format is not {FORMAT}")));
@@ -164,7 +180,7 @@ impl Checkpoint {
             .ok_or_else(|| fail("it has no header".into()))?;
         let header: Header = serde_json::from_str(header).map_err(|e| fail(e.to_string()))?;
         let config = header.config.validated().map_err(|e| fail(e.to_string()))?;
-        let tensors = SafeTensors::deserialize(&bytes).map_err(|e| fail(e.to_string()))?;
+        let tensors = SafeTensors::deserialize(bytes).map_err(|e| fail(e.to_string()))?;
         let stored = tensors.tensor("weights").map_err(|e| fail(e.to_string()))?;
         let n: usize = stored.shape().iter().product();
         // The prior at the top is one number a channel, or a map of them.
