@@ -149,7 +149,8 @@ impl ConditionArgs {
 /// A folder of pictures to learn from or to measure on.
 #[derive(clap::Args, Clone, Debug)]
 pub(super) struct FolderArgs {
-    /// Folder of pictures; of each the largest square in the middle is taken
+    /// Folder of pictures or of tar shards, or shards by name, as in faces-{000..015}.tar; of each picture the largest
+    /// square in the middle is taken
     #[arg(long, value_name = "DIR")]
     pub(super) images: PathBuf,
     /// Take the square round the face instead, as the window does: for photos that are not framed yet

@@ -18,6 +18,7 @@ mod info;
 mod morph;
 mod ranks;
 mod sample;
+mod scaling;
 mod train;
 
 use std::path::Path;

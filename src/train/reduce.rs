@@ -13,9 +13,17 @@ use super::ranks::{Communicator, RanksError};
 use super::unfold::{piece_gradients, piece_range};
 use crate::model::params::Params;
 
-/// The least numbers in a bucket, but for the last one: 1 MiB. Smaller ones would wait for the network's latency more
-/// than for its bandwidth, larger ones would leave later.
-const BUCKET: usize = 1 << 18;
+/// The least bytes in a bucket, but for the last one. Smaller ones would wait for the network's latency more than for
+/// its bandwidth, larger ones would leave later.
+const BUCKET_BYTES: usize = 1 << 20;
+
+/// The least bytes in a bucket for each rank: a sum over many goes round in as many messages.
+const BUCKET_BYTES_PER_RANK: usize = 1 << 16;
+
+/// The least bytes in a bucket of so many ranks, but for the last one.
+pub fn bucket_bytes(n_ranks: usize) -> usize {
+    BUCKET_BYTES.max(n_ranks * BUCKET_BYTES_PER_RANK)
+}
 
 /// A piece of the folded gradients that a thread has finished.
 type Finished = (usize, Piece, Taken);
@@ -111,6 +119,7 @@ impl<'a> Buckets<'a> {
         waiting.resize_with(n, || (0..threads).map(|_| None).collect());
         let mut seen = vec![0; threads];
         let (mut times, mut back) = (Vec::new(), Vec::new());
+        let least = bucket_bytes(ranks.n_ranks());
         let (mut next, mut end) = (0, self.gradient.len());
         for (thread, piece, taken) in finished {
             // A thread finishes pieces in the order of the walk.
@@ -122,7 +131,7 @@ impl<'a> Buckets<'a> {
                 back.extend(self.add(next, shares));
                 let from = self.pieces[next].1.start;
                 next += 1;
-                if end - from < BUCKET && next < n {
+                if size_of::<f32>() * (end - from) < least && next < n {
                     continue;
                 }
                 let begun_secs = start.elapsed().as_secs_f64();

@@ -27,6 +27,8 @@ fn pictures(folder: &Path) {
         });
         picture.save(folder.join(format!("{i:02}.png"))).unwrap();
     }
+    // A sheet of samples among them would be learnt from by the next training.
+    std::fs::create_dir(folder.join("out")).unwrap();
     // One that only its reader finds unreadable.
     std::fs::write(folder.join("07.png"), b"no picture").unwrap();
 }
@@ -58,7 +60,7 @@ fn train(
     resumes: bool,
 ) -> Vec<f64> {
     let run = Run {
-        out: folder.join(out),
+        out: folder.join("out").join(out),
         precision: Precision::F32,
         pictures: Arc::new(PictureSet::open(folder, None, 16, 3).unwrap()),
         valid: None,
@@ -89,7 +91,8 @@ fn train(
 /// `|a - b| / |a|` of the weights of two checkpoints.
 fn relative_difference(folder: &Path, a: &str, b: &str) -> f64 {
     let [a, b] = [a, b].map(|name| {
-        let path = folder.join(name).with_extension("checkpoint.safetensors");
+        let path = folder.join("out").join(name);
+        let path = path.with_extension("checkpoint.safetensors");
         Checkpoint::read(&path).unwrap().params.data
     });
     let difference: Vec<f32> = a.iter().zip(&b).map(|(a, b)| a - b).collect();
@@ -158,7 +161,7 @@ fn a_batch_in_parts_trains_as_the_whole_batch() {
 fn a_save_that_fails_on_rank_0_ends_all_ranks_with_its_reason() {
     let dir = tempfile::tempdir().unwrap();
     pictures(dir.path());
-    let out = dir.path().join("m.safetensors");
+    let out = dir.path().join("out/m.safetensors");
     // Where a folder has the checkpoint's name nothing can be written.
     std::fs::create_dir(out.with_extension("checkpoint.safetensors")).unwrap();
     let found = on_ranks(2, |ranks| {

@@ -11,8 +11,9 @@ use mpi::traits::{Communicator as _, CommunicatorCollectives as _, Root as _};
 
 use super::{Communicator, RanksError};
 
-/// The longest wait between two looks at an operation under way.
-const LONGEST_PAUSE: Duration = Duration::from_micros(500);
+/// The longest wait between two looks at an operation under way. A sum over many ranks goes on only when it is looked
+/// at, once for each of its messages.
+const LONGEST_PAUSE: Duration = Duration::from_micros(50);
 
 /// Looks at an operation without a pause, which is enough for small ones between processes that are awake.
 const EAGER_LOOKS: u32 = 64;
@@ -42,7 +43,7 @@ pub fn connect() -> Result<(Session, Mpi), RanksError> {
     let (universe, _) = mpi::initialize_with_threading(mpi::Threading::Funneled)
         .ok_or_else(|| RanksError::OutOfStep("MPI was started twice".into()))?;
     let world = universe.world();
-    let local = world.split_shared_memory(world.rank());
+    let local = world.split_shared(world.rank());
     let ranks = Mpi {
         rank: world.rank() as usize,
         n_ranks: world.size() as usize,
