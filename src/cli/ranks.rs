@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::common::note;
 use crate::train::error::TrainError;
 #[cfg(feature = "mpi")]
-use crate::train::ranks::mpi;
+use crate::train::ranks::mpirun;
 use crate::train::ranks::{Communicator, Identity, RanksError, alone, rank_before_start};
 
 /// How long a rank that has failed waits for the others to end as well.
@@ -17,7 +17,7 @@ const PATIENCE: std::time::Duration = std::time::Duration::from_secs(20);
 pub(super) struct Connection {
     ranks: Arc<dyn Communicator>,
     #[cfg(feature = "mpi")]
-    session: Option<mpi::Session>,
+    session: Option<mpirun::MpiSession>,
 }
 
 impl Connection {
@@ -32,7 +32,7 @@ impl Connection {
                 session: None,
             });
         }
-        let (session, ranks) = mpi::connect()?;
+        let (session, ranks) = mpirun::connect()?;
         Ok(Self {
             ranks: Arc::new(ranks),
             session: Some(session),

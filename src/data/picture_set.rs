@@ -10,7 +10,7 @@ use image::RgbImage;
 use sha2::{Digest as _, Sha256};
 
 use super::labels::LabelTable;
-use super::shards::{self, Member};
+use super::shards::{self, ShardMember};
 use super::{DataError, PictureSource, crop, intake};
 
 /// Decoded pictures kept in memory unless [`PictureSet::with_memory_budget`] says otherwise.
@@ -36,7 +36,7 @@ pub struct PictureSet {
     /// Relative to the folder, sorted.
     names: Vec<String>,
     /// Where each lies in a shard; `None` where it is a file of its own.
-    members: Vec<Option<Member>>,
+    members: Vec<Option<ShardMember>>,
     /// The shards, relative to the folder.
     shards: Vec<String>,
     size: usize,
@@ -88,7 +88,7 @@ impl PictureSet {
             let pictures = members.into_iter().filter(|(name, _)| is_picture_name(name));
             archived.extend(pictures.map(|(name, member)| (format!("{shard}/{name}"), member)));
         }
-        let mut entries: Vec<(String, Option<Member>)> = match table {
+        let mut entries: Vec<(String, Option<ShardMember>)> = match table {
             None => files.into_iter().map(|name| (name, None)).collect(),
             Some((table, split)) => names_in_table(&folder, table, split, &archived)?,
         };
@@ -144,7 +144,7 @@ impl PictureSet {
         let named = file.file_name().and_then(|name| name.to_str());
         let suspect = |name: &String| Path::new(name).file_name().and_then(|n| n.to_str()) == named;
         let entries = self.names.iter().zip(&self.members);
-        let (names, members): (Vec<String>, Vec<Option<Member>>) = entries
+        let (names, members): (Vec<String>, Vec<Option<ShardMember>>) = entries
             .filter(|(name, member)| member.is_some() || !suspect(name) || is_other(name))
             .map(|(name, member)| (name.clone(), *member))
             .unzip();
@@ -341,8 +341,8 @@ fn names_in_table(
     folder: &Path,
     table: &LabelTable,
     split: &str,
-    archived: &[(String, Member)],
-) -> Result<Vec<(String, Option<Member>)>, DataError> {
+    archived: &[(String, ShardMember)],
+) -> Result<Vec<(String, Option<ShardMember>)>, DataError> {
     let nothing = |problem: String| DataError::NothingSelected {
         path: folder.display().to_string(),
         problem,
@@ -370,7 +370,7 @@ fn names_in_table(
         )));
     }
     // By their whole names, and by those inside the shards.
-    let mut by_name: HashMap<&str, &(String, Member)> = HashMap::new();
+    let mut by_name: HashMap<&str, &(String, ShardMember)> = HashMap::new();
     for entry in archived {
         by_name.insert(&entry.0, entry);
         if let Some((_, inside)) = entry.0.split_once(".tar/") {
@@ -385,7 +385,7 @@ fn names_in_table(
             names.len()
         )));
     }
-    let mut entries: Vec<(String, Option<Member>)> = names
+    let mut entries: Vec<(String, Option<ShardMember>)> = names
         .into_iter()
         .map(|name| match by_name.get(name) {
             Some((whole, member)) => (whole.clone(), Some(*member)),

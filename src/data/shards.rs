@@ -11,7 +11,7 @@ const MAX_SHARDS: u64 = 1 << 20;
 
 /// The bytes of a file inside a shard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Member {
+pub(super) struct ShardMember {
     /// The shard's place in its list.
     pub(super) shard: u32,
     /// Where the bytes start.
@@ -84,7 +84,7 @@ pub(super) fn in_folder(folder: &Path) -> Result<Vec<String>, DataError> {
 /// The files inside a shard with their names; only headers are read.
 ///
 /// Errors: no archive, or one that ends before its last file does.
-pub(super) fn members(path: &Path, shard: u32) -> Result<Vec<(String, Member)>, DataError> {
+pub(super) fn members(path: &Path, shard: u32) -> Result<Vec<(String, ShardMember)>, DataError> {
     let fail = |e| DataError::from_io(path, e);
     let damaged = |problem: &str| DataError::Shard {
         path: path.display().to_string(),
@@ -116,13 +116,13 @@ pub(super) fn members(path: &Path, shard: u32) -> Result<Vec<(String, Member)>, 
             continue;
         };
         let name = name.strip_prefix("./").unwrap_or(&name).to_owned();
-        found.push((name, Member { shard, offset, len }));
+        found.push((name, ShardMember { shard, offset, len }));
     }
     Ok(found)
 }
 
 /// The bytes of a member.
-pub(super) fn read(path: &Path, member: Member) -> Result<Vec<u8>, DataError> {
+pub(super) fn read(path: &Path, member: ShardMember) -> Result<Vec<u8>, DataError> {
     let fail = |e| DataError::from_io(path, e);
     super::intake::check_file_size(&path.display().to_string(), member.len)?;
     let mut bytes = vec![0; member.len as usize];

@@ -5,7 +5,7 @@
 
 mod identity;
 #[cfg(feature = "mpi")]
-pub mod mpi;
+pub mod mpirun;
 #[cfg(test)]
 pub(crate) mod threads;
 

@@ -22,7 +22,7 @@ const EAGER_LOOKS: u32 = 64;
 const BROADCAST_BYTES: usize = 64 << 20;
 
 /// MPI, started; ends with this value, which waits for the other ranks.
-pub struct Session {
+pub struct MpiSession {
     _universe: Universe,
 }
 
@@ -38,7 +38,7 @@ pub struct Mpi {
 /// Starts MPI. A panic on any thread from here on ends every rank, which would wait for this one for ever.
 ///
 /// Errors: it was started before.
-pub fn connect() -> Result<(Session, Mpi), RanksError> {
+pub fn connect() -> Result<(MpiSession, Mpi), RanksError> {
     // Every call comes from the thread that trains.
     let (universe, _) = mpi::initialize_with_threading(mpi::Threading::Funneled)
         .ok_or_else(|| RanksError::OutOfStep("MPI was started twice".into()))?;
@@ -56,7 +56,7 @@ pub fn connect() -> Result<(Session, Mpi), RanksError> {
         before(panic);
         SimpleCommunicator::world().abort(101);
     }));
-    let session = Session {
+    let session = MpiSession {
         _universe: universe,
     };
     Ok((session, ranks))
@@ -124,6 +124,9 @@ impl Communicator for Mpi {
     }
 
     fn gather(&self, mine: &[u8]) -> Result<Vec<Vec<u8>>, RanksError> {
+        // A byte ahead, since nobody may send nothing: the address of an empty vector of bytes is 1, which Open MPI takes
+        // for its own `MPI_IN_PLACE`.
+        let mine = &[&[0], mine].concat()[..];
         let mut counts = vec![0.0f64; self.n_ranks];
         counts[self.rank] = mine.len() as f64;
         self.sum_f64(&mut counts)?;
@@ -139,7 +142,10 @@ impl Communicator for Mpi {
             let mut parts = PartitionMut::new(&mut all[..], &counts[..], &starts[..]);
             SimpleCommunicator::world().all_gather_varcount_into(mine, &mut parts);
         }
-        let part = |(&n, &start): (&i32, &i32)| all[start as usize..(start + n) as usize].to_vec();
+        let part = |(&n, &start): (&i32, &i32)| {
+            let bytes = &all[start as usize..(start + n) as usize];
+            bytes[1..].to_vec()
+        };
         Ok(counts.iter().zip(&starts).map(part).collect())
     }
 
