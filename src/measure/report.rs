@@ -21,14 +21,11 @@ use crate::latent::temperature::{sample, scaled};
 use crate::latent::{Latent, LatentError};
 use crate::measure::bench::median;
 use crate::model::pixels::{picture_from_x, x_from_bytes};
-use crate::model::{Decoded, Encoded, GlowConfig, GlowModel, ModelError};
+use crate::model::{Decoded, Encoded, GlowConfig, GlowModel, ModelError, WILD};
 use crate::noise::Noise;
 
 /// Pictures that are encoded or decoded together.
 const BATCH: usize = 16;
-
-/// Model values lie within 0.5 of zero where they are pixels; one this far out is seen as noise.
-pub const WILD: f32 = 1.0;
 
 /// Decodes before those that are measured: the first ones fill the caches.
 const WARM_UP: usize = 2;

@@ -47,6 +47,16 @@ pub struct Decoded {
     pub non_finite: usize,
 }
 
+/// Model values lie within 0.5 of zero where they are pixels; one this far out is seen as noise.
+pub const WILD: f32 = 1.0;
+
+impl Decoded {
+    /// Whether every value is finite and less than [`WILD`] from zero.
+    pub fn is_whole(&self) -> bool {
+        self.x.iter().all(|v| v.abs() < WILD)
+    }
+}
+
 /// Errors of a model in use.
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {

@@ -46,8 +46,11 @@ const UNITS: std::ops::RangeInclusive<f32> = 0.3..=1.0;
 /// Edits are tried in steps of this many distances between the sides.
 const REACH_STEP: f32 = 0.3;
 
-/// Sliders end at multiples of this.
+/// Sliders end at multiples of this...
 const RANGE_STEP: f32 = 0.5;
+
+/// ... where a picture is no longer whole, or fewer than this share of those that showed a face still do.
+const RANGE_FACES: f32 = 0.9;
 
 /// Finds the direction of one column among its rows, and what is known of it.
 pub(super) fn build(
@@ -86,7 +89,7 @@ pub(super) fn build(
     direction.figures.edited = edited(options, model, vectors, &parts.held_out, &direction)?;
     let decoded = first(&parts.held_out, options.decode);
     if !decoded.is_empty() {
-        direction.range = finite_range(model, vectors, decoded, &direction)?;
+        direction.range = sound_range(model, vectors, decoded, &direction)?;
     }
     if let Some(folder) = &options.sheet {
         sheet(folder, model, vectors, &parts.held_out, &direction)?;
@@ -171,6 +174,8 @@ fn unit(
 /// What became of an edited picture.
 struct Seen {
     is_finite: bool,
+    /// No value as far out as a patch of noise has.
+    is_whole: bool,
     has_face: bool,
 }
 
@@ -189,6 +194,7 @@ fn looked_at(
         let decoded = model.decode(&latents, &|| false)?;
         all.extend(decoded.iter().map(|d| Seen {
             is_finite: d.non_finite == 0,
+            is_whole: d.is_whole(),
             has_face: look && d.non_finite == 0 && has_face(&d.pixels),
         }));
     }
@@ -280,14 +286,16 @@ fn finite_share(
     Ok(finite as f32 / n.max(1) as f32)
 }
 
-/// How far to each side these rows can be moved until too many pictures are no longer finite; at most as far as
-/// the direction's own range, and at least a step.
-fn finite_range(
+/// How far to each side these rows can be moved with every picture whole and a face in nearly all that showed one; at
+/// most as far as the direction's own range, and at least a step.
+fn sound_range(
     model: &GlowModel,
     vectors: &Vectors,
     rows: &[usize],
     direction: &Direction,
 ) -> Result<[f32; 2], WorkshopError> {
+    let before = looked_at(model, vectors, rows, direction, &[0.0], true)?;
+    let n_faces = before.iter().filter(|seen| seen.has_face).count();
     let mut range = direction.range;
     for end in &mut range {
         let n_steps = (end.abs() / RANGE_STEP).round().max(1.0) as usize;
@@ -295,7 +303,14 @@ fn finite_range(
         let mut reached = step;
         for i in 1..=n_steps {
             let amount = step * i as f32;
-            if finite_share(model, vectors, rows, direction, &[amount])? < FINITE_SHARE {
+            let seen = looked_at(model, vectors, rows, direction, &[amount], n_faces > 0)?;
+            let pairs = seen.iter().zip(&before);
+            // A picture that was not whole before says nothing of the edit.
+            let whole = pairs
+                .clone()
+                .all(|(now, was)| now.is_whole || !was.is_whole);
+            let faces = pairs.filter(|(now, was)| now.has_face && was.has_face);
+            if !whole || (faces.count() as f32) < RANGE_FACES * n_faces as f32 {
                 break;
             }
             reached = amount;

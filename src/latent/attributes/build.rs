@@ -103,6 +103,49 @@ pub fn adjusted_difference(
     targets: &[f64],
     others: &[&[Option<f64>]],
 ) -> Result<Vec<f32>, LatentError> {
+    let residual = cleared(rows, targets, others, 1.0)?;
+    let n = rows.len().max(1) as f64;
+    let left = residual.iter().map(|r| r * r).sum::<f64>() / n;
+    // The target was scaled to a variance of 1.
+    if left.is_nan() || left < 1e-4 {
+        return Err(nothing_left(
+            "a label that does not vary, or that the others determine",
+        ));
+    }
+    let weights: Vec<f64> = residual.iter().map(|r| r / (n * left)).collect();
+    let sum = vectors.weighted_sum(rows, &weights);
+    Ok(sum.iter().map(|&s| s as f32).collect())
+}
+
+/// Ridge regression of a label together with all `others`: of `targets`, less `share` of what the others say of it
+/// by linear regression. 0 is [`ridge`], which tells the sides apart best, and moves whatever goes along with the label;
+/// with 1 the direction follows what the label has to itself, which is the more free of the others and the weaker.
+///
+/// Errors: those of [`ridge`], and labels that are not numbers.
+pub fn joint_ridge(
+    vectors: &Vectors,
+    rows: &[usize],
+    targets: &[f64],
+    others: &[&[Option<f64>]],
+    share: f64,
+    options: &RidgeOptions,
+) -> Result<Vec<f32>, LatentError> {
+    let mut cleared_targets = vec![0.0; targets.len()];
+    let left = cleared(rows, targets, others, share)?;
+    for (&row, left) in rows.iter().zip(left) {
+        cleared_targets[row] = left;
+    }
+    ridge(vectors, rows, &cleared_targets, options)
+}
+
+/// The targets of `rows`, scaled to a mean of 0 and a variance of 1, less `share` of their linear regression on the
+/// others: with 1 it is the residual (Frisch and Waugh 1933), what the others do not say of it.
+fn cleared(
+    rows: &[usize],
+    targets: &[f64],
+    others: &[&[Option<f64>]],
+    share: f64,
+) -> Result<Vec<f64>, LatentError> {
     if let Some(row) = rows.iter().find(|&&i| i >= targets.len()) {
         return Err(LatentError::number("a row", row, "every row needs a label"));
     }
@@ -113,8 +156,7 @@ pub fn adjusted_difference(
         .collect();
     let n = rows.len().max(1) as f64;
     let product = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>() / n;
-    // The residual of the target (Frisch and Waugh): what the others do not say of it. The ridge keeps
-    // labels that say the same from making the system singular.
+    // The ridge keeps labels that say the same from making the system singular.
     let mut matrix = Vec::with_capacity(others.len() * others.len());
     for (j, a) in others.iter().enumerate() {
         for (k, b) in others.iter().enumerate() {
@@ -122,27 +164,21 @@ pub fn adjusted_difference(
         }
     }
     let rhs: Vec<f64> = others.iter().map(|other| product(other, &y)).collect();
-    let nothing = |found: &str| LatentError::Data {
+    let said = cholesky(matrix, &rhs).ok_or_else(|| nothing_left("labels that are not numbers"))?;
+    let mut left = y;
+    for (said, other) in said.iter().zip(&others) {
+        let parts = left.iter_mut().zip(other);
+        parts.for_each(|(r, o)| *r -= share * said * o);
+    }
+    Ok(left)
+}
+
+fn nothing_left(found: &str) -> LatentError {
+    LatentError::Data {
         what: "adjusting",
         found: found.to_owned(),
         expected: "the label must vary where the others do not; adjust for fewer labels",
-    };
-    let shares = cholesky(matrix, &rhs).ok_or_else(|| nothing("labels that are not numbers"))?;
-    let mut residual = y;
-    for (share, other) in shares.iter().zip(&others) {
-        let parts = residual.iter_mut().zip(other);
-        parts.for_each(|(r, o)| *r -= share * o);
     }
-    let left = product(&residual, &residual);
-    // The target was scaled to a variance of 1.
-    if left.is_nan() || left < 1e-4 {
-        return Err(nothing(
-            "a label that does not vary, or that the others determine",
-        ));
-    }
-    let weights: Vec<f64> = residual.iter().map(|r| r / (n * left)).collect();
-    let sum = vectors.weighted_sum(rows, &weights);
-    Ok(sum.iter().map(|&s| s as f32).collect())
 }
 
 /// Values less their mean, over their standard deviation; unknown ones, and all where they do not vary, 0.

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::Direction;
 use super::build::{
     RidgeOptions, Vectors, adjusted_difference, balanced_difference, classifier,
-    difference_of_means, direction_from_labels, direction_from_values, ridge,
+    difference_of_means, direction_from_labels, direction_from_values, joint_ridge, ridge,
 };
 use super::measure::{Split, auc, quantile};
 use crate::latent::{Latent, LatentError, dot, dot_flat, flat_from_latent};
@@ -40,20 +40,27 @@ pub enum Method {
     Classifier,
     /// Ridge regression on the label.
     Ridge,
+    /// Ridge regression on the label together with all others.
+    Joint,
 }
+
+/// The share of what other labels say of one that [`Method::Joint`] takes out of it, usually: among 40 labels of 8,000
+/// faces a quarter cost 0.003 of the area under the curve and cut the largest leak by a fifth.
+pub const USUAL_CLEARED: f64 = 0.25;
 
 impl Method {
     /// All of them. Of yes-or-no labels ridge regression has the same normal as the classifier.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Difference,
         Self::Balanced,
         Self::Adjusted,
         Self::Classifier,
         Self::Ridge,
+        Self::Joint,
     ];
 
     fn shrinks(self) -> bool {
-        matches!(self, Self::Classifier | Self::Ridge)
+        matches!(self, Self::Classifier | Self::Ridge | Self::Joint)
     }
 
     fn text(self) -> &'static str {
@@ -63,6 +70,7 @@ impl Method {
             Self::Adjusted => "adjusted difference",
             Self::Classifier => "linear classifier",
             Self::Ridge => "ridge regression",
+            Self::Joint => "joint ridge regression",
         }
     }
 }
@@ -78,6 +86,9 @@ pub struct Approach {
     /// A factor for each level, finest first; none where all are 1.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub level_weights: Vec<f32>,
+    /// Of [`Method::Joint`], the share of what the other labels say that is taken out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cleared: Option<f64>,
 }
 
 impl Approach {
@@ -87,6 +98,7 @@ impl Approach {
             method,
             shrinkage: method.shrinks().then_some(1.0),
             level_weights: Vec::new(),
+            cleared: (method == Method::Joint).then_some(USUAL_CLEARED),
         }
     }
 
@@ -95,6 +107,9 @@ impl Approach {
         let mut text = self.method.text().to_owned();
         if let Some(shrinkage) = self.shrinkage {
             text += &format!(", shrinkage {shrinkage}");
+        }
+        if let Some(cleared) = self.cleared {
+            text += &format!(", cleared of {cleared} of the others");
         }
         if !self.level_weights.is_empty() {
             let weights: Vec<String> = self.level_weights.iter().map(f32::to_string).collect();
@@ -258,6 +273,13 @@ impl Task<'_> {
             Method::Classifier if !label.is_number => {
                 return classifier(vectors, rows, &label.positive(), &options());
             }
+            Method::Joint => {
+                let others: Vec<&[Option<f64>]> =
+                    self.others.iter().map(|o| o.values.as_slice()).collect();
+                let share = approach.cleared.unwrap_or(USUAL_CLEARED);
+                let targets = label.targets(rows);
+                return joint_ridge(vectors, rows, &targets, &others, share, &options());
+            }
             Method::Classifier | Method::Ridge => {
                 return ridge(vectors, rows, &label.targets(rows), &options());
             }
@@ -299,8 +321,10 @@ impl Task<'_> {
         let mut found: Vec<Compared> = Vec::new();
         let mut first_error = None;
         let methods = Method::ALL.into_iter();
-        // The two differ for labels that are numbers alone, and there the classifier is the regression.
-        for method in methods.filter(|&m| m != Method::Ridge) {
+        // Classifier and regression differ for labels that are numbers alone, and there the classifier is the
+        // regression. The joint one is a choice: what it gives up to be free of the others is not for a figure to say.
+        let judged = methods.filter(|m| !matches!(m, Method::Ridge | Method::Joint));
+        for method in judged {
             let mut one = |approach: Approach, raws: Option<Vec<Vec<f32>>>| -> Option<Compared> {
                 if !proceed() {
                     return None;

@@ -1,7 +1,8 @@
 //! A report as the section of a model card.
 
-use super::{Report, WILD};
+use super::Report;
 use crate::measure::figures::{cell, count};
+use crate::model::WILD;
 
 impl Report {
     /// The report as Markdown tables.
