@@ -60,7 +60,8 @@ pub(super) fn document(
         }
         let text = String::from_utf8_lossy(&output.stdout);
         let line = text.lines().find(|line| line.starts_with('{'));
-        let line = line.context("mpirun gave no report; was this program built with --features mpi?")?;
+        let line =
+            line.context("mpirun gave no report; was this program built with --features mpi?")?;
         Ok(serde_json::from_str(line)?)
     };
     let one = run(1, cores)?;
@@ -87,8 +88,9 @@ fn text(
     let ms = |secs: f64| format!("{:.1} ms", 1e3 * secs);
     let percent = |share: f64| format!("{:.0} %", 100.0 * share);
     let mb = |bytes: f64| bytes / 1e6;
-    let here = Network::of_sums(&two.sums)
-        .context("sums of more bytes took no longer than those of few; measure again at a quiet moment")?;
+    let here = Network::of_sums(&two.sums).context(
+        "sums of more bytes took no longer than those of few; measure again at a quiet moment",
+    )?;
     let mut t = String::new();
     writeln!(t, "# Training on more than one process\n")?;
     writeln!(

@@ -392,7 +392,10 @@ mod tests {
                 let parts = || shares.iter().map(|batches| &batches[at]);
                 let indices: Vec<usize> = parts().flat_map(|b| b.indices.clone()).collect();
                 let pixels: Vec<u8> = parts().flat_map(|b| b.pixels.clone()).collect();
-                assert_eq!((indices, pixels), (whole.indices.clone(), whole.pixels.clone()));
+                assert_eq!(
+                    (indices, pixels),
+                    (whole.indices.clone(), whole.pixels.clone())
+                );
                 assert!(parts().all(|b| b.end_position == whole.end_position));
                 let mut place = 0;
                 for part in parts() {

@@ -85,7 +85,9 @@ impl PictureSet {
         let mut archived = Vec::new();
         for (number, shard) in shards.iter().enumerate() {
             let members = shards::members(&folder.join(shard), number as u32)?;
-            let pictures = members.into_iter().filter(|(name, _)| is_picture_name(name));
+            let pictures = members
+                .into_iter()
+                .filter(|(name, _)| is_picture_name(name));
             archived.extend(pictures.map(|(name, member)| (format!("{shard}/{name}"), member)));
         }
         let mut entries: Vec<(String, Option<ShardMember>)> = match table {
@@ -513,7 +515,11 @@ mod tests {
         assert_eq!(open(&tars.join("s-01.tar")).len(), 3);
         // A table names them with the shard or without.
         let csv = folder.path().join("t.csv");
-        fs::write(&csv, "file,split\n3.png,train\ns-00.tar/1.png,train\n0.png,valid\n").unwrap();
+        fs::write(
+            &csv,
+            "file,split\n3.png,train\ns-00.tar/1.png,train\n0.png,valid\n",
+        )
+        .unwrap();
         let table = LabelTable::read(&csv).unwrap();
         let chosen = PictureSet::open(&tars, Some((&table, "train")), 16, 3).unwrap();
         assert_eq!(chosen.name(0), Some("s-00.tar/1.png"));
@@ -547,7 +553,9 @@ mod tests {
     fn listings_differ_by_names_and_on_request_by_sizes() {
         let digest = |names: &[(&str, u32)], sizes| {
             let folder = tempfile::tempdir().unwrap();
-            names.iter().for_each(|(name, w)| save(folder.path(), name, *w, 8));
+            names
+                .iter()
+                .for_each(|(name, w)| save(folder.path(), name, *w, 8));
             let set = PictureSet::open(folder.path(), None, 8, 3).unwrap();
             set.listing_digest(sizes)
         };

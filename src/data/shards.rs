@@ -146,7 +146,12 @@ mod tests {
         assert_eq!(names("x/a-{08..10}.tar"), Some(Ok(expected.to_vec())));
         assert_eq!(names("x/a.tar"), Some(Ok(vec!["a.tar".into()])));
         assert_eq!(names("x/a"), None);
-        for wrong in ["a-{1..}.tar", "a-{2..1}.tar", "a-{0..99999999}.tar", "a-{1.tar"] {
+        for wrong in [
+            "a-{1..}.tar",
+            "a-{2..1}.tar",
+            "a-{0..99999999}.tar",
+            "a-{1.tar",
+        ] {
             assert!(names(wrong).unwrap().is_err(), "{wrong}");
         }
     }

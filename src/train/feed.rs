@@ -61,7 +61,11 @@ impl Feed {
                 .as_ref()
                 .map_or((0, 0), |batch| (batch.failed.len(), batch.end_position));
             // Positions are whole numbers far below 2^53.
-            let mut sums = [f64::from(u8::from(mine.is_err())), n_failed as f64, end as f64];
+            let mut sums = [
+                f64::from(u8::from(mine.is_err())),
+                n_failed as f64,
+                end as f64,
+            ];
             self.ranks.sum_f64(&mut sums)?;
             if sums[0] > 0.0 {
                 return agree(&*self.ranks, mine);

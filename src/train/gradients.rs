@@ -136,7 +136,15 @@ impl CpuGradients {
         let x: Vec<&[f32]> = x.iter().map(Vec::as_slice).collect();
         let of_share = weight.sum * share.n as f64 / weight.n.max(1) as f64;
         let mut buckets = Buckets::new(params, walk(params), of_share);
-        let summed = self.walk_and_sum(&folded, channels, &x, weight, n_before == 0, ranks, &mut buckets);
+        let summed = self.walk_and_sum(
+            &folded,
+            channels,
+            &x,
+            weight,
+            n_before == 0,
+            ranks,
+            &mut buckets,
+        );
         let mut times = summed?;
         let started = Instant::now();
         let mut log_prob = [self.parts.iter().map(|(_, g)| g.log_prob).sum::<f64>()];
@@ -158,10 +166,26 @@ impl CpuGradients {
     }
 
     /// Adds the gradients of some pictures to those of each thread, which start from zero where `fresh`.
-    fn walk(&mut self, folded: &Folded, channels: usize, x: &[&[f32]], weight: Weight, fresh: bool) {
+    fn walk(
+        &mut self,
+        folded: &Folded,
+        channels: usize,
+        x: &[&[f32]],
+        weight: Weight,
+        fresh: bool,
+    ) {
         let activations = self.activations;
         let run = |part: &mut (Workspace, Gradients), x: &[&[f32]]| {
-            run(folded, channels, x, weight.each, activations, part, fresh, &mut |_, _| {});
+            run(
+                folded,
+                channels,
+                x,
+                weight.each,
+                activations,
+                part,
+                fresh,
+                &mut |_, _| {},
+            );
         };
         let share = x.len().div_ceil(self.threads).max(1);
         std::thread::scope(|scope| {
@@ -209,7 +233,16 @@ impl CpuGradients {
                         // Only a rank that has failed listens no more.
                         let _ = sender.send((thread, piece, gradients.take(piece)));
                     };
-                    run(folded, channels, x, weight.each, activations, part, fresh, &mut send);
+                    run(
+                        folded,
+                        channels,
+                        x,
+                        weight.each,
+                        activations,
+                        part,
+                        fresh,
+                        &mut send,
+                    );
                     Instant::now()
                 }));
             }
@@ -352,7 +385,9 @@ mod tests {
         assert!((a.0 - b.0).abs() < 1e-9 * a.0.abs(), "{} {}", a.0, b.0);
         let norm = crate::train::optimizer::norm(&a.1);
         let pairs = a.1.iter().zip(&b.1);
-        let difference = pairs.map(|(a, b)| f64::from((a - b).abs())).fold(0.0, f64::max);
+        let difference = pairs
+            .map(|(a, b)| f64::from((a - b).abs()))
+            .fold(0.0, f64::max);
         assert!(difference < 1e-6 * norm, "{difference} of {norm}");
     }
 
@@ -399,7 +434,10 @@ mod tests {
             for found in &found {
                 assert_close(&whole, found);
             }
-            assert!(found.iter().all(|f| *f == found[0]), "all ranks hold the same");
+            assert!(
+                found.iter().all(|f| *f == found[0]),
+                "all ranks hold the same"
+            );
         }
     }
 }

@@ -58,8 +58,11 @@ pub fn data_dependent_init(
                 );
             }
             std::mem::swap(&mut state, &mut other);
-            hidden_moments(&level, step, &state, rows, &mut scratch, Layer::First)
-                .store(params, &format!("{p}coupling.actnorm1"), ranks)?;
+            hidden_moments(&level, step, &state, rows, &mut scratch, Layer::First).store(
+                params,
+                &format!("{p}coupling.actnorm1"),
+                ranks,
+            )?;
             let level = Folded::level(params, l, k..k + 1, Purpose::Forward)?;
             hidden_moments(
                 &level,

@@ -184,5 +184,9 @@ fn a_save_that_fails_on_rank_0_ends_all_ranks_with_its_reason() {
         error.to_string()
     });
     assert_eq!(found[0], found[1]);
-    assert!(found[0].contains("m.checkpoint.safetensors"), "{}", found[0]);
+    assert!(
+        found[0].contains("m.checkpoint.safetensors"),
+        "{}",
+        found[0]
+    );
 }

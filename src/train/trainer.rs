@@ -376,7 +376,10 @@ impl Trainer {
             losses.clear();
             feed = self.feed()?;
             has_stepped = false;
-            if self.turn(start.elapsed().as_secs_f64(), false, stop())?.stops {
+            if self
+                .turn(start.elapsed().as_secs_f64(), false, stop())?
+                .stops
+            {
                 return Ok(());
             }
         }

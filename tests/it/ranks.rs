@@ -163,7 +163,11 @@ fn what_one_rank_lacks_is_one_line_and_ends_all() {
         assert!(!scratch.path("w.lock").exists());
     }
     // What is wrong everywhere is said once.
-    let output = on_ranks(&scratch, 3, "train --images data --config none.json --out w.safetensors");
+    let output = on_ranks(
+        &scratch,
+        3,
+        "train --images data --config none.json --out w.safetensors",
+    );
     assert_eq!(own_lines(&output).len(), 1, "{}", text(&output));
     assert!(!output.status.success());
 }
@@ -182,7 +186,9 @@ fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
 fn children_of(mpirun: &Child) -> Vec<u32> {
     let children = format!("/proc/{0}/task/{0}/children", mpirun.id());
     let text = std::fs::read_to_string(children).unwrap_or_default();
-    text.split_whitespace().filter_map(|pid| pid.parse().ok()).collect()
+    text.split_whitespace()
+        .filter_map(|pid| pid.parse().ok())
+        .collect()
 }
 
 #[test]
@@ -218,7 +224,10 @@ fn a_killed_rank_ends_all_and_the_last_checkpoint_is_whole() {
     }
     let seen = Checkpoint::read(&path).unwrap().progress.pictures_seen;
     assert!(seen > 0);
-    let words = format!("{TRAIN} --out w.safetensors --resume --pictures {}", seen + 25);
+    let words = format!(
+        "{TRAIN} --out w.safetensors --resume --pictures {}",
+        seen + 25
+    );
     let output = on_ranks(&scratch, 3, &words);
     assert!(output.status.success(), "{}", text(&output));
     assert_eq!(

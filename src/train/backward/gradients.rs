@@ -106,7 +106,10 @@ impl Taken {
                 a.iter_mut().zip(b).for_each(|(a, b)| add(a, b));
             }
             (Self::Step(a), Self::Step(b)) => {
-                a.buffers_mut().into_iter().zip(b.buffers()).for_each(|(a, b)| add(a, b));
+                a.buffers_mut()
+                    .into_iter()
+                    .zip(b.buffers())
+                    .for_each(|(a, b)| add(a, b));
             }
             (Self::Flat(a), Self::Flat(b)) => a.iter_mut().zip(b).for_each(|(a, b)| *a += b),
             _ => debug_assert!(false, "pieces of one kind are added"),

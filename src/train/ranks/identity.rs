@@ -88,7 +88,13 @@ pub(in crate::train) fn differences(now: &serde_json::Value, before: &serde_json
     };
     let differ = names.into_iter().filter(|n| before.get(*n) != now.get(*n));
     let parts: Vec<String> = differ
-        .map(|name| format!("{name} {} instead of {}", text(now, name), text(before, name)))
+        .map(|name| {
+            format!(
+                "{name} {} instead of {}",
+                text(now, name),
+                text(before, name)
+            )
+        })
         .collect();
     parts.join(", ")
 }
@@ -103,13 +109,17 @@ pub fn check_identity(
     let text = serde_json::to_vec(mine).map_err(|e| RanksError::OutOfStep(e.to_string()))?;
     let all = ranks.gather(&text)?;
     let read = |text: &Vec<u8>| serde_json::from_slice::<Identity>(text);
-    let all: Vec<Identity> = all.iter().map(read).collect::<Result<_, _>>().map_err(|_| {
-        // Fields are those of the version.
-        RanksError::Failed(
-            "the ranks run different versions of this program; install the same one everywhere"
-                .into(),
-        )
-    })?;
+    let all: Vec<Identity> = all
+        .iter()
+        .map(read)
+        .collect::<Result<_, _>>()
+        .map_err(|_| {
+            // Fields are those of the version.
+            RanksError::Failed(
+                "the ranks run different versions of this program; install the same one everywhere"
+                    .into(),
+            )
+        })?;
     let others = all.iter().enumerate().skip(1);
     let differ = others.filter_map(|(rank, identity)| {
         let what = identity.difference(&all[0])?;
@@ -153,7 +163,10 @@ mod tests {
     #[test]
     fn a_rank_with_other_work_is_named_with_what_differs() {
         for (part, change) in [
-            ("version 2 instead of 1", (|i: &mut Identity| i.version = "2".into()) as fn(&mut Identity)),
+            (
+                "version 2 instead of 1",
+                (|i: &mut Identity| i.version = "2".into()) as fn(&mut Identity),
+            ),
             ("width 9 instead of 8", |i| i.config["width"] = 9.into()),
             ("batch 2 instead of 4", |i| i.settings["batch"] = 2.into()),
             ("9 pictures instead of 10", |i| i.n_pictures = 9),
@@ -170,7 +183,9 @@ mod tests {
             assert!(found[0].contains(part), "{part}: {}", found[0]);
             assert!(found[0].contains("rank 2 has"), "{}", found[0]);
         }
-        let same = on_ranks(2, |ranks| check_identity(&**ranks, &identity()).unwrap().len());
+        let same = on_ranks(2, |ranks| {
+            check_identity(&**ranks, &identity()).unwrap().len()
+        });
         assert_eq!(same, [2, 2]);
     }
 }
