@@ -1,6 +1,6 @@
 //! The configuration of a model, validated once where it is built, and the shapes it implies.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::latent::{EpsShape, LatentShape};
 
@@ -137,9 +137,10 @@ impl Variant {
 
 /// Everything that decides the shape and the meaning of a model's tensors.
 ///
-/// Build one with [`GlowConfig::validated`] (or through serde followed by it): a value that passed
-/// it has consistent, bounded shapes.
+/// Build one with [`GlowConfig::validated`], or through serde, which asks it: a value that passed it has consistent,
+/// bounded shapes. A key that no field has is refused with the one that may be meant.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct GlowConfig {
     /// Pixels a side; divisible by `2^levels`.
     pub image_size: usize,
@@ -168,6 +169,45 @@ pub struct GlowConfig {
     /// The least factor of an affine coupling (format version 2).
     #[serde(default, skip_serializing_if = "ScaleFloor::is_none")]
     pub scale_floor: ScaleFloor,
+}
+
+// `remote` gives both functions as the type's own, so that a check can stand before the one that reads.
+impl Serialize for GlowConfig {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        Self::serialize(self, to)
+    }
+}
+
+impl<'de> Deserialize<'de> for GlowConfig {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let map = serde_json::Map::deserialize(from)?;
+        check_keys(map.keys().map(String::as_str), &Self::FIELDS).map_err(de::Error::custom)?;
+        let config = Self::deserialize(serde_json::Value::Object(map));
+        let config = config.map_err(de::Error::custom)?;
+        config.validated().map_err(de::Error::custom)
+    }
+}
+
+/// Refuses a key that is none of those known, and names the one that may be meant.
+///
+/// Errors: what is wrong and what would be right, in a sentence.
+pub fn check_keys<'a>(
+    keys: impl IntoIterator<Item = &'a str>,
+    known: &[&str],
+) -> Result<(), String> {
+    let Some(key) = keys.into_iter().find(|key| !known.contains(key)) else {
+        return Ok(());
+    };
+    let near = known
+        .iter()
+        .map(|k| (strsim::damerau_levenshtein(key, k), k));
+    // A third of the letters may be wrong.
+    let near = near.filter(|(distance, k)| 3 * distance <= k.len().max(3));
+    let key = crate::quote::piece(key);
+    Err(match near.min() {
+        Some((_, meant)) => format!("{key}: did you mean {meant}?"),
+        None => format!("{key} is no key of it; choose of {}", known.join(", ")),
+    })
 }
 
 fn three() -> usize {
@@ -209,6 +249,21 @@ impl LevelShape {
 }
 
 impl GlowConfig {
+    /// The keys of the fields.
+    pub const FIELDS: [&str; 11] = [
+        "image_size",
+        "channels",
+        "levels",
+        "depth",
+        "width",
+        "permutation",
+        "coupling",
+        "bits",
+        "padding",
+        "variant",
+        "scale_floor",
+    ];
+
     /// Checks every field and the limits that keep a hostile file from exhausting the memory.
     pub fn validated(self) -> Result<Self, ConfigError> {
         let err = |field, found: &dyn std::fmt::Display, expected: &str| {
@@ -316,6 +371,7 @@ impl GlowConfig {
         };
         LatentShape {
             levels: self.level_shapes().iter().map(level).collect(),
+            condition: self.variant.condition,
         }
     }
 
@@ -368,5 +424,54 @@ pub(crate) mod tests {
             padding: Padding::Zeros,
             scale_floor: ScaleFloor::NONE,
         }
+    }
+
+    fn read(text: &str) -> Result<GlowConfig, String> {
+        serde_json::from_str(text).map_err(|e| e.to_string())
+    }
+
+    const GOOD: &str = r#"{"image_size":16,"levels":2,"depth":1,"width":8,"permutation":"reverse","coupling":"affine"}"#;
+
+    #[test]
+    fn a_misspelt_key_is_refused_with_the_right_one() {
+        let config = read(GOOD).unwrap();
+        assert_eq!((config.channels, config.bits), (3, 5));
+        let refused = |from: &str, to: &str, part: &str| {
+            let error = read(&GOOD.replace(from, to)).unwrap_err();
+            assert!(error.contains(part), "{error}");
+        };
+        refused("{", r#"{"chanels":1,"#, "chanels: did you mean channels?");
+        refused("depth", "dpeth", "dpeth: did you mean depth?");
+        refused(
+            "{",
+            r#"{"dropout":1,"#,
+            "dropout is no key of it; choose of image_size",
+        );
+        refused("\"depth\":1,", "", "depth");
+        refused("reverse", "reversed", "reversed");
+        // What no model can have is not read either.
+        refused("\"levels\":2", "\"levels\":9", "levels is 9");
+        assert!(read("[]").is_err() && read("{").is_err());
+    }
+
+    #[test]
+    fn the_fields_are_those_that_are_written() {
+        let mut config = tiny_config();
+        let value = serde_json::to_value(&config).unwrap();
+        assert_eq!(serde_json::from_value::<GlowConfig>(value).unwrap(), config);
+        // The two that are left out where they change nothing, one after the other as they exclude each other.
+        config.variant.condition = 1;
+        config.scale_floor = ScaleFloor::new(0.5).unwrap();
+        let value = serde_json::to_value(&config).unwrap();
+        let mut written: Vec<&str> = value
+            .as_object()
+            .unwrap()
+            .keys()
+            .map(String::as_str)
+            .collect();
+        let mut fields = GlowConfig::FIELDS.to_vec();
+        written.sort_unstable();
+        fields.sort_unstable();
+        assert_eq!(written, fields);
     }
 }

@@ -55,6 +55,8 @@ pub struct Photo {
     pub proposal: CropSquare,
     /// Whether the proposal came from a face.
     pub face_found: bool,
+    /// What was left out or ignored when it was read.
+    pub notes: Vec<String>,
 }
 
 impl Photo {

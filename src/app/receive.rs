@@ -19,6 +19,10 @@ impl State {
     pub fn receive(&mut self, event: Event) -> Vec<Command> {
         match event {
             Event::ModelOpened(info) => return self.model_opened(*info),
+            Event::ModelAsks { path, asks, .. } => {
+                let options = asks;
+                return vec![Command::OpenModelAs { path, options }];
+            }
             Event::SessionSaved { ticket, path } => self.session_saved(ticket, &path),
             Event::SessionRead {
                 ticket,
@@ -43,14 +47,21 @@ impl State {
             }
             Event::Imported {
                 item,
-                name: _,
+                name,
                 preview,
                 size,
                 crop,
                 face_found,
+                notes,
             } => {
                 let preview = self.picture(preview, 0);
                 if let Some(it) = self.items.get_mut(&item) {
+                    // A photo that a session brings back has been spoken of before.
+                    let level = match it.framing.is_some() || it.photo.is_some() {
+                        true => LogLevel::Info,
+                        false => LogLevel::Notice,
+                    };
+                    let said: Vec<String> = notes.iter().map(|n| format!("{name}: {n}")).collect();
                     let framing = it.framing.unwrap_or(Framing {
                         proposal: it.photo.as_ref().map_or(crop, |p| p.proposal),
                         face_found,
@@ -61,7 +72,11 @@ impl State {
                         crop,
                         proposal: framing.proposal,
                         face_found: framing.face_found,
+                        notes,
                     });
+                    for text in said {
+                        self.log(level, text);
+                    }
                 }
             }
             Event::Encoded {

@@ -225,17 +225,14 @@ mod tests {
 
     use super::*;
     use crate::engine::EngineOptions;
-    use crate::engine::toy::{ToyExporter, ToyReader, open_toy};
+    use crate::engine::toy::open_toy;
 
     #[test]
     fn the_last_value_of_a_drag_is_always_drawn() {
-        let (exported, _paths) = crossbeam_channel::unbounded();
         let panics = Arc::new(AtomicUsize::new(0));
-        let options = EngineOptions::new(
-            Box::new(move |path: Option<&Path>| open_toy(path, None, panics.clone())),
-            Box::new(ToyReader),
-            Box::new(ToyExporter(exported)),
-        );
+        let options = EngineOptions::new(Box::new(move |path: Option<&Path>| {
+            open_toy(path, None, panics.clone())
+        }));
         let engine = Engine::spawn(options, || {});
         let script = Script {
             moves: 12,

@@ -8,9 +8,12 @@ use indicatif::ProgressBar;
 use serde_json::json;
 
 use super::common::{
-    FolderArgs, ModelArgs, OpenModel, check_target, note, number_in, progress, say, say_json,
+    FolderArgs, ModelArgs, OpenModel, note, note_decimal_comma, number_in, progress, say, say_json,
 };
+use super::output::{Outputs, SAFETENSORS, shown};
+use crate::data::batches::PictureSet;
 use crate::data::labels::LabelTable;
+use crate::disk::is_same_file;
 use crate::files::attributes::{self, Precision};
 use crate::latent::attributes::compare::{self, Approach};
 use crate::workshop::{self, Built, LeftOut, Progress, WorkshopOptions};
@@ -30,8 +33,9 @@ Pictures that are learnt from are shown as they are and mirrored.
 +1 is the distance between the averages of both sides along the direction, times --unit. Without --unit it is as much
 of it, 1 at most, as lets pictures be edited by 2 and stay finite, and by 3 and mostly stay finite and still show a
 face to a face detector. A slider ends where an edited picture has patches of noise, or fewer than nine in ten still show a face.
-A table has a header, a column `file`, an optional column `split`, and numbers: 1 and -1 (0: cannot
-tell), 1 and 0, or a measure such as an age. An empty cell means that nothing is known.";
+A table is CSV with a header, or CelebA's list_attr text. It has a column of file names, an optional column `split`, and
+numbers: 1 and -1 (0: cannot tell), 1 and 0, or a measure such as an age. Text with two values counts as 1 and -1; other
+columns are left out and named. An empty cell means that nothing is known.";
 
 #[derive(clap::Args, Debug)]
 pub(super) struct Args {
@@ -86,7 +90,7 @@ pub(super) struct Args {
     /// Seed of the choice of pictures and of what is held out
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// Attributes file to write
+    /// Attributes file to write; - is standard output
     #[arg(long, value_name = "FILE.safetensors")]
     out: PathBuf,
     /// Words on the pictures and labels, for the provenance
@@ -185,24 +189,39 @@ impl Args {
 }
 
 pub(super) fn run(args: Args) -> anyhow::Result<()> {
-    check_target(&args.out)?;
+    let read = args.labels.iter().map(PathBuf::as_path);
+    let mut outputs = Outputs::beside(read.chain(args.model.files())).json(args.json);
+    let what = "directions are written as safetensors";
+    let out = outputs.file(&args.out, SAFETENSORS, what)?;
     if args.method == Method::Auto && !args.level_weights.is_empty() {
         bail!(
             "--level-weights go with one method; name it with --method, auto chooses weights by itself"
         );
     }
+    note_decimal_comma("--level-weights", &args.level_weights);
     if let Some(folder) = &args.sheet {
+        if is_same_file(folder, &args.folder.images) {
+            bail!(
+                "contact sheets would lie among the pictures that are read; choose another folder: {}",
+                folder.display()
+            );
+        }
         std::fs::create_dir_all(folder)
             .with_context(|| format!("the folder cannot be made: {}", folder.display()))?;
     }
     let table = LabelTable::read_all(&args.labels)?;
     let tables = tables_text(&args.labels);
+    for text in table.notes() {
+        note(format_args!("{text}: {tables}"));
+    }
     let model = args.model.open()?;
+    model.check_one_condition()?;
     let config = model.config();
     let by_split = (!table.splits().is_empty()).then_some((&table, args.split.as_str()));
     // Each picture is needed once or twice: keeping them decoded would only take memory.
     let shape = (config.image_size, config.channels);
     let set = args.folder.open(by_split, shape)?.with_memory_budget(0);
+    check_names(&table, &set, &tables)?;
     let options = args.options(&model);
     let mut bar: Option<(&str, ProgressBar)> = None;
     let mut watch = |at: Progress| {
@@ -232,8 +251,26 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
             "column \"{column}\" left out: {reason}: {tables}"
         ));
     }
-    attributes::write(&args.out, config, &built.directions, Precision::F16)?;
-    report(&args, &model, &built)
+    attributes::write(&out, config, &built.directions, Precision::F16)?;
+    report(&args, &model, &built, &out)?;
+    outputs.finish()
+}
+
+/// Rows whose picture is not there teach nothing: says so, as a capital letter or a missing ending is easily overlooked.
+/// Says which rows name no picture, and refuses tables of which all do.
+fn check_names(table: &LabelTable, set: &PictureSet, tables: &str) -> anyhow::Result<()> {
+    // A split chooses its own rows, and names those that are missing one by one.
+    if !table.splits().is_empty() {
+        return Ok(());
+    }
+    let (n_lost, notes) = table.notes_on((0..set.len()).filter_map(|i| set.name(i)));
+    if n_lost == table.len() {
+        bail!("{}: {tables}", notes.join("; "));
+    }
+    for text in notes {
+        note(format_args!("{text}: {tables}"));
+    }
+    Ok(())
 }
 
 fn tables_text(tables: &[PathBuf]) -> String {
@@ -280,7 +317,7 @@ fn provenance(args: &Args, model: &OpenModel) -> String {
     parts.join("; ")
 }
 
-fn report(args: &Args, model: &OpenModel, built: &Built) -> anyhow::Result<()> {
+fn report(args: &Args, model: &OpenModel, built: &Built, out: &Path) -> anyhow::Result<()> {
     let list = built.directions.as_slice();
     if args.json {
         let rows: Vec<_> = list
@@ -329,9 +366,5 @@ fn report(args: &Args, model: &OpenModel, built: &Built) -> anyhow::Result<()> {
             figures.method
         ))?;
     }
-    say(format_args!(
-        "{} directions: {}",
-        list.len(),
-        Path::display(&args.out)
-    ))
+    say(format_args!("{} directions: {}", list.len(), shown(out)))
 }

@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::common::{note, progress, say};
+use super::common::{note, progress, say, say_json};
+use super::output::check_target;
 use crate::export::write_png;
 use crate::files::{shipped, weights};
 use crate::measure::bench::{Options, Report, run as measure};
@@ -105,7 +106,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
         },
     )?;
     if args.json {
-        say(serde_json::to_string(&report)?)?;
+        say_json(&report)?;
     } else {
         say(text(&report).trim_end())?;
     }
@@ -166,7 +167,7 @@ fn sweep(args: &Args) -> anyhow::Result<()> {
         write_png(png, &swept.chart().draw()?, None)?;
     }
     if args.json {
-        return say(serde_json::to_string(&swept)?);
+        return say_json(&swept);
     }
     say(swept.markdown().trim_end())?;
     if let Some((csv, png)) = &paths {
@@ -185,8 +186,8 @@ fn sweep_paths(folder: &Path) -> anyhow::Result<(PathBuf, PathBuf)> {
         )
     })?;
     let paths = (folder.join("sweep.csv"), folder.join("sweep.png"));
-    super::common::check_target(&paths.0)?;
-    super::common::check_target(&paths.1)?;
+    check_target(&paths.0)?;
+    check_target(&paths.1)?;
     Ok(paths)
 }
 
@@ -259,7 +260,7 @@ fn train_memory(name: &str, m: &TrainMemory) -> String {
 #[cfg(feature = "gui")]
 fn through_window(args: Args) -> anyhow::Result<()> {
     use crate::app::replay::{Drag, Script, run as replay};
-    use crate::engine::{Engine, EngineOptions, Files, Loader, Pictures, Shipped};
+    use crate::engine::{Engine, EngineOptions, Loader, Shipped};
 
     let loader = Loader {
         device: crate::model::DeviceChoice::default(),
@@ -268,12 +269,12 @@ fn through_window(args: Args) -> anyhow::Result<()> {
         tf32: false,
         shipped: Some(Shipped::built_in()),
     };
-    let options = EngineOptions::new(loader.into_open(), Box::new(Pictures), Box::new(Files));
+    let options = EngineOptions::new(loader.into_open());
     let engine = Engine::spawn(options, || {});
     let report = replay(&engine, args.model, Script::default())
         .map_err(|message| anyhow::anyhow!(message))?;
     if args.json {
-        say(serde_json::to_string(&report)?)?;
+        say_json(&report)?;
         return Ok(());
     }
     let line = |name: &str, drag: &Drag| {

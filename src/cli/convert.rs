@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::common::{check_target, say};
+use super::common::say;
+use super::output::{Outputs, SAFETENSORS, shown};
 use crate::files::weights::{self, Precision};
 
 pub(super) const EXAMPLES: &str = "Example:
@@ -13,7 +14,7 @@ pub(super) struct Args {
     /// Weight file to read
     #[arg(value_name = "IN")]
     input: PathBuf,
-    /// Weight file to write
+    /// Weight file to write; - is standard output
     #[arg(value_name = "OUT")]
     output: PathBuf,
     /// Half precision: half the size, and differences that are not seen
@@ -22,7 +23,9 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: Args) -> anyhow::Result<()> {
-    check_target(&args.output)?;
+    let mut outputs = Outputs::beside([args.input.as_path()]);
+    let what = "weights are written as safetensors";
+    let out = outputs.file(&args.output, SAFETENSORS, what)?;
     let file = weights::read(&args.input)?;
     let precision = if args.half {
         Precision::F16
@@ -30,13 +33,12 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
         Precision::F32
     };
     weights::write(
-        &args.output,
+        &out,
         &file.params,
         &file.provenance,
         file.preview.as_ref(),
         precision,
     )?;
-    // What half precision cannot hold is infinite afterwards; better to hear of it now than later.
-    weights::read(&args.output)?;
-    say(format_args!("written: {}", args.output.display()))
+    say(format_args!("written: {}", shown(&out)))?;
+    outputs.finish()
 }

@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use serde_json::Value;
 
-use super::common::{check_target, say};
+use super::common::say;
+use super::output::{Outputs, shown};
+use crate::disk;
 use crate::export::chart::{Chart, Series};
-use crate::export::write_png;
+use crate::export::{DEFAULT_QUALITY, write_picture};
 use crate::files::weights;
 
 pub(super) const EXAMPLES: &str = "Examples:
@@ -24,8 +26,8 @@ pub(super) struct Args {
     /// Trainings to draw, each with its name in the legend
     #[arg(required = true, value_name = "NAME=FILE")]
     curves: Vec<String>,
-    /// Chart to write
-    #[arg(long, value_name = "PNG")]
+    /// Chart to write: PNG, JPEG or lossless WebP by its name; - is standard output
+    #[arg(long, value_name = "FILE.png|jpg|webp")]
     out: PathBuf,
     /// Line above the chart
     #[arg(long, default_value = "Training")]
@@ -33,25 +35,29 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: Args) -> anyhow::Result<()> {
-    check_target(&args.out)?;
-    let series = args.curves.iter().map(|curve| {
+    let curve = |curve: &String| -> anyhow::Result<(String, PathBuf)> {
         let (name, path) = curve
             .split_once('=')
             .filter(|(name, path)| !name.trim().is_empty() && !path.is_empty())
             .with_context(|| format!("a curve is NAME=FILE: {curve:?}"))?;
-        if Path::new(path) == args.out {
-            bail!("the chart would be written over the curve; choose another --out: {path}");
-        }
-        Ok(Series::of_runs(name.trim(), vec![points(path.as_ref())?]))
-    });
+        Ok((name.trim().to_owned(), path.into()))
+    };
+    let curves = args.curves.iter().map(curve);
+    let curves = curves.collect::<anyhow::Result<Vec<_>>>()?;
+    let mut outputs = Outputs::beside(curves.iter().map(|(_, path)| path.as_path()));
+    let out = outputs.picture(&args.out)?;
+    let series = curves
+        .iter()
+        .map(|(name, path)| Ok(Series::of_runs(name, vec![points(path)?])));
     let chart = Chart {
         title: args.title,
         x_label: "pictures seen".into(),
         y_label: "bits per dimension".into(),
         series: series.collect::<anyhow::Result<_>>()?,
     };
-    write_png(&args.out, &chart.draw()?, None)?;
-    say(format_args!("{}", args.out.display()))
+    write_picture(&out, &chart.draw()?, None, DEFAULT_QUALITY)?;
+    say(shown(&out))?;
+    outputs.finish()
 }
 
 /// Pictures seen and bits per dimension.
@@ -64,16 +70,7 @@ fn points(path: &Path) -> anyhow::Result<Vec<(f64, f64)>> {
         let curve = file.provenance.get("curve").and_then(Value::as_array);
         curve.cloned().unwrap_or_default()
     } else {
-        let size = std::fs::metadata(path)
-            .with_context(|| format!("cannot be read: {}", path.display()))?;
-        if size.len() > MAX_BYTES {
-            bail!(
-                "it is larger than 64 MiB; is it a log of a training? {}",
-                path.display()
-            );
-        }
-        let text = std::fs::read_to_string(path)
-            .with_context(|| format!("cannot be read: {}", path.display()))?;
+        let text = disk::read_text(path, MAX_BYTES)?;
         let lines = text
             .lines()
             .enumerate()

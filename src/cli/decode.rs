@@ -2,8 +2,10 @@
 
 use std::path::PathBuf;
 
-use super::common::{ModelArgs, check_target, has_extension, item_names, say, temperature};
+use super::common::{ModelArgs, item_names, note_decimal_comma, say, temperature};
 use super::draw::{Drawing, LayoutArgs, Targets, item};
+use super::output::{Outputs, SAFETENSORS, shown};
+use crate::export::PictureFormat;
 use crate::files::exact;
 use crate::latent::attributes::Directions;
 use crate::latent::temperature::scaled;
@@ -17,8 +19,13 @@ pub(super) struct Args {
     /// Latents file, as encode and the window write it
     #[arg(value_name = "LATENTS")]
     latents: PathBuf,
-    /// One PNG with all pictures (a name in .png), or a folder for a PNG each; the folder is made
-    #[arg(long, value_name = "FILE.png|DIR", required_unless_present = "tensor")]
+    /// One picture with all of them (a name in .png, .jpg or .webp; - is standard output), or a folder for a PNG each,
+    /// which is made
+    #[arg(
+        long,
+        value_name = "FILE.png|jpg|webp|DIR",
+        required_unless_present = "tensor"
+    )]
     out: Option<PathBuf>,
     /// Write the decoded numbers as they are, as tensor `x` [n, c, h, w]
     #[arg(long, value_name = "FILE.safetensors")]
@@ -33,38 +40,41 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: Args) -> anyhow::Result<()> {
+    note_decimal_comma("--temperature", &args.temperature);
+    let inputs = args.model.files().chain([args.latents.as_path()]);
+    let mut outputs = Outputs::beside(inputs);
+    let is_sheet = |path: &PathBuf| path.as_os_str() == "-" || PictureFormat::of(path).is_some();
+    let (sheet, folder) = match args.out {
+        Some(path) if is_sheet(&path) => (Some(path), None),
+        folder => (None, folder),
+    };
+    let mut targets = Targets::new(&mut outputs, sheet.as_deref(), None)?;
+    let what = "numbers are written as safetensors";
+    let tensor = args.tensor.as_deref();
+    let tensor = tensor.map(|path| outputs.file(path, SAFETENSORS, what));
+    let tensor = tensor.transpose()?;
     let model = args.model.open()?;
-    let file = model.read_latents(&args.latents)?;
+    let mut file = model.read_latents(&args.latents)?;
+    file.latents = model.given(file.latents)?;
     let names = item_names(&args.latents, &file);
     let n = file.latents.len();
-    if let Some(path) = &args.tensor {
-        check_target(path)?;
+    targets.frames = folder.map(|path| outputs.frames(&path, n)).transpose()?;
+    if let Some(path) = &tensor {
         let mut x = Vec::with_capacity(n);
-        for (at, latent) in file.latents.iter().enumerate() {
+        for latent in &file.latents {
             let latent = match args.temperature.as_slice() {
                 [] => latent.clone(),
                 temperature => scaled(latent, temperature)?,
             };
-            let decoded = model.decode(&[latent], at..at + 1, n)?;
+            let decoded = model.decode(&[latent])?;
             x.extend(decoded.into_iter().map(|d| d.x));
         }
         exact::write(path, model.config(), &x)?;
-        say(format_args!("{n} pictures as numbers: {}", path.display()))?;
+        say(format_args!("{n} pictures as numbers: {}", shown(path)))?;
     }
-    let Some(out) = args.out else {
-        return Ok(());
-    };
-    let targets = if has_extension(&out, "png") {
-        Targets {
-            sheet: Some(out),
-            ..Targets::default()
-        }
-    } else {
-        Targets {
-            frames: Some(out),
-            ..Targets::default()
-        }
-    };
+    if targets.sheet.is_none() && targets.frames.is_none() {
+        return outputs.finish();
+    }
     let drawing = Drawing {
         command: "decode",
         model: &model,
@@ -76,6 +86,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
         layout: args.layout,
         default_columns: (n as f64).sqrt().ceil() as u32,
         targets,
+        outputs,
     };
     drawing.draw(false)
 }

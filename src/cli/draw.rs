@@ -3,12 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::bail;
 use image::RgbImage;
 
-use super::common::{BATCH, OpenModel, check_target, has_extension, note, progress, say};
+use super::common::{BATCH, OpenModel, note, progress, say};
+use super::output::{Outputs, SAFETENSORS, shown};
 use crate::export::layout::{enlarge, sheet_size};
-use crate::export::{FrameFolder, compose, write_apng, write_gif, write_png};
+use crate::export::{
+    DEFAULT_QUALITY, FrameFolder, PictureFormat, compose, write_apng, write_gif, write_picture,
+};
 use crate::files::latents::{self, LatentsFile};
 use crate::latent::Latent;
 use crate::latent::attributes::Directions;
@@ -28,12 +30,15 @@ pub(super) struct LayoutArgs {
     /// Enlargement of each picture, smooth
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=16))]
     pub(super) scale: u32,
+    /// Quality of a JPEG, 1 to 100
+    #[arg(long, default_value_t = DEFAULT_QUALITY, value_parser = clap::value_parser!(u8).range(1..=100))]
+    pub(super) quality: u8,
 }
 
 /// Where the pictures go.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Targets {
-    /// One PNG with all of them.
+    /// One picture with all of them.
     pub(super) sheet: Option<PathBuf>,
     /// A folder for a PNG each.
     pub(super) frames: Option<PathBuf>,
@@ -62,6 +67,8 @@ pub(super) struct Drawing<'a> {
     /// Columns where none are asked for; 0 makes a strip.
     pub(super) default_columns: u32,
     pub(super) targets: Targets,
+    /// Where they were taken up.
+    pub(super) outputs: Outputs,
 }
 
 /// The recipe of an input, by its place among them.
@@ -69,35 +76,46 @@ pub(super) fn item(index: usize) -> Recipe {
     Recipe::Item(ItemId(index as u64))
 }
 
-/// Refuses a file that could not be written, or whose name would mislead.
-fn check_name(path: &Path, extension: &str, what: &str) -> anyhow::Result<()> {
-    check_target(path)?;
-    if has_extension(path, extension) {
-        return Ok(());
+impl Targets {
+    /// The files that are asked for, each taken up among the command's outputs.
+    ///
+    /// Errors: as [`Outputs::file`].
+    pub(super) fn new(
+        outputs: &mut Outputs,
+        sheet: Option<&Path>,
+        latents: Option<&Path>,
+    ) -> anyhow::Result<Self> {
+        let what = "latents are written as safetensors";
+        Ok(Self {
+            sheet: sheet.map(|path| outputs.picture(path)).transpose()?,
+            latents: latents
+                .map(|path| outputs.file(path, SAFETENSORS, what))
+                .transpose()?,
+            ..Self::default()
+        })
     }
-    bail!("{what}; end its name in .{extension}: {}", path.display())
 }
 
 impl Drawing<'_> {
-    /// Whether all files can be written, before time is spent on pictures for them.
+    /// Whether the sheet can be drawn, before time is spent on pictures for it.
     fn check(&self) -> anyhow::Result<()> {
-        let targets = &self.targets;
-        if let Some(path) = &targets.sheet {
-            check_name(path, "png", "the picture is written as PNG")?;
+        if self.targets.sheet.is_some() {
             let side = self.model.config().image_size as u32;
             let LayoutArgs { gap, scale, .. } = self.layout;
             sheet_size(self.recipes.len(), (side, side), self.columns(), gap, scale)?;
         }
-        if let Some(path) = &targets.gif {
-            check_name(path, "gif", "the animation is written as GIF")?;
-        }
-        if let Some(path) = &targets.apng {
-            check_name(path, "png", "the animation is written as PNG")?;
-        }
-        if let Some(path) = &targets.latents {
-            check_name(path, "safetensors", "latents are written as safetensors")?;
-        }
         Ok(())
+    }
+
+    /// What to do about values that are not finite.
+    fn advice(&self) -> &'static str {
+        let is_as_it_was = |r: &Recipe| matches!(r, Recipe::Item(_));
+        match self.recipes.iter().all(is_as_it_was) {
+            true => {
+                "these latents lie too far out for the model's way back; was it another model that encoded them?"
+            }
+            false => "use a lower temperature or smaller edits",
+        }
     }
 
     fn columns(&self) -> u32 {
@@ -138,7 +156,7 @@ impl Drawing<'_> {
         while wanted && done < n {
             let end = n.min(done + BATCH);
             let latents = self.latents(&self.recipes[done..end])?;
-            for decoded in self.model.decode(&latents, done..end, n)? {
+            for decoded in self.model.decode(&latents)? {
                 non_finite += usize::from(decoded.non_finite > 0);
                 if let Some(folder) = &folder {
                     self.write_frame(folder, done, &decoded.pixels)?;
@@ -153,14 +171,24 @@ impl Drawing<'_> {
         bar.finish_and_clear();
         if non_finite > 0 {
             note(format_args!(
-                "{non_finite} of {n} pictures have values that are not finite, drawn in a warning \
-                 colour; use a lower temperature or smaller edits"
+                "{non_finite} of {n} pictures have values that are not finite, drawn in a warning colour; {}",
+                self.advice()
             ));
         }
         self.write(&kept, quiet)?;
-        let Some(path) = &self.targets.latents else {
-            return Ok(());
-        };
+        if let Some(folder) = &folder {
+            note_left_over(folder, targets.frames.as_deref());
+        }
+        if let Some(path) = &self.targets.latents {
+            self.write_latents(path)?;
+            if !quiet {
+                say(format_args!("{n} latents: {}", shown(path)))?;
+            }
+        }
+        self.outputs.finish()
+    }
+
+    fn write_latents(&self, path: &Path) -> anyhow::Result<()> {
         let contents = LatentsFile {
             config: self.model.config().clone(),
             latents: self.latents(&self.recipes)?,
@@ -168,11 +196,7 @@ impl Drawing<'_> {
             names: None,
             settings: Some(self.settings(&self.recipes)?.to_json()),
         };
-        latents::write(path, &contents)?;
-        match quiet {
-            true => Ok(()),
-            false => say(format_args!("{n} latents: {}", path.display())),
-        }
+        Ok(latents::write(path, &contents)?)
     }
 
     fn settings(&self, recipes: &[Recipe]) -> anyhow::Result<PictureSettings> {
@@ -193,7 +217,12 @@ impl Drawing<'_> {
     }
 
     fn write(&self, pictures: &[RgbImage], quiet: bool) -> anyhow::Result<()> {
-        let LayoutArgs { gap, scale, .. } = self.layout;
+        let LayoutArgs {
+            gap,
+            scale,
+            quality,
+            ..
+        } = self.layout;
         let n = self.recipes.len();
         let what = if n == 1 {
             "1 picture".to_owned()
@@ -202,7 +231,7 @@ impl Drawing<'_> {
         };
         let saved = |path: &Path| match quiet {
             true => Ok(()),
-            false => say(format_args!("{what}: {}", path.display())),
+            false => say(format_args!("{what}: {}", shown(path))),
         };
         if let Some(path) = &self.targets.frames {
             saved(path)?;
@@ -213,7 +242,10 @@ impl Drawing<'_> {
                 .settings(&self.recipes)?
                 .in_columns(self.columns_used());
             let settings = settings.to_json();
-            write_png(path, &sheet, Some(&settings))?;
+            if PictureFormat::of(path).is_some_and(|f| !f.has_room_for(&settings)) {
+                note("a JPEG has no room for the settings of so many pictures; a PNG or WebP has");
+            }
+            write_picture(path, &sheet, Some(&settings), quality)?;
             saved(path)?;
         }
         let Targets { gif, apng, .. } = &self.targets;
@@ -236,4 +268,20 @@ impl Drawing<'_> {
         }
         Ok(())
     }
+}
+
+/// Says so where frames of an earlier export lie among the new ones.
+fn note_left_over(frames: &FrameFolder, folder: Option<&Path>) {
+    let left_over = frames.left_over();
+    let Some(first) = left_over.first() else {
+        return;
+    };
+    let n = match left_over.len() {
+        1 => "an older frame stays".to_owned(),
+        n => format!("{n} older frames stay"),
+    };
+    note(format_args!(
+        "{n} in the folder, from {first} on; a film made of it would show them too: {}",
+        folder.unwrap_or(Path::new("")).display()
+    ));
 }

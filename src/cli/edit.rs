@@ -5,8 +5,10 @@ use std::path::PathBuf;
 use anyhow::bail;
 use serde_json::json;
 
-use super::common::{ModelArgs, say, say_json, temperature};
+use super::common::{ModelArgs, note_decimal_comma, say, say_json, temperature};
 use super::draw::{Drawing, LayoutArgs, Targets, item};
+use super::output::Outputs;
+use crate::files::shipped::attributes_beside;
 use crate::latent::attributes::{AttributeEdit, Directions, EditOptions};
 use crate::recipe::{Inputs, Recipe};
 
@@ -35,8 +37,8 @@ pub(super) struct Args {
     /// Factor on the latent from 0 to 10, or one for each level, finest first, separated by commas
     #[arg(long, value_delimiter = ',', value_parser = temperature)]
     temperature: Vec<f32>,
-    /// PNG to write
-    #[arg(long, value_name = "FILE.png")]
+    /// Picture to write: PNG, JPEG or lossless WebP by its name; - is standard output
+    #[arg(long, value_name = "FILE.png|jpg|webp")]
     out: PathBuf,
     /// Latents file to write, of the edited latents
     #[arg(long, value_name = "FILE.safetensors")]
@@ -69,6 +71,14 @@ fn edit(text: &str) -> Result<AttributeEdit, String> {
 }
 
 pub(super) fn run(args: Args) -> anyhow::Result<()> {
+    note_decimal_comma("--temperature", &args.temperature);
+    let beside = args.model.model.as_deref().map(attributes_beside);
+    let read = args.model.files().chain([args.input.as_path()]);
+    let directions = args.attributes.as_ref().or(beside.as_ref());
+    let read = read.chain(directions.map(PathBuf::as_path));
+    let mut outputs = Outputs::beside(read).json(args.json);
+    let (sheet, latents) = (Some(args.out.as_path()), args.latents.as_deref());
+    let targets = Targets::new(&mut outputs, sheet, latents)?;
     let model = args.model.open()?;
     let (file, attributes) = model.directions(args.attributes.as_deref())?;
     let directions = &attributes.directions;
@@ -110,11 +120,8 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
         directions: directions.clone(),
         layout: args.layout,
         default_columns: (names.len() as f64).sqrt().ceil() as u32,
-        targets: Targets {
-            sheet: Some(args.out.clone()),
-            latents: args.latents.clone(),
-            ..Targets::default()
-        },
+        targets,
+        outputs,
     };
     drawing.draw(args.json)?;
     if args.json {

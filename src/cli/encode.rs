@@ -2,10 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+use anyhow::bail;
 use serde_json::{Value, json};
 
-use super::common::{ModelArgs, OpenModel, check_target, note_all, progress, say, say_json};
+use super::common::{ModelArgs, OpenModel, note, note_all, progress, say, say_json};
 use super::draw::item;
+use super::output::{Outputs, SAFETENSORS};
 use crate::files::exact;
 use crate::files::latents::{self, LatentsFile};
 use crate::model::{Encoded, Latent};
@@ -24,7 +26,7 @@ pub(super) struct Args {
     /// Encode the tensor `x` [n, c, h, w] of this file as it is, in the model's own range of -0.5 to 0.5
     #[arg(long, value_name = "FILE.safetensors", conflicts_with = "photos")]
     tensor: Option<PathBuf>,
-    /// Latents file to write; without it only the figures are printed
+    /// Latents file to write (- is standard output); without it only the figures are printed
     #[arg(long, value_name = "FILE.safetensors")]
     out: Option<PathBuf>,
     /// Take the largest square in the middle instead of looking for a face
@@ -45,6 +47,8 @@ struct Report {
     latents: Vec<Latent>,
     bits: Vec<f64>,
     names: Vec<String>,
+    /// Pictures that could not be encoded, each with the reason.
+    left_out: Vec<(String, String)>,
 }
 
 impl Report {
@@ -64,12 +68,21 @@ impl Report {
             "relative_norm": norm,
             "round_trip": round_trip,
         });
+        let back = match round_trip.is_finite() {
+            true => format!("round trip {round_trip:.1e}"),
+            false => "no way back".to_owned(),
+        };
+        if !round_trip.is_finite() {
+            note(format_args!(
+                "the model finds this picture so unlikely that its way back is not finite: decoded, it has values in the warning colour: {file}"
+            ));
+        }
         if let Some(face) = face {
             row["face_found"] = face.into();
         }
         self.rows.push(row);
         self.lines.push(format!(
-            "{:.4} bits/dim, |eps|/sqrt(D) {norm:.3}, round trip {round_trip:.1e}{}: {file}",
+            "{:.4} bits/dim, |eps|/sqrt(D) {norm:.3}, {back}{}: {file}",
             encoded.bits_per_dim,
             if face == Some(true) {
                 ", face found"
@@ -84,15 +97,19 @@ impl Report {
 }
 
 pub(super) fn run(args: Args) -> anyhow::Result<()> {
-    if let Some(path) = &args.out {
-        check_target(path)?;
-    }
+    let read = args.photos.iter().chain(&args.tensor).map(PathBuf::as_path);
+    let mut outputs = Outputs::beside(read.chain(args.model.files())).json(args.json);
+    let what = "latents are written as safetensors";
+    let out = args.out.as_deref();
+    let out = out.map(|path| outputs.file(path, SAFETENSORS, what));
+    let out = out.transpose()?;
     let model = args.model.open()?;
-    let report = match &args.tensor {
+    let mut report = match &args.tensor {
         Some(path) => of_tensor(&model, path)?,
         None => of_photos(&model, &args)?,
     };
-    if let Some(path) = &args.out {
+    let left_out = std::mem::take(&mut report.left_out);
+    if let Some(path) = &out {
         let recipes: Vec<_> = (0..report.names.len()).map(item).collect();
         let settings = PictureSettings::new(&model.name, &recipes, &report.names)?;
         let contents = LatentsFile {
@@ -105,25 +122,57 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
         latents::write(path, &contents)?;
     }
     if args.json {
-        return say_json(&json!({ "model": model.name, "pictures": report.rows }));
+        let row = |(file, reason): &(String, String)| json!({ "file": file, "reason": reason });
+        let left_out: Vec<Value> = left_out.iter().map(row).collect();
+        say_json(&json!({ "model": model.name, "pictures": report.rows, "left_out": left_out }))?;
+    } else {
+        report.lines.into_iter().try_for_each(say)?;
     }
-    report.lines.into_iter().try_for_each(say)
+    outputs.finish()?;
+    match left_out.first() {
+        Some((_, reason)) => bail!(
+            "{} of {} pictures cannot be encoded, the first because: {reason}",
+            left_out.len(),
+            args.photos.len()
+        ),
+        None => Ok(()),
+    }
 }
 
 fn of_photos(model: &OpenModel, args: &Args) -> anyhow::Result<Report> {
     let mut report = Report::default();
     let n = args.photos.len();
+    // What is wrong with the conditions is wrong for every picture.
+    model.asked_condition(0, n)?;
     let bar = progress(n, "encoding");
     for (at, path) in args.photos.iter().enumerate() {
-        let photo = model.encode_photo(path, args.no_crop, (at, n))?;
-        note_all(path, &photo.notes);
-        let round_trip = model.round_trip(&photo.encoded, (at, n))?;
-        let (file, face) = (path.display().to_string(), Some(photo.face_found));
-        report.add(photo.name, &file, photo.encoded, round_trip, face);
+        let file = path.display().to_string();
+        match model.encode_photo(path, args.no_crop, (at, n)) {
+            Ok(photo) => {
+                let round_trip = model.round_trip(&photo.encoded)?;
+                bar.suspend(|| {
+                    note_all(path, &photo.notes);
+                    let face = Some(photo.face_found);
+                    report.add(photo.name, &file, photo.encoded, round_trip, face);
+                });
+            }
+            // Of several, the others are of use without it.
+            Err(error) if n > 1 => {
+                let reason = super::error_line(&error);
+                bar.suspend(|| note(format_args!("left out: {reason}")));
+                report.left_out.push((file, reason));
+            }
+            Err(error) => return Err(error),
+        }
         bar.inc(1);
     }
     bar.finish_and_clear();
-    Ok(report)
+    match report.left_out.first() {
+        Some((_, reason)) if report.rows.is_empty() => {
+            bail!("none of the {n} pictures can be encoded, the first because: {reason}")
+        }
+        _ => Ok(report),
+    }
 }
 
 fn of_tensor(model: &OpenModel, path: &Path) -> anyhow::Result<Report> {
@@ -132,10 +181,10 @@ fn of_tensor(model: &OpenModel, path: &Path) -> anyhow::Result<Report> {
     let n = x.len();
     let bar = progress(n, "encoding");
     for (at, x) in x.into_iter().enumerate() {
-        let given = model.conditions(at..at + 1, n)?;
-        let encoded = model.model.encode_x_given(vec![x], given, &|| false)?;
+        let given = model.condition(at, n)?;
+        let encoded = model.model.encode_x_given(vec![x], &[given], &|| false)?;
         for encoded in encoded {
-            let round_trip = model.round_trip(&encoded, (at, n))?;
+            let round_trip = model.round_trip(&encoded)?;
             let file = format!("{}[{at}]", path.display());
             report.add(format!("x[{at}]"), &file, encoded, round_trip, None);
         }

@@ -6,11 +6,11 @@ use anyhow::bail;
 use serde_json::json;
 
 use super::common::{
-    FolderArgs, ModelArgs, OpenModel, check_target, note, number_in, progress, say, say_json,
+    FolderArgs, ModelArgs, OpenModel, note, note_decimal_comma, number_in, progress, read_labels,
+    say, say_json,
 };
-use crate::data::DataError;
+use super::output::{Outputs, shown};
 use crate::data::batches::PictureSet;
-use crate::data::labels::LabelTable;
 use crate::export::write_atomically;
 use crate::latent::attributes::Directions;
 use crate::measure::bench::median;
@@ -57,7 +57,7 @@ struct ReportArgs {
     /// Measure everything that a model card says, and print it as Markdown
     #[arg(long)]
     report: bool,
-    /// Write the report to this file instead of standard output
+    /// Write the report to this file; without it, or as -, it goes to standard output
     #[arg(long, value_name = "FILE.md", requires = "report")]
     out: Option<PathBuf>,
     /// Pictures whose round trip is measured
@@ -99,11 +99,19 @@ fn amount(text: &str) -> Result<f32, String> {
 }
 
 pub(super) fn run(args: Args) -> anyhow::Result<()> {
-    if let Some(path) = &args.report.out {
-        check_target(path)?;
-    }
-    let table = args.labels.as_deref().map(LabelTable::read).transpose()?;
+    note_decimal_comma("--temperatures", &args.report.temperatures);
+    let given = args.labels.iter().chain(&args.report.attributes);
+    let read = given.map(PathBuf::as_path).chain(args.model.files());
+    let mut outputs = Outputs::beside(read).json(args.json);
+    // A report is text, which standard output takes anyway.
+    let out = args.report.out.as_deref();
+    let out = out.filter(|path| path.as_os_str() != "-");
+    let what = "the report is written as Markdown";
+    let out = out.map(|path| outputs.file(path, &["md", "markdown", "txt"], what));
+    let out = out.transpose()?;
+    let table = args.labels.as_deref().map(read_labels).transpose()?;
     let model = args.model.open()?;
+    model.check_one_condition()?;
     let config = model.config();
     let chosen = table.as_ref().map(|table| (table, args.split.as_str()));
     let shape = (config.image_size, config.channels);
@@ -112,7 +120,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
         .limit
         .map_or(set.len(), |limit| set.len().min(limit as usize));
     if args.report.report {
-        return write_report(&args, &model, &set, n);
+        return write_report(&args, &model, &set, n, out.as_deref());
     }
     // Each picture is needed once.
     let set = set.with_memory_budget(0);
@@ -123,7 +131,8 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
     bar.finish_and_clear();
     let found = found?;
     let left_out = n - found.bits.len();
-    note_left_out(left_out, n, found.first_failure.as_ref());
+    note_left_out(left_out, n, found.first_failure.as_deref());
+    note_lost(&found, args.folder.images.as_path());
     let bits = Spread::of(&found.bits);
     let (largest, middle) = (
         worst(found.round_trips.iter().copied()),
@@ -137,7 +146,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
             "left_out": left_out,
             "bits_per_dim": bits,
             "level_bits": found.level_bits,
-            "round_trip": { "max": largest, "median": middle },
+            "round_trip": { "max": largest, "median": middle, "not_finite": found.lost },
         }));
     }
     let [q1, q2, q3] = bits.quartiles;
@@ -160,7 +169,19 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
     ))
 }
 
-fn note_left_out(left_out: usize, n: usize, first: Option<&DataError>) {
+/// Says which pictures have no finite way back: no difference stands for them among the others.
+fn note_lost(found: &report::Likelihood, folder: &std::path::Path) {
+    if let Some(first) = &found.first_lost {
+        let n = found.bits.len();
+        note(format_args!(
+            "{} of {n} pictures are so unlikely under the model that their way back is not finite, the first is {first}: {}",
+            found.lost,
+            folder.display()
+        ));
+    }
+}
+
+fn note_left_out(left_out: usize, n: usize, first: Option<&str>) {
     if let Some(error) = first {
         note(format_args!(
             "{left_out} of {n} pictures left out, the first because: {error}"
@@ -168,7 +189,13 @@ fn note_left_out(left_out: usize, n: usize, first: Option<&DataError>) {
     }
 }
 
-fn write_report(args: &Args, model: &OpenModel, set: &PictureSet, n: usize) -> anyhow::Result<()> {
+fn write_report(
+    args: &Args,
+    model: &OpenModel,
+    set: &PictureSet,
+    n: usize,
+    out: Option<&std::path::Path>,
+) -> anyhow::Result<()> {
     let given = &args.report;
     if n == 0 {
         bail!(
@@ -219,14 +246,14 @@ fn write_report(args: &Args, model: &OpenModel, set: &PictureSet, n: usize) -> a
         ));
     }
     let markdown = found.markdown();
-    if let Some(path) = &given.out {
+    if let Some(path) = out {
         write_atomically(path, |file| {
             std::io::Write::write_all(file, markdown.as_bytes())
         })?;
     }
-    match (args.json, &given.out) {
-        (true, _) => say_json(&serde_json::to_value(&found)?),
-        (false, Some(path)) => say(format_args!("{}", path.display())),
+    match (args.json, out) {
+        (true, _) => say_json(&found),
+        (false, Some(path)) => say(shown(path)),
         (false, None) => say(markdown.trim_end()),
     }
 }

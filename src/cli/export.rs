@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 
-use super::common::{ForeignArgs, check_target, note_all, say};
+use super::common::{ForeignArgs, note_all, say};
+use super::output::{Outputs, shown};
 use crate::files::outward::{self, Target};
 use crate::files::{import, shipped};
 
@@ -28,7 +29,7 @@ pub(super) struct Args {
     /// What to write
     #[arg(long, value_enum)]
     to: To,
-    /// File to write
+    /// File to write; - is standard output
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
     #[command(flatten)]
@@ -36,7 +37,16 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: Args) -> anyhow::Result<()> {
-    check_target(&args.out)?;
+    let mut outputs = Outputs::beside(args.model.as_deref());
+    let endings = match args.to {
+        To::Rosinality => &["pt", "pth", "ckpt", "model"][..],
+        To::Onnx => &["onnx"],
+    };
+    let out = outputs.file(
+        &args.out,
+        endings,
+        "the model is written for another program",
+    )?;
     let file = match &args.model {
         Some(path) => {
             let opened = import::open(path, &args.foreign.options())?;
@@ -49,6 +59,8 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
         To::Rosinality => Target::Rosinality,
         To::Onnx => Target::Onnx,
     };
-    outward::write(&args.out, &file.params, target)?;
-    say(format_args!("written: {}", args.out.display()))
+    outward::write(&out, &file.params, target)?;
+    let hint = outward::hint(&file.params, target);
+    say(format_args!("written, {hint}: {}", shown(&out)))?;
+    outputs.finish()
 }

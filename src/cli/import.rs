@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::common::{ForeignArgs, check_target, config_text, note_all, say, say_json};
+use super::common::{ForeignArgs, config_text, note_all, say, say_json};
+use super::output::{Outputs, SAFETENSORS, shown};
 use crate::files::import;
 use crate::files::weights::{self, Precision};
 
@@ -16,7 +17,7 @@ pub(super) struct Args {
     /// Checkpoint of rosinality's, chaiyujin's, y0ast's or OpenAI's Glow, or of normflows
     #[arg(value_name = "FILE")]
     input: PathBuf,
-    /// Weight file to write
+    /// Weight file to write; - is standard output
     #[arg(long, value_name = "FILE.safetensors")]
     out: PathBuf,
     /// Half precision: half the size, and differences that are not seen
@@ -30,7 +31,9 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: Args) -> anyhow::Result<()> {
-    check_target(&args.out)?;
+    let mut outputs = Outputs::beside([args.input.as_path()]).json(args.json);
+    let what = "weights are written as safetensors";
+    let out = outputs.file(&args.out, SAFETENSORS, what)?;
     let opened = import::open(&args.input, &args.foreign.options())?;
     note_all(&args.input, &opened.notes);
     let file = opened.file;
@@ -40,7 +43,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
         Precision::F32
     };
     weights::write(
-        &args.out,
+        &out,
         &file.params,
         &file.provenance,
         file.preview.as_ref(),
@@ -58,6 +61,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
     say(format_args!(
         "a model of {program}, {}: {}",
         config_text(&file.params.config),
-        args.out.display()
-    ))
+        shown(&out)
+    ))?;
+    outputs.finish()
 }

@@ -1,56 +1,60 @@
 //! `glow-explorer info`.
 
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use serde_json::{Value, json};
 
-use super::common::{config_text, file_name, item_names, say, say_json};
+use super::common::{ForeignArgs, config_text, file_name, item_names, note_all, say, say_json};
 use crate::config::{Coupling, Padding, Permutation};
-use crate::export::read_settings;
+use crate::disk::{RegularFile, looks_like};
+use crate::export::read_settings_from;
 use crate::files::attributes::{self, AttributesFile};
+use crate::files::import::{self, Opened};
+use crate::files::tensors;
 use crate::files::weights::{self, WeightFile};
 use crate::files::{latents, shipped};
+use crate::quote::piece;
 use crate::train::checkpoint::{self, Checkpoint};
 
 pub(super) const EXAMPLES: &str = "Examples:
   glow-explorer info                     the model that comes with the program
   glow-explorer info my.safetensors      a weight, latents or attributes file
-  glow-explorer info strip.png           the settings in an exported picture";
+  glow-explorer info trained.pkg         a checkpoint of another program
+  glow-explorer info strip.png           the settings in an exported picture (PNG, JPEG or WebP)";
 
-/// The first bytes of every PNG.
-const PNG: [u8; 8] = *b"\x89PNG\r\n\x1a\n";
-
-/// A header of safetensors is never longer.
-const MAX_HEADER_BYTES: u64 = 100 << 20;
+/// Larger than any file of this program: a checkpoint holds four numbers for each of a weight file.
+const MAX_BYTES: u64 = 4 * weights::MAX_BYTES;
 
 #[derive(clap::Args, Debug)]
 pub(super) struct Args {
-    /// Weight, latents, attributes or checkpoint file, or an exported PNG
+    /// Weight, latents, attributes or checkpoint file, a model of another program, or an exported picture
     #[arg(value_name = "FILE")]
     file: Option<PathBuf>,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    foreign: ForeignArgs,
 }
 
 pub(super) fn run(args: Args) -> anyhow::Result<()> {
     let (value, lines) = match &args.file {
         None => about_shipped()?,
-        Some(path) => match kind(path)? {
-            Kind::Weights => about_weights(
-                &path.display().to_string(),
-                &weights::read(path)?,
-                file_len(path)?,
-            ),
+        Some(path) => match kind(path, &args.foreign)? {
+            Kind::Foreign(opened, len) => {
+                note_all(path, &opened.notes);
+                about_weights(&path.display().to_string(), &opened.file, len)
+            }
+            Kind::Weights(len) => {
+                about_weights(&path.display().to_string(), &weights::read(path)?, len)
+            }
             Kind::Latents => about_latents(path)?,
             Kind::Attributes => {
                 about_attributes(&path.display().to_string(), &attributes::read(path)?)
             }
             Kind::Checkpoint => about_checkpoint(path)?,
-            Kind::Png(settings) => about_png(path, &settings)?,
+            Kind::Picture(settings) => about_picture(path, &settings)?,
         },
     };
     if args.json {
@@ -60,59 +64,56 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
 }
 
 enum Kind {
-    Weights,
+    /// With the bytes of its file.
+    Weights(u64),
+    /// A model of another program, with the bytes of its file.
+    Foreign(Box<Opened>, u64),
     Latents,
     Attributes,
     Checkpoint,
     /// With its settings.
-    Png(String),
-}
-
-fn file_len(path: &Path) -> anyhow::Result<u64> {
-    let meta = path
-        .metadata()
-        .with_context(|| format!("cannot be read: {}", path.display()))?;
-    if !meta.is_file() {
-        bail!(
-            "not a file; name a weight, latents or attributes file or a PNG: {}",
-            path.display()
-        );
-    }
-    Ok(meta.len())
+    Picture(String),
 }
 
 /// What a file holds, by its first bytes.
-fn kind(path: &Path) -> anyhow::Result<Kind> {
+fn kind(path: &Path, foreign: &ForeignArgs) -> anyhow::Result<Kind> {
     let name = path.display();
-    let len = file_len(path)?;
-    let cannot = || format!("cannot be read: {name}");
-    let mut file = File::open(path).with_context(cannot)?;
-    let mut start = [0; 8];
+    let mut file = RegularFile::new(path, MAX_BYTES)?;
+    let len = file.len();
+    let start = file.next(512)?;
+    if image::guess_format(&start).is_ok() {
+        let settings = read_settings_from(&file.rest(start)?);
+        let Some(settings) = settings else {
+            bail!("the picture carries no settings of this program: {name}");
+        };
+        return Ok(Kind::Picture(settings));
+    }
     if len < 8 {
         bail!("too short to be a file of this program ({len} bytes); copy it again: {name}");
     }
-    file.read_exact(&mut start).with_context(cannot)?;
-    if start == PNG {
-        let settings = read_settings(path);
-        return settings
-            .map(Kind::Png)
-            .with_context(|| format!("the picture carries no settings of this program: {name}"));
+    if start.get(8) != Some(&b'{') {
+        // Not the JSON of a safetensors header: perhaps another program's model.
+        if let Some(opened) = import::foreign(path, &foreign.options()) {
+            return Ok(Kind::Foreign(Box::new(opened?), len));
+        }
+        match looks_like(&start) {
+            Some(what) => bail!("neither a file of this program nor a picture, but {what}: {name}"),
+            None => {
+                bail!("neither a safetensors file nor a picture, or cut off; copy it again: {name}")
+            }
+        }
     }
-    let n = u64::from_le_bytes(start);
-    if n > MAX_HEADER_BYTES || n > len - 8 {
-        bail!("neither a safetensors file nor a PNG, or cut off; copy it again: {name}");
-    }
-    let mut header = Vec::new();
-    file.take(n).read_to_end(&mut header).with_context(cannot)?;
-    let header: Value = serde_json::from_slice(&header)
-        .map_err(|_| anyhow::anyhow!("neither a safetensors file nor a PNG: {name}"))?;
-    match header["__metadata__"]["format"].as_str() {
-        Some(weights::FORMAT) => Ok(Kind::Weights),
+    let metadata = tensors::read_metadata(path, MAX_BYTES)?;
+    match metadata.get("format").map(String::as_str) {
+        Some(weights::FORMAT | weights::FORMAT_2) => Ok(Kind::Weights(len)),
         Some(latents::FORMAT) => Ok(Kind::Latents),
         Some(attributes::FORMAT) => Ok(Kind::Attributes),
         Some(checkpoint::FORMAT) => Ok(Kind::Checkpoint),
         Some(other) => {
-            bail!("its format \"{other}\" is unknown to this version of the program: {name}")
+            bail!(
+                "its format \"{}\" is unknown to this version of the program: {name}",
+                piece(other)
+            )
         }
         None => {
             bail!("a safetensors file of another program (no \"format\" in its metadata): {name}")
@@ -187,15 +188,15 @@ fn provenance_lines(provenance: &Value) -> Vec<String> {
     for (key, value) in provenance.as_object().into_iter().flatten() {
         let text = match value {
             Value::String(text) if text.is_empty() => continue,
-            Value::String(text) => text.clone(),
+            Value::String(text) => piece(text),
             Value::Null => continue,
             Value::Array(points) if key == "curve" => match curve_text(points) {
                 Some(text) => text,
                 None => continue,
             },
-            other => other.to_string(),
+            other => piece(&other.to_string()),
         };
-        lines.push(format!("{key:<width$} {text}"));
+        lines.push(format!("{:<width$} {text}", piece(key)));
     }
     lines
 }
@@ -237,7 +238,8 @@ fn about_latents(path: &Path) -> anyhow::Result<(Value, Vec<String>)> {
         let norm = latent.relative_norm();
         let known = bits.map_or(String::new(), |b| format!(", {b:.4} bits/dim"));
         lines.push(format!(
-            "            {name}: |eps|/sqrt(D) {norm:.3}{known}"
+            "            {}: |eps|/sqrt(D) {norm:.3}{known}",
+            piece(name)
         ));
         rows.push(json!({ "name": name, "relative_norm": norm, "bits_per_dim": bits }));
     }
@@ -268,7 +270,10 @@ fn about_attributes(name: &str, file: &AttributesFile) -> (Value, Vec<String>) {
             .map_or(String::new(), |v| format!(", correlation {v:.3}"));
         lines.push(format!(
             "            {}: {low:+.1} to {high:+.1}{auc}{correlation} held out, {} + and {} -, {}",
-            d.name, figures.counts[0], figures.counts[1], figures.method
+            piece(&d.name),
+            figures.counts[0],
+            figures.counts[1],
+            piece(&figures.method)
         ));
         rows.push(json!({
             "name": d.name,
@@ -284,7 +289,7 @@ fn about_attributes(name: &str, file: &AttributesFile) -> (Value, Vec<String>) {
         .iter()
         .map(|d| &d.figures.provenance);
     if let Some(text) = provenance.rfind(|text| !text.is_empty()) {
-        lines.push(format!("provenance  {text}"));
+        lines.push(format!("provenance  {}", piece(text)));
     }
     let value = json!({
         "kind": "attributes",
@@ -321,7 +326,7 @@ fn about_checkpoint(path: &Path) -> anyhow::Result<(Value, Vec<String>)> {
     Ok((value, lines))
 }
 
-fn about_png(path: &Path, settings: &str) -> anyhow::Result<(Value, Vec<String>)> {
+fn about_picture(path: &Path, settings: &str) -> anyhow::Result<(Value, Vec<String>)> {
     let settings = parsed(settings);
     let value = json!({
         "kind": "picture",

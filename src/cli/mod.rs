@@ -16,17 +16,18 @@ mod export;
 mod import;
 mod info;
 mod morph;
+mod output;
 mod ranks;
 mod sample;
 mod scaling;
 mod train;
 
+use std::any::TypeId;
 use std::path::Path;
 
-use anyhow::Context;
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
-use clap::{Parser, Subcommand};
-
+use crate::disk;
 use crate::model::GlowConfig;
 use crate::train::ranks::rank_before_start;
 
@@ -100,16 +101,36 @@ enum Sub {
 }
 
 impl Cli {
-    /// The command line; ends the program where it is wrong. Of several processes on one command line the first says so.
-    pub fn from_args() -> Self {
-        match Self::try_parse() {
-            Ok(cli) => cli,
-            Err(error) if rank_before_start().is_some_and(|rank| rank > 0) => {
-                std::process::exit(error.exit_code())
+    /// The arguments of the program. What is wrong with them ends it with code 2 and a message; of several processes on
+    /// one command line the first has it.
+    pub fn from_arguments() -> Self {
+        let found = command().try_get_matches();
+        let found = found.and_then(|found| Self::from_arg_matches(&found));
+        found.unwrap_or_else(|error| {
+            if rank_before_start().is_some_and(|rank| rank > 0) {
+                std::process::exit(error.exit_code());
             }
-            Err(error) => error.exit(),
-        }
+            error.exit()
+        })
     }
+}
+
+/// The command line, in which a number after a flag may be negative: it is the flag's own check that says what is wrong.
+fn command() -> clap::Command {
+    fn allow(command: clap::Command) -> clap::Command {
+        let flags = command.mut_args(|arg| {
+            let kind = arg.get_value_parser().type_id();
+            // `-1,0.5` and `-inf` are no numbers in clap's eyes.
+            let is_float = kind == TypeId::of::<f32>() || kind == TypeId::of::<f64>();
+            match arg.get_action().takes_values() && !arg.is_positional() {
+                true if is_float => arg.allow_hyphen_values(true),
+                true => arg.allow_negative_numbers(true),
+                false => arg,
+            }
+        });
+        flags.mut_subcommands(allow)
+    }
+    allow(Cli::command())
 }
 
 /// Runs the command that the arguments name.
@@ -150,22 +171,19 @@ pub fn error_line(error: &anyhow::Error) -> String {
             line.push_str(&text);
         }
     }
-    line.split(['\n', '\r'])
-        .map(str::trim)
-        .filter(|part| !part.is_empty())
-        .collect::<Vec<_>>()
-        .join(" ")
+    let parts = line.split(['\n', '\r']).map(str::trim);
+    let parts: Vec<&str> = parts.filter(|part| !part.is_empty()).collect();
+    common::shown_line(&parts.join(" "))
 }
+
+/// A model's configuration is never larger.
+const MAX_CONFIG_BYTES: u64 = 1 << 20;
 
 /// Reads a model configuration.
 fn read_config(path: &Path) -> anyhow::Result<GlowConfig> {
-    let text = std::fs::read_to_string(path)
-        .with_context(|| format!("cannot read the config: {}", path.display()))?;
-    let config: GlowConfig = serde_json::from_str(&text)
-        .with_context(|| format!("the config is not valid: {}", path.display()))?;
-    config
-        .validated()
-        .with_context(|| format!("the config is not valid: {}", path.display()))
+    let text = disk::read_text(path, MAX_CONFIG_BYTES)?;
+    serde_json::from_str(&text)
+        .map_err(|e| anyhow::anyhow!("the config is not valid ({e}): {}", path.display()))
 }
 
 /// Threads to work on where nothing else is said.
@@ -179,8 +197,7 @@ mod tests {
 
     #[test]
     fn the_definition_of_the_command_line_is_sound() {
-        use clap::CommandFactory;
-        Cli::command().debug_assert();
+        command().debug_assert();
     }
 
     #[test]

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use anyhow::bail;
 use clap::ValueEnum;
 
-use super::common::{ModelArgs, temperature};
+use super::common::{ModelArgs, note_decimal_comma, temperature};
 use super::draw::{Drawing, LayoutArgs, Targets, item};
+use super::output::Outputs;
 use crate::latent::attributes::Directions;
 use crate::latent::interpolate::{self, KEYFRAMES, steps};
 use crate::recipe::{Inputs, Recipe};
@@ -34,8 +35,9 @@ pub(super) struct Args {
     /// Factor on the latents from 0 to 10, or one for each level, finest first, separated by commas
     #[arg(long, value_delimiter = ',', value_parser = temperature)]
     temperature: Vec<f32>,
-    /// One PNG with all pictures, a strip unless --columns says otherwise
-    #[arg(long, value_name = "FILE.png")]
+    /// One picture with all of them, a strip unless --columns says otherwise: PNG, JPEG or lossless WebP by its name; - is
+    /// standard output
+    #[arg(long, value_name = "FILE.png|jpg|webp")]
     out: Option<PathBuf>,
     /// Folder for a PNG of each picture; made where it is missing
     #[arg(long, value_name = "DIR")]
@@ -80,6 +82,24 @@ enum Easing {
 }
 
 pub(super) fn run(args: Args) -> anyhow::Result<()> {
+    note_decimal_comma("--temperature", &args.temperature);
+    let read = args
+        .model
+        .files()
+        .chain(args.keys.iter().map(PathBuf::as_path));
+    let mut outputs = Outputs::beside(read);
+    let mut targets = Targets::new(&mut outputs, args.out.as_deref(), args.latents.as_deref())?;
+    let mut animation = |path: Option<&PathBuf>, ending: &str, what| {
+        path.map(|path| outputs.file(path, &[ending], what))
+            .transpose()
+    };
+    targets.gif = animation(args.gif.as_ref(), "gif", "the animation is written as GIF")?;
+    targets.apng = animation(args.apng.as_ref(), "png", "the animation is written as PNG")?;
+    let frames = args.frames.as_deref();
+    targets.frames = frames
+        .map(|path| outputs.frames(path, args.steps as usize))
+        .transpose()?;
+    targets.delay_cs = args.delay;
     let model = args.model.open()?;
     let inputs = model.inputs(&args.keys, args.no_crop)?;
     let n_keys = inputs.len();
@@ -114,14 +134,8 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
         directions: Directions::default(),
         layout: args.layout,
         default_columns: 0,
-        targets: Targets {
-            sheet: args.out,
-            frames: args.frames,
-            gif: args.gif,
-            apng: args.apng,
-            delay_cs: args.delay,
-            latents: args.latents,
-        },
+        targets,
+        outputs,
     };
     drawing.draw(false)
 }

@@ -58,13 +58,13 @@ impl Connection {
         &self.ranks
     }
 
-    /// Waits for the others to end as well. Of what all know only rank 0 speaks; the others leave with its code.
+    /// Nothing is to be waited for.
     #[cfg(not(feature = "mpi"))]
     pub(super) fn end(self, ended: anyhow::Result<()>) -> anyhow::Result<()> {
         ended
     }
 
-    /// Waits for the others to end as well. Of what all know only rank 0 speaks; the others leave with its code.
+    /// Waits for the others to end as well. Of what all know only rank 0 speaks, and all leave with its code.
     #[cfg(feature = "mpi")]
     pub(super) fn end(self, ended: anyhow::Result<()>) -> anyhow::Result<()> {
         let Err(error) = &ended else {
@@ -73,24 +73,28 @@ impl Connection {
         if self.session.is_none() {
             return ended;
         }
-        let line = format!("rank {}: {}", self.ranks.rank(), super::error_line(error));
+        // In one piece: other ranks may write there as well.
+        let line = format!("glow-explorer: {}\n", super::error_line(error));
         let cause = error.downcast_ref::<TrainError>();
         if let Some(TrainError::Ranks(RanksError::OutOfStep(_))) = cause {
             // The others wait for something else than this rank's end.
-            eprintln!("glow-explorer: {line}");
+            eprint!("{line}");
             self.ranks.abort(1);
+        }
+        let is_first = self.ranks.is_first();
+        // Before the others can end, which mpirun takes as a reason to end this one.
+        if is_first {
+            eprint!("{line}");
         }
         let ranks = Arc::clone(&self.ranks);
         std::thread::spawn(move || {
             std::thread::sleep(PATIENCE);
-            eprintln!("glow-explorer: {line}");
+            if !is_first {
+                eprint!("{line}");
+            }
             ranks.abort(1);
         });
-        let is_first = self.ranks.is_first();
         drop(self);
-        if is_first {
-            return ended;
-        }
         std::process::exit(1)
     }
 }

@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
-use super::common::{ModelArgs, temperature};
+use super::common::{ModelArgs, note_decimal_comma, temperature};
 use super::draw::{Drawing, LayoutArgs, Targets};
+use super::output::Outputs;
 use crate::latent::attributes::Directions;
 use crate::recipe::{Inputs, Recipe};
 
@@ -23,8 +24,8 @@ pub(super) struct Args {
     /// Temperature from 0 to 10, or one for each level, finest first, separated by commas
     #[arg(long, default_value = "0.7", value_delimiter = ',', value_parser = temperature)]
     temperature: Vec<f32>,
-    /// One PNG with all pictures
-    #[arg(long, required_unless_present_any = ["frames", "latents"], value_name = "FILE.png")]
+    /// One picture with all of them: PNG, JPEG or lossless WebP by its name; - is standard output
+    #[arg(long, required_unless_present_any = ["frames", "latents"], value_name = "FILE.png|jpg|webp")]
     out: Option<PathBuf>,
     /// Folder for a PNG of each picture; made where it is missing
     #[arg(long, value_name = "DIR")]
@@ -39,23 +40,30 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: Args) -> anyhow::Result<()> {
+    note_decimal_comma("--temperature", &args.temperature);
+    let mut outputs = Outputs::beside(args.model.files());
+    let mut targets = Targets::new(&mut outputs, args.out.as_deref(), args.latents.as_deref())?;
+    let frames = args.frames.as_deref();
+    targets.frames = frames
+        .map(|path| outputs.frames(path, args.count as usize))
+        .transpose()?;
     let model = args.model.open()?;
     let seed = args.seed;
-    let recipe = |index| Recipe::Sample { seed, index }.at_temperature(&args.temperature);
+    let recipe = |index| {
+        let given = model.condition(index as usize, args.count as usize)?;
+        let sample = Recipe::Sample { seed, index }.at_temperature(&args.temperature);
+        Ok(sample.given(&given))
+    };
     let drawing = Drawing {
         command: "sample",
         model: &model,
-        recipes: (0..args.count).map(recipe).collect(),
+        recipes: (0..args.count).map(recipe).collect::<anyhow::Result<_>>()?,
         inputs: Inputs::default(),
         directions: Directions::default(),
         layout: args.layout,
         default_columns: f64::from(args.count).sqrt().ceil() as u32,
-        targets: Targets {
-            sheet: args.out,
-            frames: args.frames,
-            latents: args.latents,
-            ..Targets::default()
-        },
+        targets,
+        outputs,
     };
     drawing.draw(false)
 }

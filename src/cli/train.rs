@@ -7,11 +7,11 @@ use std::sync::atomic::Ordering;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::common::FolderArgs;
+use super::common::{FolderArgs, read_labels, shown_line};
+use super::output::{Outputs, SAFETENSORS};
 use super::ranks::{Connection, Line};
 use crate::config::ScaleFloor;
 use crate::data::batches::PictureSet;
-use crate::data::labels::LabelTable;
 use crate::files::weights::{self, Precision};
 use crate::model::params::Params;
 use crate::model::{DeviceChoice, GlowConfig};
@@ -127,7 +127,7 @@ fn on_ranks(args: Args, ranks: &Arc<dyn Communicator>) -> anyhow::Result<()> {
     train(
         trainer,
         &args.train,
-        &config_name(&args.out),
+        &shown_line(&config_name(&args.out)),
         args.json,
         summary,
         !ranks.is_alone(),
@@ -143,7 +143,13 @@ fn wait_for_the_first(mut trainer: Trainer) -> anyhow::Result<()> {
 fn prepare(args: &Args, ranks: &Arc<dyn Communicator>) -> anyhow::Result<Prepared> {
     // The first save comes minutes after the start; a folder that is not there should not cost them.
     if ranks.is_first() {
-        super::common::check_target(&args.out)?;
+        let given = [&args.labels, &args.config, &args.start];
+        let read = given.into_iter().flatten().map(PathBuf::as_path);
+        let mut outputs = Outputs::beside(read);
+        outputs.kept(&args.out, SAFETENSORS, "weights are written as safetensors")?;
+        for path in run::files_beside(&args.out) {
+            outputs.claim(&path)?;
+        }
     }
     if let Some((setting, expected)) = args.train.problem() {
         anyhow::bail!("--{setting} must be {expected}");
@@ -178,7 +184,7 @@ fn prepare(args: &Args, ranks: &Arc<dyn Communicator>) -> anyhow::Result<Prepare
             "the weights to start from are of another model than the config; leave one of the two out"
         );
     }
-    let table = args.labels.as_deref().map(LabelTable::read).transpose()?;
+    let table = args.labels.as_deref().map(read_labels).transpose()?;
     let shape = (config.image_size, config.channels);
     let chosen = table.as_ref().map(|table| (table, args.split.as_str()));
     // The sheet of samples that an earlier part of this run may have written is no picture to learn from.
@@ -304,12 +310,13 @@ struct Lines<'a> {
 
 impl Lines<'_> {
     fn say(&self, line: impl std::fmt::Display) {
+        let line = shown_line(&line.to_string());
         if self.json {
             let _ = writeln!(std::io::stderr(), "glow-explorer: {line}");
         } else if self.bar.is_hidden() {
             let _ = writeln!(std::io::stdout(), "{line}");
         } else {
-            self.bar.println(line.to_string());
+            self.bar.println(line);
         }
     }
 }

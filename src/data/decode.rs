@@ -1,5 +1,10 @@
 //! From the bytes of a picture file to upright sRGB pixels.
 
+mod colour;
+mod jpeg;
+mod tiff;
+
+use std::borrow::Cow;
 use std::io::{self, Cursor};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -11,9 +16,11 @@ use image::{
     AnimationDecoder, DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits,
     RgbImage, RgbaImage,
 };
-use moxcms::{ColorProfile, DataColorSpace, Layout, TransformOptions};
 
+use self::jpeg::JpegFacts;
+use self::tiff::TiffFacts;
 use super::DataError;
+use crate::disk::looks_like;
 
 /// The longest side that is decoded.
 const MAX_SIDE: u32 = 20_000;
@@ -42,27 +49,26 @@ fn decode_unguarded(name: &str, bytes: &[u8]) -> Result<(RgbImage, Vec<String>),
         });
     }
     let format = format_of(name, bytes)?;
+    let mut notes = Vec::new();
+    let bytes = &*ended(name, bytes, format, &mut notes)?;
     let jpeg = match format {
         ImageFormat::Jpeg => JpegFacts::of(bytes),
         _ => JpegFacts::default(),
     };
-    if jpeg.is_cut_off || (format == ImageFormat::WebP && webp_is_cut_off(bytes)) {
-        return Err(DataError::Truncated {
-            name: name.to_owned(),
-        });
-    }
+    let tiff = match format {
+        ImageFormat::Tiff => TiffFacts::of(bytes).unwrap_or_default(),
+        _ => TiffFacts::default(),
+    };
     let fail = |e| image_error(name, e);
-    let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
-    let mut limits = Limits::no_limits();
-    limits.max_alloc = Some(MAX_ALLOC);
-    reader.limits(limits);
-    let mut decoder = reader.into_decoder().map_err(fail)?;
+    let mut decoder = reader(bytes, format).into_decoder().map_err(fail)?;
 
     let (width, height) = decoder.dimensions();
     check_size(name, width, height)?;
-    let mut notes = Vec::new();
     if is_animated(bytes, format) {
         notes.push("animated: only the first frame is used".to_owned());
+    }
+    if tiff.has_more_pages {
+        notes.push("several pages: only the first is used".to_owned());
     }
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let profile = decoder.icc_profile().unwrap_or_else(|_| {
@@ -71,9 +77,87 @@ fn decode_unguarded(name: &str, bytes: &[u8]) -> Result<(RgbImage, Vec<String>),
     });
     let mut picture = DynamicImage::from_decoder(decoder).map_err(fail)?;
     picture.apply_orientation(orientation);
-    let profile = profile.filter(|p| !p.is_empty());
-    let rgb = srgb_from_picture(&picture, profile.as_deref(), jpeg.is_cmyk, &mut notes);
-    Ok((rgb, notes))
+    if tiff.is_premultiplied {
+        picture = straight(&picture);
+    }
+    let icc = profile.or(tiff.profile).filter(|p| !p.is_empty());
+    let is_cmyk = jpeg.is_cmyk || tiff.is_cmyk;
+    let profile = match format {
+        // The decoder has already left CMYK, so the profile fits the pixels no more.
+        _ if is_cmyk => {
+            notes.push("CMYK: converted without its colour profile".to_owned());
+            None
+        }
+        ImageFormat::Png => colour::of_png(bytes, icc.as_deref(), &mut notes),
+        _ => colour::of_icc(icc.as_deref(), &mut notes),
+    };
+    let rgb = profile.and_then(|profile| {
+        let converted = colour::apply(&picture, &profile);
+        if converted.is_none() {
+            notes.push(colour::UNUSABLE.to_owned());
+        }
+        converted
+    });
+    Ok((rgb.unwrap_or_else(|| as_it_is(&picture)), notes))
+}
+
+fn reader(bytes: &[u8], format: ImageFormat) -> ImageReader<Cursor<&[u8]>> {
+    let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
+    let mut limits = Limits::no_limits();
+    limits.max_alloc = Some(MAX_ALLOC);
+    reader.limits(limits);
+    reader
+}
+
+/// The bytes with their end, where nothing but the mark of the end is missing: all pixels are there then, which a note
+/// says.
+fn ended<'a>(
+    name: &str,
+    bytes: &'a [u8],
+    format: ImageFormat,
+    notes: &mut Vec<String>,
+) -> Result<Cow<'a, [u8]>, DataError> {
+    /// The last chunk of a PNG: no bytes, `IEND`, its checksum.
+    const IEND: [u8; 12] = *b"\0\0\0\0IEND\xae\x42\x60\x82";
+    let mended = match format {
+        ImageFormat::Jpeg if JpegFacts::of(bytes).is_cut_off => jpeg::mended(bytes),
+        ImageFormat::WebP if webp_is_cut_off(bytes) => None,
+        // What is missing of the pixels themselves, the checksum of their stream tells.
+        ImageFormat::Png if !bytes.windows(4).any(|w| w == b"IEND") => {
+            Some([bytes, &IEND].concat()).filter(|b| reader(b, format).decode().is_ok())
+        }
+        _ => return Ok(Cow::Borrowed(bytes)),
+    };
+    match mended {
+        Some(bytes) => {
+            notes.push("the file ends without its end mark, but all pixels are there".to_owned());
+            Ok(Cow::Owned(bytes))
+        }
+        None => Err(DataError::Truncated {
+            name: name.to_owned(),
+        }),
+    }
+}
+
+/// Straight colours of a picture whose colours have been multiplied by their alpha.
+fn straight(picture: &DynamicImage) -> DynamicImage {
+    let mut rgba = picture.to_rgba16();
+    for pixel in rgba.pixels_mut() {
+        let [.., alpha] = pixel.0.map(u64::from);
+        for v in &mut pixel.0[..3] {
+            let whole = (u64::from(*v) * 0xffff + alpha / 2).checked_div(alpha);
+            *v = whole.unwrap_or(0).min(0xffff) as u16;
+        }
+    }
+    rgba.into()
+}
+
+/// Eight bits a channel, over the backdrop where the picture is transparent.
+fn as_it_is(picture: &DynamicImage) -> RgbImage {
+    match picture.color().has_alpha() {
+        true => over_backdrop(&picture.to_rgba8()),
+        false => picture.to_rgb8(),
+    }
 }
 
 /// Refuses pictures that would take gigabytes before a byte is allocated for them.
@@ -100,86 +184,16 @@ fn format_of(name: &str, bytes: &[u8]) -> Result<ImageFormat, DataError> {
     if let Ok(format) = image::guess_format(bytes) {
         return Ok(format);
     }
-    if let Some(looks_like) = other_kind(bytes) {
-        return Err(DataError::NotAPicture {
-            name: name.to_owned(),
-            looks_like,
-        });
-    }
-    if name.to_ascii_lowercase().ends_with(".tga") {
+    let other = looks_like(bytes);
+    if other.is_none() && name.to_ascii_lowercase().ends_with(".tga") {
         return Ok(ImageFormat::Tga);
     }
     Err(DataError::NotAPicture {
         name: name.to_owned(),
-        looks_like: "another kind of file; choose a JPEG, PNG, WebP, GIF, BMP, TIFF or QOI file",
+        looks_like: other.unwrap_or(
+            "another kind of file; choose a JPEG, PNG, WebP, GIF, BMP, TIFF or QOI file",
+        ),
     })
-}
-
-/// Kinds of file that often carry the name of a picture.
-fn other_kind(bytes: &[u8]) -> Option<&'static str> {
-    let start = &bytes[..bytes.len().min(512)];
-    let text = String::from_utf8_lossy(start).to_lowercase();
-    let text = text.trim_start_matches('\u{feff}').trim_start();
-    if text.starts_with("<svg") || (text.starts_with("<?xml") && text.contains("<svg")) {
-        return Some("an SVG drawing; export it as PNG");
-    }
-    if ["<!doctype html", "<html", "<head", "<body", "<?xml"]
-        .iter()
-        .any(|tag| text.starts_with(tag))
-    {
-        return Some("a web page with a picture's name; download the picture itself");
-    }
-    if start.get(4..8) == Some(b"ftyp") {
-        return Some("a HEIC, AVIF or video file; export it as JPEG or PNG");
-    }
-    if start.starts_with(b"%PDF") {
-        return Some("a PDF document; export the picture as PNG");
-    }
-    if start.starts_with(b"PK\x03\x04") {
-        return Some("a ZIP archive; unpack it first");
-    }
-    if start.iter().all(|&b| b == 0) {
-        return Some("a file of zeros; copy or download it again");
-    }
-    None
-}
-
-/// What the segments of a JPEG say, beyond what the decoder tells.
-#[derive(Default)]
-struct JpegFacts {
-    /// The scan data has no end marker: decoders paint the missing part grey without a word.
-    is_cut_off: bool,
-    is_cmyk: bool,
-}
-
-impl JpegFacts {
-    fn of(bytes: &[u8]) -> Self {
-        let mut facts = Self::default();
-        let mut at = 2;
-        // Walk the segments: a thumbnail inside one of them may hold an end marker of its own.
-        while let Some(&[0xff, marker, high, low]) = bytes.get(at..at + 4) {
-            match marker {
-                // A fill byte before the marker proper.
-                0xff => at += 1,
-                0x01 | 0xd0..=0xd8 => at += 2,
-                0xd9 => return facts,
-                0xda => {
-                    facts.is_cut_off = !bytes[at..].windows(2).any(|w| w == [0xff, 0xd9]);
-                    return facts;
-                }
-                _ => {
-                    // A frame header; its ninth byte counts the components.
-                    let is_frame =
-                        matches!(marker, 0xc0..=0xcf) && ![0xc4, 0xc8, 0xcc].contains(&marker);
-                    facts.is_cmyk |= is_frame && bytes.get(at + 9) == Some(&4);
-                    at += 2 + usize::from(u16::from_be_bytes([high, low]));
-                }
-            }
-        }
-        // Garbage between segments is the decoder's to judge; running off the end is not.
-        facts.is_cut_off = at + 4 > bytes.len();
-        facts
-    }
 }
 
 /// Whether a WebP is shorter than its own header says; its decoder calls that corrupt.
@@ -196,64 +210,6 @@ fn is_animated(bytes: &[u8], format: ImageFormat) -> bool {
         ImageFormat::WebP => WebPDecoder::new(cursor).is_ok_and(|d| d.has_animation()),
         ImageFormat::Png => PngDecoder::new(cursor).is_ok_and(|d| d.is_apng().unwrap_or(false)),
         _ => false,
-    }
-}
-
-/// Eight bits a channel, in sRGB, over the backdrop where the picture is transparent.
-fn srgb_from_picture(
-    picture: &DynamicImage,
-    profile: Option<&[u8]>,
-    is_cmyk: bool,
-    notes: &mut Vec<String>,
-) -> RgbImage {
-    if is_cmyk {
-        // The decoder has already left CMYK, so the profile fits the pixels no more.
-        notes.push("CMYK: converted without its colour profile".to_owned());
-    } else if let Some(bytes) = profile {
-        match apply_profile(picture, bytes) {
-            Some(rgb) => return rgb,
-            None => notes.push("the colour profile could not be used and was ignored".to_owned()),
-        }
-    }
-    if picture.color().has_alpha() {
-        over_backdrop(&picture.to_rgba8())
-    } else {
-        picture.to_rgb8()
-    }
-}
-
-/// Converts from an ICC profile to sRGB; `None` where the profile is broken or does not fit.
-fn apply_profile(picture: &DynamicImage, bytes: &[u8]) -> Option<RgbImage> {
-    let profile = ColorProfile::new_from_slice(bytes).ok()?;
-    let (width, height) = (picture.width(), picture.height());
-    let has_alpha = picture.color().has_alpha();
-    let (source, from) = match (profile.color_space, has_alpha) {
-        (DataColorSpace::Rgb, false) => (picture.to_rgb8().into_raw(), Layout::Rgb),
-        (DataColorSpace::Rgb, true) => (picture.to_rgba8().into_raw(), Layout::Rgba),
-        (DataColorSpace::Gray, false) if !picture.color().has_color() => {
-            (picture.to_luma8().into_raw(), Layout::Gray)
-        }
-        (DataColorSpace::Gray, true) if !picture.color().has_color() => {
-            (picture.to_luma_alpha8().into_raw(), Layout::GrayAlpha)
-        }
-        _ => return None,
-    };
-    let to = if has_alpha { Layout::Rgba } else { Layout::Rgb };
-    let transform = profile
-        .create_transform_8bit(
-            from,
-            &ColorProfile::new_srgb(),
-            to,
-            TransformOptions::default(),
-        )
-        .ok()?;
-    let n_pixels = width as usize * height as usize;
-    let mut target = vec![0u8; n_pixels * if has_alpha { 4 } else { 3 }];
-    transform.transform(&source, &mut target).ok()?;
-    if has_alpha {
-        RgbaImage::from_raw(width, height, target).map(|rgba| over_backdrop(&rgba))
-    } else {
-        RgbImage::from_raw(width, height, target)
     }
 }
 

@@ -5,6 +5,8 @@ use std::path::Path;
 
 use thiserror::Error;
 
+use crate::disk::ReadError;
+
 /// A picture, a folder or a table that cannot be used: what it is, what is wrong, what to do.
 #[derive(Debug, Error)]
 pub enum DataError {
@@ -117,12 +119,14 @@ pub enum DataError {
     },
     /// A folder without pictures.
     #[error(
-        "no pictures here; the names end in .jpg, .png, .webp, .gif, .bmp, .tiff, .tga, .qoi \
-         or .ppm: {path}"
+        "no pictures here; JPEG, PNG, WebP, GIF, BMP, TIFF, TGA, QOI and PNM files are read{}: {path}",
+        .inside.as_ref().map(|f| format!(", but not those in folders inside, such as {f}; name that folder")).unwrap_or_default()
     )]
     NoPictures {
         /// The folder.
         path: String,
+        /// A folder inside that has some.
+        inside: Option<String>,
     },
     /// A table whose files are elsewhere, or that has none for the split.
     #[error("{problem}: {path}")]
@@ -172,6 +176,31 @@ pub enum DataError {
         /// Why.
         reason: String,
     },
+}
+
+impl From<ReadError> for DataError {
+    fn from(error: ReadError) -> Self {
+        let text = |path: std::path::PathBuf| path.display().to_string();
+        match error {
+            ReadError::Missing { path } => Self::Missing { path: text(path) },
+            ReadError::IsFolder { path } => Self::IsFolder { path: text(path) },
+            ReadError::Special { path } => Self::NotAFile { path: text(path) },
+            ReadError::NoPermission { path } => Self::NoPermission { path: text(path) },
+            ReadError::TooLarge { bytes, limit, path } => Self::TooLarge {
+                name: text(path),
+                mib: bytes >> 20,
+                limit_mib: limit >> 20,
+            },
+            ReadError::NotText { what, path } => Self::NotAPicture {
+                name: text(path),
+                looks_like: what,
+            },
+            ReadError::Io { source, path } => Self::Io {
+                path: text(path),
+                source,
+            },
+        }
+    }
 }
 
 impl DataError {

@@ -1,13 +1,10 @@
 //! Reading one picture: from a file, a drop or the clipboard to upright sRGB pixels.
 
-use std::fs::{self, File};
-use std::io::Read;
-use std::path::Path;
-
 use image::imageops::{self, FilterType};
 use image::{RgbImage, RgbaImage};
 
 use super::{DataError, PictureSource, decode};
+use crate::disk;
 
 /// Larger files are refused before they are read.
 const MAX_FILE_BYTES: u64 = 512 << 20;
@@ -50,7 +47,7 @@ impl SourcePicture {
 pub fn read(source: &PictureSource) -> Result<SourcePicture, DataError> {
     match source {
         PictureSource::Path(path) => {
-            let bytes = read_file(path)?;
+            let bytes = disk::read(path, MAX_FILE_BYTES)?;
             let (rgb, notes) = decode::decode(&path.display().to_string(), &bytes)?;
             let name = path
                 .file_name()
@@ -90,26 +87,6 @@ fn read_rgba(size: [u32; 2], pixels: &[u8]) -> Result<SourcePicture, DataError> 
         rgb: decode::over_backdrop(&rgba),
         notes: Vec::new(),
     })
-}
-
-/// The bytes of a file that may hold a picture.
-fn read_file(path: &Path) -> Result<Vec<u8>, DataError> {
-    let fail = |e| DataError::from_io(path, e);
-    let name = path.display().to_string();
-    let meta = fs::metadata(path).map_err(fail)?;
-    if meta.is_dir() {
-        return Err(DataError::IsFolder { path: name });
-    }
-    // Opening a pipe would wait for its other end.
-    if !meta.is_file() {
-        return Err(DataError::NotAFile { path: name });
-    }
-    check_file_size(&name, meta.len())?;
-    let mut bytes = Vec::new();
-    File::open(path)
-        .and_then(|f| f.take(MAX_FILE_BYTES).read_to_end(&mut bytes))
-        .map_err(fail)?;
-    Ok(bytes)
 }
 
 pub(super) fn check_file_size(name: &str, n_bytes: u64) -> Result<(), DataError> {

@@ -9,9 +9,10 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use image::RgbImage;
 use sha2::{Digest as _, Sha256};
 
-use super::labels::LabelTable;
+use super::labels::{self, LabelTable};
 use super::shards::{self, ShardMember};
 use super::{DataError, PictureSource, crop, intake};
+use crate::disk;
 
 /// Decoded pictures kept in memory unless [`PictureSet::with_memory_budget`] says otherwise.
 const DEFAULT_BUDGET: usize = 512 << 20;
@@ -19,10 +20,10 @@ const DEFAULT_BUDGET: usize = 512 << 20;
 /// The largest picture side that a set makes.
 const MAX_SIZE: usize = 4096;
 
-/// Names that end in one of these are taken for pictures.
-const EXTENSIONS: [&str; 14] = [
-    "jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff", "tga", "qoi", "ppm", "pgm", "pnm",
-    "pam",
+/// Names that end in one of these are taken for pictures; files with other names where they begin like one.
+const EXTENSIONS: [&str; 19] = [
+    "jpg", "jpeg", "jpe", "jfif", "jif", "png", "apng", "webp", "gif", "bmp", "dib", "tif", "tiff",
+    "tga", "qoi", "ppm", "pgm", "pnm", "pam",
 ];
 
 /// Pictures in a fixed order, each a square at `size` x `size` pixels: the largest in the middle, or with
@@ -39,6 +40,8 @@ pub struct PictureSet {
     members: Vec<Option<ShardMember>>,
     /// The shards, relative to the folder.
     shards: Vec<String>,
+    /// Folders inside, which are not read.
+    n_folders: usize,
     size: usize,
     channels: usize,
     frames_faces: bool,
@@ -65,21 +68,21 @@ impl PictureSet {
             return Err(DataError::BadShape { size, channels });
         }
         let path = folder.display().to_string();
-        let (folder, shards, files) = match shards::named(folder) {
+        let (folder, shards, files, folders) = match shards::named(folder) {
             Some(named) => {
                 let (folder, shards) = named?;
-                (folder, shards, Vec::new())
+                (folder, shards, Vec::new(), Vec::new())
             }
             None => {
                 let meta = fs::metadata(folder).map_err(|e| DataError::from_io(folder, e))?;
                 if !meta.is_dir() {
                     return Err(DataError::NotAFolder { path });
                 }
-                let files = match table {
+                let (files, folders) = match table {
                     None => names_in_folder(folder)?,
-                    Some(_) => Vec::new(),
+                    Some(_) => Default::default(),
                 };
-                (folder.to_owned(), shards::in_folder(folder)?, files)
+                (folder.to_owned(), shards::in_folder(folder)?, files, folders)
             }
         };
         let mut archived = Vec::new();
@@ -87,7 +90,7 @@ impl PictureSet {
             let members = shards::members(&folder.join(shard), number as u32)?;
             let pictures = members
                 .into_iter()
-                .filter(|(name, _)| is_picture_name(name));
+                .filter(|(name, _)| is_picture_inside(name));
             archived.extend(pictures.map(|(name, member)| (format!("{shard}/{name}"), member)));
         }
         let mut entries: Vec<(String, Option<ShardMember>)> = match table {
@@ -99,7 +102,12 @@ impl PictureSet {
             entries.sort_unstable_by(|a, b| a.0.cmp(&b.0));
         }
         if entries.is_empty() {
-            return Err(DataError::NoPictures { path });
+            let has_some = |f: &&PathBuf| names_in_folder(f).is_ok_and(|(n, _)| !n.is_empty());
+            let inside = folders.iter().find(has_some);
+            return Err(DataError::NoPictures {
+                path,
+                inside: inside.map(|f| f.display().to_string()),
+            });
         }
         let (names, members): (Vec<_>, Vec<_>) = entries.into_iter().unzip();
         Ok(Self {
@@ -108,6 +116,7 @@ impl PictureSet {
             names,
             members,
             shards,
+            n_folders: folders.len(),
             size,
             channels,
             frames_faces: false,
@@ -165,6 +174,11 @@ impl PictureSet {
     /// Always false: a set without pictures does not open.
     pub fn is_empty(&self) -> bool {
         self.names.is_empty()
+    }
+
+    /// Folders inside the set's own, which are not read.
+    pub fn n_folders_inside(&self) -> usize {
+        self.n_folders
     }
 
     /// Pixels a side.
@@ -311,31 +325,47 @@ fn grey_from_rgb(rgb: &RgbImage) -> Vec<u8> {
         .collect()
 }
 
-fn names_in_folder(folder: &Path) -> Result<Vec<String>, DataError> {
+/// The pictures of a folder by name, sorted, and the folders inside it.
+fn names_in_folder(folder: &Path) -> Result<(Vec<String>, Vec<PathBuf>), DataError> {
     let fail = |e| DataError::from_io(folder, e);
-    let mut names = Vec::new();
+    let (mut names, mut folders) = (Vec::new(), Vec::new());
     for entry in fs::read_dir(folder).map_err(fail)? {
         let entry = entry.map_err(fail)?;
         // A name that is not Unicode cannot be put in a table either.
         let Ok(name) = entry.file_name().into_string() else {
             continue;
         };
-        if is_picture_name(&name) && entry.path().is_file() {
+        if name.starts_with('.') {
+            continue;
+        }
+        let path = entry.path();
+        if path.is_dir() {
+            folders.push(path);
+        } else if path.is_file() && (has_picture_name(&name) || begins_like_a_picture(&path)) {
             names.push(name);
         }
     }
     names.sort_unstable();
-    Ok(names)
+    folders.sort_unstable();
+    Ok((names, folders))
 }
 
-/// Whether a name, or the last part of one, is that of a picture that is not hidden.
-fn is_picture_name(name: &str) -> bool {
-    let path = Path::new(name);
-    let extension = path.extension().and_then(|e| e.to_str());
-    let is_picture =
-        extension.is_some_and(|e| EXTENSIONS.contains(&e.to_ascii_lowercase().as_str()));
-    let last = path.file_name().and_then(|n| n.to_str());
-    is_picture && last.is_some_and(|last| !last.starts_with('.'))
+/// Whether a file is taken for a picture, by the ending of its name.
+pub(super) fn has_picture_name(name: &str) -> bool {
+    let extension = Path::new(name).extension().and_then(|e| e.to_str());
+    extension.is_some_and(|e| EXTENSIONS.iter().any(|known| known.eq_ignore_ascii_case(e)))
+}
+
+/// Whether a file of another name holds a picture all the same.
+fn begins_like_a_picture(path: &Path) -> bool {
+    let start = disk::RegularFile::new(path, u64::MAX).and_then(|mut file| file.next(32));
+    start.is_ok_and(|start| image::guess_format(&start).is_ok())
+}
+
+/// Whether a name inside a shard is that of a picture that is not hidden.
+fn is_picture_inside(name: &str) -> bool {
+    let last = Path::new(name).file_name().and_then(|n| n.to_str());
+    has_picture_name(name) && last.is_some_and(|last| !last.starts_with('.'))
 }
 
 /// The pictures that a table names, files of the folder or members of its shards.
@@ -379,8 +409,21 @@ fn names_in_table(
             by_name.entry(inside).or_insert(entry);
         }
     }
+    // A table may say p00.jpg of P00.JPG, or leave the ending out.
+    let alike = labels::by_alias(names_in_folder(folder)?.0);
+    let found = |name: &str| -> Option<String> {
+        let only = alike.get(&labels::alias(name))?.as_ref()?;
+        let is_as_written = only == name || by_name.contains_key(name) || folder.join(name).is_file();
+        (!is_as_written).then(|| only.clone())
+    };
+    let names = names.into_iter();
+    let names: Vec<String> = names
+        .map(|name| found(name).unwrap_or_else(|| name.to_owned()))
+        .collect();
     // Single pictures that are missing are left out and counted when their turn comes.
-    let is_there = |name: &&str| by_name.contains_key(name) || folder.join(name).is_file();
+    let is_there = |name: &String| {
+        by_name.contains_key(name.as_str()) || folder.join(name).is_file()
+    };
     if !names.iter().any(is_there) {
         return Err(nothing(format!(
             "none of the {} pictures of the label table is in this folder; name their folder",
@@ -389,9 +432,9 @@ fn names_in_table(
     }
     let mut entries: Vec<(String, Option<ShardMember>)> = names
         .into_iter()
-        .map(|name| match by_name.get(name) {
+        .map(|name| match by_name.get(name.as_str()) {
             Some((whole, member)) => (whole.clone(), Some(*member)),
-            None => (name.to_owned(), None),
+            None => (name, None),
         })
         .collect();
     if !archived.is_empty() {
@@ -470,6 +513,9 @@ mod tests {
             (Some("b.png"), Some("gone.png"))
         );
         assert!(matches!(set.get(1), Err(DataError::Missing { .. })));
+        let other = table("file,split\nB.PNG,train\na,train\n");
+        let set = open(&other, "train").unwrap();
+        assert_eq!((set.name(0), set.name(1)), (Some("b.png"), Some("a.png")));
         let message = open(&good, "test").unwrap_err();
         assert!(message.contains("knows train, valid"), "{message}");
         let message = open(&table("file,split\nx.png,train\n"), "train").unwrap_err();

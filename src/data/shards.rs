@@ -31,7 +31,8 @@ pub(super) fn named(path: &Path) -> Option<Result<(PathBuf, Vec<String>), DataEr
     if !is_shard(name) || path.is_dir() {
         return None;
     }
-    let folder = path.parent().unwrap_or(Path::new("")).to_owned();
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new(".")).to_owned();
     let names = match name.split_once('{') {
         // A brace may also be part of a name.
         Some(_) if path.is_file() => vec![name.to_owned()],

@@ -1,5 +1,7 @@
 //! What a request can fail with.
 
+use crate::data::DataError;
+use crate::export::ExportError;
 use crate::files::FormatError;
 use crate::latent::LatentError;
 use crate::model::ModelError;
@@ -26,9 +28,15 @@ pub enum EngineError {
     /// A request that makes no sense.
     #[error("{0}")]
     Request(String),
-    /// The message of a loader, reader or exporter, which names its file.
+    /// The message of a loader, which names its file.
     #[error("{0}")]
     Outside(String),
+    /// A picture that cannot be read or framed.
+    #[error(transparent)]
+    Picture(#[from] DataError),
+    /// A file that cannot be written.
+    #[error(transparent)]
+    Export(ExportError),
     /// An operation on latents.
     #[error(transparent)]
     Latent(#[from] LatentError),
@@ -41,6 +49,15 @@ pub enum EngineError {
     /// Nobody waits for the answer any more.
     #[error("cancelled")]
     Cancelled,
+}
+
+impl From<ExportError> for EngineError {
+    fn from(error: ExportError) -> Self {
+        match error {
+            ExportError::Cancelled => Self::Cancelled,
+            other => Self::Export(other),
+        }
+    }
 }
 
 impl From<ModelError> for EngineError {

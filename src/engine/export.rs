@@ -1,14 +1,21 @@
 //! An export, done a picture at a time.
 
+use std::borrow::Cow;
+
 use image::RgbImage;
 
 use super::error::EngineError;
 use super::library::{Library, ShelfItems};
 use super::message::{ExportKind, ExportRequest, Recipe, Ticket};
-use super::seams::{Cancelled, Exporter, GridLayout};
+use super::seams::Cancelled;
+use crate::export::layout::enlarge;
+use crate::export::{FrameFolder, compose, write_apng, write_gif, write_png};
 use crate::files::latents::{self, LatentsFile};
 use crate::latent::Latent;
 use crate::recipe::{self, PictureSettings};
+
+/// Between the cells of a grid.
+const BACKGROUND: [u8; 3] = [255; 3];
 
 /// An export under way.
 pub(super) struct ExportJob {
@@ -51,7 +58,6 @@ impl ExportJob {
     pub(super) fn step(
         &mut self,
         session: &mut Library,
-        exporter: &dyn Exporter,
         cancelled: Cancelled<'_>,
     ) -> Result<Step, EngineError> {
         if self.items.is_none() {
@@ -59,7 +65,7 @@ impl ExportJob {
             self.items = Some(session.items());
         }
         let Some(recipe) = self.request.recipes.get(self.done) else {
-            self.finish(session, exporter, cancelled)?;
+            self.finish(session, cancelled)?;
             return Ok(Step::Finished);
         };
         let latent = session.latent(recipe, self.items.as_ref())?;
@@ -75,7 +81,7 @@ impl ExportJob {
                         one.ok_or(EngineError::NoModel)?.pixels
                     }
                 };
-                self.draw(pixels, session, exporter)?;
+                self.draw(pixels, session)?;
             }
         }
         self.done += 1;
@@ -105,29 +111,19 @@ impl ExportJob {
     }
 
     /// Frames are written one by one, so that a long film needs no memory; others are kept.
-    fn draw(
-        &mut self,
-        pixels: RgbImage,
-        session: &Library,
-        exporter: &dyn Exporter,
-    ) -> Result<(), EngineError> {
+    fn draw(&mut self, pixels: RgbImage, session: &Library) -> Result<(), EngineError> {
         if self.request.kind != ExportKind::Frames {
             self.pictures.push(pixels);
             return Ok(());
         }
         let settings = self.settings(session, &self.request.recipes[self.done..=self.done])?;
         let ExportRequest { scale, path, .. } = &self.request;
-        exporter
-            .frame(&pixels, self.done, self.total(), *scale, &settings, path)
-            .map_err(EngineError::Outside)
+        let folder = FrameFolder::create(path, self.total())?;
+        folder.write(self.done, &enlarge(&pixels, *scale), Some(&settings))?;
+        Ok(())
     }
 
-    fn finish(
-        &mut self,
-        session: &Library,
-        exporter: &dyn Exporter,
-        cancelled: Cancelled<'_>,
-    ) -> Result<(), EngineError> {
+    fn finish(&mut self, session: &Library, cancelled: Cancelled<'_>) -> Result<(), EngineError> {
         let settings = self.settings(session, &self.request.recipes)?;
         let ExportRequest {
             kind, scale, path, ..
@@ -139,29 +135,25 @@ impl ExportJob {
                 gap,
                 labels,
             } => {
-                let layout = GridLayout {
-                    columns: *columns,
-                    gap: *gap,
-                    labels,
-                    scale: *scale,
-                };
-                exporter
-                    .grid(&self.pictures, layout, &settings, path)
-                    .map_err(EngineError::Outside)
+                let labels = (!labels.is_empty()).then_some(labels.as_slice());
+                let sheet = compose(&self.pictures, *columns, *gap, *scale, labels, BACKGROUND)?;
+                Ok(write_png(path, &sheet, Some(&settings))?)
             }
-            ExportKind::Gif { delay_cs } => exporter
-                .animation(
-                    &self.pictures,
-                    *delay_cs,
-                    *scale,
-                    &settings,
-                    path,
-                    cancelled,
-                )
-                .map_err(|e| match cancelled() {
-                    true => EngineError::Cancelled,
-                    false => EngineError::Outside(e),
-                }),
+            ExportKind::Gif { delay_cs } => {
+                let frames: Cow<'_, [RgbImage]> = match scale {
+                    1 => Cow::Borrowed(&self.pictures),
+                    &scale => {
+                        let enlarged = self.pictures.iter().map(|p| enlarge(p, scale).into_owned());
+                        Cow::Owned(enlarged.collect())
+                    }
+                };
+                let proceed = &mut |_| !cancelled();
+                let ending = path.extension().map(|e| e.to_ascii_lowercase());
+                Ok(match ending.is_some_and(|e| e == "png" || e == "apng") {
+                    true => write_apng(path, &frames, *delay_cs, Some(&settings), proceed)?,
+                    false => write_gif(path, &frames, *delay_cs, proceed)?,
+                })
+            }
             ExportKind::Latents => {
                 let contents = LatentsFile {
                     config: session.config()?.clone(),

@@ -4,7 +4,6 @@
 //! [`message`] for what they mean. Requests of a view replace each other, batch work goes in
 //! order, and the thread sleeps where there is nothing to do.
 
-mod adapters;
 mod error;
 mod export;
 mod figures;
@@ -24,12 +23,9 @@ use std::thread::JoinHandle;
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
-pub use adapters::{Files, Pictures};
 pub use error::EngineError;
 pub use loader::{Loader, Shipped};
-pub use seams::{
-    Cancelled, Codec, Exporter, GridLayout, OpenModel, OpenedModel, PictureReader, ReadPicture,
-};
+pub use seams::{Cancelled, Codec, OpenForeign, OpenModel, OpenedModel};
 
 use library::{Library, failed};
 use mail::{Inbox, Outbox};
@@ -50,10 +46,8 @@ pub struct EngineLink {
 pub struct EngineOptions {
     /// Loads models.
     pub open: OpenModel,
-    /// Reads pictures.
-    pub reader: Box<dyn PictureReader>,
-    /// Writes pictures.
-    pub exporter: Box<dyn Exporter>,
+    /// Loads models of other programs, given what their files do not say.
+    pub open_foreign: OpenForeign,
     /// Decoded pictures that are kept, in bytes.
     pub picture_bytes: usize,
     /// Whole imported pictures that are kept for other crops, in bytes; others are read again.
@@ -63,15 +57,15 @@ pub struct EngineOptions {
 impl EngineOptions {
     /// With the usual bounds: 128 MiB of decoded pictures (10,000 of 64 pixels a side) and 256 MiB of
     /// whole ones.
-    pub fn new(
-        open: OpenModel,
-        reader: Box<dyn PictureReader>,
-        exporter: Box<dyn Exporter>,
-    ) -> Self {
+    pub fn new(open: OpenModel) -> Self {
         Self {
             open,
-            reader,
-            exporter,
+            open_foreign: Box::new(|path, _| {
+                Err(format!(
+                    "no model of another program opens here: {}",
+                    path.display()
+                ))
+            }),
             picture_bytes: 128 << 20,
             source_bytes: 256 << 20,
         }
@@ -103,11 +97,11 @@ impl Engine {
                 };
                 let session = Library::new(
                     options.open,
-                    options.reader,
+                    options.open_foreign,
                     options.picture_bytes,
                     options.source_bytes,
                 );
-                Worker::new(inbox, outbox, session, options.exporter).run();
+                Worker::new(inbox, outbox, session).run();
             });
         let thread = spawned
             .inspect_err(|e| {

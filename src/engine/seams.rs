@@ -1,13 +1,13 @@
-//! What the worker needs from the rest of the program, as traits, so that it runs in tests without a
-//! model, a picture file or a disk.
+//! The model as the worker sees it, a trait and a loader, so that tests need no weights. Pictures and files are read and
+//! written directly: those are cheap, and a stand-in would only test itself.
 
 use std::path::Path;
 
 use image::RgbImage;
 
-use super::message::{CropSquare, ModelInfo, PictureSource};
+use super::message::{ModelInfo, ModelOptions};
 use crate::latent::attributes::Directions;
-use crate::model::{Decoded, Encoded, GlowConfig, GlowModel, Latent, ModelError};
+use crate::model::{Condition, Decoded, Encoded, GlowConfig, GlowModel, Latent, ModelError};
 
 /// Above this, one picture takes a processor about a tenth of a second.
 const SLOW_FLOPS: f64 = 1e10;
@@ -35,6 +35,22 @@ pub trait Codec: Send {
         pictures: &[RgbImage],
         cancelled: Cancelled<'_>,
     ) -> Result<Vec<Encoded>, ModelError>;
+
+    /// As [`Codec::encode`], the pictures given a condition, which their latents then carry.
+    ///
+    /// Errors: as [`Codec::encode`], and a condition that the model cannot be given.
+    fn encode_given(
+        &self,
+        pictures: &[RgbImage],
+        condition: &Condition,
+        cancelled: Cancelled<'_>,
+    ) -> Result<Vec<Encoded>, ModelError> {
+        let mut encoded = self.encode(pictures, cancelled)?;
+        for e in &mut encoded {
+            e.latent.condition.clone_from(condition);
+        }
+        Ok(encoded)
+    }
 
     /// Decodes latents of the model's shape.
     ///
@@ -84,6 +100,15 @@ impl Codec for GlowModel {
         GlowModel::encode(self, pictures, cancelled)
     }
 
+    fn encode_given(
+        &self,
+        pictures: &[RgbImage],
+        condition: &Condition,
+        cancelled: Cancelled<'_>,
+    ) -> Result<Vec<Encoded>, ModelError> {
+        GlowModel::encode_given(self, pictures, std::slice::from_ref(condition), cancelled)
+    }
+
     fn decode(
         &self,
         latents: &[Latent],
@@ -121,84 +146,12 @@ pub struct OpenedModel {
     pub directions: Directions,
     /// What people should know about: attributes beside the model that cannot be read.
     pub warnings: Vec<String>,
+    /// What the file does not say, with what was taken for it: people are asked before the model takes the place of another.
+    pub asks: ModelOptions,
 }
 
 /// Loads a weight file, or the shipped model; the message of an error is shown as it is.
 pub type OpenModel = Box<dyn Fn(Option<&Path>) -> Result<OpenedModel, String> + Send>;
 
-/// A picture, upright and in sRGB.
-#[derive(Clone, Debug)]
-pub struct ReadPicture {
-    /// File name for people.
-    pub name: String,
-    /// Its pixels.
-    pub pixels: RgbImage,
-}
-
-/// Reads and frames pictures. Messages of errors are shown as they are.
-pub trait PictureReader: Send {
-    /// Reads a whole picture.
-    ///
-    /// Errors: one message that names the picture, what is wrong and what to do.
-    fn read(&self, source: &PictureSource) -> Result<ReadPicture, String>;
-
-    /// A crop of a picture for a model of this size, and whether a face led to it.
-    fn propose_crop(&self, pixels: &RgbImage, size: u32) -> (CropSquare, bool);
-
-    /// The crop at `size` pixels a side.
-    fn apply_crop(&self, pixels: &RgbImage, crop: CropSquare, size: u32) -> RgbImage;
-}
-
-/// How pictures are arranged in one.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct GridLayout<'a> {
-    /// Columns.
-    pub columns: u32,
-    /// Gap between cells, pixels of the output.
-    pub gap: u32,
-    /// A label under each cell (empty: none).
-    pub labels: &'a [String],
-    /// Enlargement of each picture.
-    pub scale: u32,
-}
-
-/// Writes pictures, each file replacing an older one atomically. Messages of errors are shown as they
-/// are; `settings` is JSON that goes into the file where its format has a place for text.
-pub trait Exporter: Send {
-    /// Several pictures in one PNG.
-    ///
-    /// Errors: one message that names the file, what is wrong and what to do.
-    fn grid(
-        &self,
-        pictures: &[RgbImage],
-        layout: GridLayout<'_>,
-        settings: &str,
-        path: &Path,
-    ) -> Result<(), String>;
-
-    /// Frame `index` of `total` as a numbered PNG in a folder, which is made where it is missing.
-    ///
-    /// Errors: as above.
-    fn frame(
-        &self,
-        picture: &RgbImage,
-        index: usize,
-        total: usize,
-        scale: u32,
-        settings: &str,
-        folder: &Path,
-    ) -> Result<(), String>;
-
-    /// An animation: a GIF, or an animated PNG where the path says so.
-    ///
-    /// Errors: as above; any, once `cancelled` says so between frames.
-    fn animation(
-        &self,
-        pictures: &[RgbImage],
-        delay_cs: u16,
-        scale: u32,
-        settings: &str,
-        path: &Path,
-        cancelled: Cancelled<'_>,
-    ) -> Result<(), String>;
-}
+/// Loads a model of another program, given what its file does not say.
+pub type OpenForeign = Box<dyn Fn(&Path, &ModelOptions) -> Result<OpenedModel, String> + Send>;

@@ -1,17 +1,15 @@
 //! A stand-in for the model, exactly invertible and instant: a Haar transform in Glow's shape. Tests
 //! can hold it between two decodes, make it panic, and read what it was asked.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crossbeam_channel::{Receiver, Sender};
 use image::RgbImage;
 
-use super::message::{CropSquare, ModelInfo, PictureSource};
-use super::seams::{
-    Cancelled, Codec, Exporter, GridLayout, OpenedModel, PictureReader, ReadPicture,
-};
+use super::message::ModelInfo;
+use super::seams::{Cancelled, Codec, OpenedModel};
 use crate::latent::attributes::Directions;
 use crate::model::{Decoded, Encoded, GlowConfig, Latent, ModelError};
 
@@ -228,6 +226,7 @@ pub(crate) fn open_toy(
         n_parameters: 0,
         provenance: "{}".to_owned(),
         device: codec.device_label(),
+        condition_names: Vec::new(),
         config,
     };
     Ok(OpenedModel {
@@ -235,86 +234,20 @@ pub(crate) fn open_toy(
         info,
         directions: Directions::default(),
         warnings: Vec::new(),
+        asks: Default::default(),
     })
 }
 
-/// Reads the number in a path's name as a grey level of a picture of 40 by 30 pixels.
-pub(crate) struct ToyReader;
-
-impl PictureReader for ToyReader {
-    fn read(&self, source: &PictureSource) -> Result<ReadPicture, String> {
-        let PictureSource::Path(path) = source else {
-            return Err("toys read paths alone".to_owned());
-        };
-        let name = path.display().to_string();
-        let grey: u8 = name.parse().map_err(|_| format!("not a picture: {name}"))?;
-        let pixels = RgbImage::from_fn(40, 30, |x, _| image::Rgb([grey, x as u8, 128]));
-        Ok(ReadPicture { name, pixels })
+/// A photo of 40 by 30 pixels whose red is this everywhere, in a file named after it.
+pub(crate) fn photo(red: u8) -> PathBuf {
+    let folder = Path::new(env!("OUT_DIR")).join("toys");
+    std::fs::create_dir_all(&folder).unwrap();
+    let path = folder.join(format!("{red}.png"));
+    if !path.is_file() {
+        let pixels = RgbImage::from_fn(40, 30, |x, _| image::Rgb([red, x as u8, 128]));
+        crate::export::write_png(&path, &pixels, None).unwrap();
     }
-
-    fn propose_crop(&self, _: &RgbImage, _: u32) -> (CropSquare, bool) {
-        let crop = CropSquare {
-            cx: 15.0,
-            cy: 15.0,
-            side: 30.0,
-        };
-        (crop, true)
-    }
-
-    fn apply_crop(&self, pixels: &RgbImage, crop: CropSquare, size: u32) -> RgbImage {
-        let left = (crop.cx - crop.side / 2.0).max(0.0) as u32;
-        RgbImage::from_fn(size, size, |x, y| {
-            *pixels.get_pixel((left + x) % 40, y % 30)
-        })
-    }
-}
-
-/// Tells a channel what it was asked to write.
-pub(crate) struct ToyExporter(pub(crate) Sender<String>);
-
-impl Exporter for ToyExporter {
-    fn grid(
-        &self,
-        pictures: &[RgbImage],
-        layout: GridLayout<'_>,
-        settings: &str,
-        path: &Path,
-    ) -> Result<(), String> {
-        let n = pictures.len();
-        let columns = layout.columns;
-        let _ = self
-            .0
-            .send(format!("grid of {n} in {columns} columns: {settings}"));
-        std::fs::write(path, b"grid").map_err(|e| e.to_string())
-    }
-
-    fn frame(
-        &self,
-        _: &RgbImage,
-        index: usize,
-        total: usize,
-        _: u32,
-        settings: &str,
-        _: &Path,
-    ) -> Result<(), String> {
-        let _ = self.0.send(format!("frame {index} of {total}: {settings}"));
-        Ok(())
-    }
-
-    fn animation(
-        &self,
-        pictures: &[RgbImage],
-        delay_cs: u16,
-        _: u32,
-        _: &str,
-        _: &Path,
-        _: Cancelled<'_>,
-    ) -> Result<(), String> {
-        let _ = self
-            .0
-            .send(format!("gif of {} at {delay_cs}", pictures.len()));
-        Ok(())
-    }
+    path
 }
 
 #[test]

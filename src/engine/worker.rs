@@ -12,14 +12,12 @@ use super::library::{Library, failed};
 use super::mail::{Inbox, Outbox};
 use super::message::{Command, Event, ItemId, Ticket, View};
 use super::queue::{Accepted, Next, Queue};
-use super::seams::Exporter;
 
 /// See the module.
 pub(super) struct Worker {
     pub(super) inbox: Inbox,
     pub(super) outbox: Outbox,
     pub(super) session: Library,
-    pub(super) exporter: Box<dyn Exporter>,
     queue: Queue,
     /// Imports done since the line last held none.
     imports_done: usize,
@@ -30,17 +28,11 @@ pub(super) struct Worker {
 }
 
 impl Worker {
-    pub(super) fn new(
-        inbox: Inbox,
-        outbox: Outbox,
-        session: Library,
-        exporter: Box<dyn Exporter>,
-    ) -> Self {
+    pub(super) fn new(inbox: Inbox, outbox: Outbox, session: Library) -> Self {
         Self {
             inbox,
             outbox,
             session,
-            exporter,
             queue: Queue::default(),
             imports_done: 0,
             reported_waiting: 0,
@@ -69,6 +61,7 @@ impl Worker {
     fn accept(&mut self, command: Command) {
         match self.queue.accept(command) {
             Accepted::Queued => {}
+            Accepted::Condition(condition) => self.session.set_condition(condition),
             Accepted::Forget(items) => self.session.forget(&items),
             Accepted::ExportCancelled(job) => {
                 let path = job.request.path.display();

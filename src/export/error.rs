@@ -58,6 +58,12 @@ pub enum ExportError {
         /// What the operating system or the encoder said.
         source: io::Error,
     },
+    /// A name that says no format.
+    #[error("a picture's name ends in .png, .jpg or .webp; end it in one of these: {path}")]
+    UnknownEnding {
+        /// The file.
+        path: String,
+    },
     /// No picture, or one without pixels.
     #[error("there is no picture to export")]
     Nothing,

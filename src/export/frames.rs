@@ -11,12 +11,26 @@ use super::{ExportError, write_png};
 #[derive(Clone, Debug, PartialEq)]
 pub struct FrameFolder {
     folder: PathBuf,
-    n_digits: usize,
+    n_frames: usize,
 }
 
+/// What the names of frames begin and end with.
+const PREFIX: &str = "frame-";
+const SUFFIX: &str = ".png";
+
 impl FrameFolder {
-    /// Uses the folder for `n_frames` frames, and creates it where it is missing. Frames of
-    /// earlier exports are replaced one by one; those past the last new one stay.
+    /// The folder for `n_frames` frames; nothing is made yet.
+    pub fn new(folder: &Path, n_frames: usize) -> Self {
+        Self {
+            folder: folder.to_owned(),
+            n_frames,
+        }
+    }
+
+    /// Makes the folder where it is missing. Frames of earlier exports are replaced one by one; those past the last new
+    /// one stay: [`FrameFolder::left_over`].
+    ///
+    /// Errors: a file of that name, the system's.
     pub fn create(folder: &Path, n_frames: usize) -> Result<Self, ExportError> {
         if folder.exists() && !folder.is_dir() {
             return Err(ExportError::NotAFolder {
@@ -24,17 +38,39 @@ impl FrameFolder {
             });
         }
         fs::create_dir_all(folder).map_err(|e| ExportError::from_io(folder, e))?;
-        Ok(Self {
-            folder: folder.to_owned(),
-            // Four digits sort well together with other exports; more where they are needed.
-            n_digits: n_frames.max(1).to_string().len().max(4),
-        })
+        Ok(Self::new(folder, n_frames))
+    }
+
+    /// Four digits sort well together with other exports; more where they are needed.
+    fn n_digits(&self) -> usize {
+        self.n_frames.max(1).to_string().len().max(4)
+    }
+
+    /// Frames of earlier exports that are none of these, by name, sorted: a film made of the folder would show them too.
+    pub fn left_over(&self) -> Vec<String> {
+        let entries = fs::read_dir(&self.folder).into_iter().flatten().flatten();
+        let names = entries.filter_map(|e| e.file_name().into_string().ok());
+        let is_other = |name: &String| {
+            let number = name
+                .strip_prefix(PREFIX)
+                .and_then(|n| n.strip_suffix(SUFFIX));
+            let digits = number.filter(|n| n.len() >= 4 && n.bytes().all(|b| b.is_ascii_digit()));
+            digits.is_some_and(|n| {
+                let index = n.parse::<usize>().ok();
+                !(n.len() == self.n_digits()
+                    && index.is_some_and(|i| (1..=self.n_frames).contains(&i)))
+            })
+        };
+        let mut names: Vec<String> = names.filter(is_other).collect();
+        names.sort_unstable();
+        names
     }
 
     /// The file of a frame, counted from zero; file names count from one.
     pub fn path(&self, index: usize) -> PathBuf {
-        let width = self.n_digits;
-        self.folder.join(format!("frame-{:0width$}.png", index + 1))
+        let width = self.n_digits();
+        let name = format!("{PREFIX}{:0width$}{SUFFIX}", index + 1);
+        self.folder.join(name)
     }
 
     /// Writes a frame and says where.
@@ -66,6 +102,31 @@ mod tests {
         assert!(path.join("frame-0002.png").is_file());
         let many = FrameFolder::create(&path, 12_345).unwrap();
         assert_eq!(many.path(6), path.join("frame-00007.png"));
+    }
+
+    #[test]
+    fn older_frames_that_stay_are_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let touch = |name: &str| fs::write(folder.path().join(name), "").unwrap();
+        let six = FrameFolder::create(folder.path(), 6).unwrap();
+        (0..6).for_each(|i| fs::write(six.path(i), "").unwrap());
+        for name in ["frame-.png", "frame-12.png", "photo.png", "frame-00001.png"] {
+            touch(name);
+        }
+        let three = FrameFolder::new(folder.path(), 3);
+        let names = [
+            "frame-00001.png",
+            "frame-0004.png",
+            "frame-0005.png",
+            "frame-0006.png",
+        ];
+        assert_eq!(three.left_over(), names);
+        assert_eq!(six.left_over(), names[..1]);
+        assert!(
+            FrameFolder::new(Path::new("none"), 3)
+                .left_over()
+                .is_empty()
+        );
     }
 
     #[test]

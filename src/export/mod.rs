@@ -6,10 +6,12 @@
 pub mod atomic;
 pub mod chart;
 mod error;
+mod exif;
 pub mod frames;
 pub mod gif;
 pub mod layout;
 pub mod panels;
+pub mod picture_file;
 pub mod png_file;
 mod text;
 
@@ -18,6 +20,7 @@ pub use self::error::ExportError;
 pub use self::frames::FrameFolder;
 pub use self::gif::write_gif;
 pub use self::layout::compose;
+pub use self::picture_file::{DEFAULT_QUALITY, PictureFormat, write_picture};
 pub use self::png_file::{read_settings, read_settings_from, write_apng, write_png};
 
 use std::io;

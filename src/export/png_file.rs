@@ -1,16 +1,15 @@
 //! PNG files that carry the settings they were made with.
 
-use std::fs::File;
-use std::io::{self, BufRead, BufReader, Cursor, Seek, Write};
+use std::io::{self, BufRead, Cursor, Seek, Write};
 use std::path::Path;
 
-use image::RgbImage;
+use image::{ImageDecoder, ImageFormat, ImageReader, RgbImage};
 use png::{BitDepth, ColorType, Compression, Decoder, Encoder, Limits, SrgbRenderingIntent};
 
-use super::{ExportError, check_frames, write_atomically};
+use super::{ExportError, check_frames, exif, write_atomically};
+use crate::disk;
 
-/// Keyword of the text chunk that holds the settings, as JSON.
-pub const SETTINGS_KEYWORD: &str = "glow-explorer";
+pub use super::exif::SETTINGS_KEYWORD;
 
 /// What a reader may allocate for text before it gives up.
 const MAX_TEXT_BYTES: usize = 64 << 20;
@@ -87,18 +86,25 @@ fn encoder<'a, W: Write>(
     Ok(encoder)
 }
 
-/// The settings in a PNG file; `None` where it is no PNG or was not written by this program.
+/// The largest file that is looked into.
+const MAX_FILE_BYTES: u64 = 512 << 20;
+
+/// The settings in a picture's file; `None` where it is none, or was not written by this program.
 pub fn read_settings(path: &Path) -> Option<String> {
-    // Opening a pipe would wait for its other end.
-    if !path.metadata().ok()?.is_file() {
-        return None;
-    }
-    settings_in(BufReader::new(File::open(path).ok()?))
+    read_settings_from(&disk::read(path, MAX_FILE_BYTES).ok()?)
 }
 
-/// The settings in the bytes of a PNG file.
+/// The settings in the bytes of a picture's file.
 pub fn read_settings_from(bytes: &[u8]) -> Option<String> {
-    settings_in(Cursor::new(bytes))
+    match image::guess_format(bytes).ok()? {
+        ImageFormat::Png => settings_in(Cursor::new(bytes)),
+        format @ (ImageFormat::Jpeg | ImageFormat::WebP) => {
+            let reader = ImageReader::with_format(Cursor::new(bytes), format);
+            let exif = reader.into_decoder().ok()?.exif_metadata().ok()?;
+            exif::settings_in(&exif?)
+        }
+        _ => None,
+    }
 }
 
 fn settings_in(file: impl BufRead + Seek) -> Option<String> {
@@ -123,6 +129,9 @@ fn settings_in(file: impl BufRead + Seek) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
+    use std::io::BufReader;
+
     use image::codecs::png::PngDecoder;
     use image::{AnimationDecoder, Rgb};
 

@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use super::FormatError;
 use super::latents::json;
-use super::tensors::{OutTensor, TensorFile, read_bounded, write_tensors};
+pub use super::tensors::Precision;
+use super::tensors::{OutTensor, TensorFile, read_bytes, write_tensors};
 use crate::latent::attributes::{Direction, Directions, Figures};
 use crate::model::{GlowConfig, Latent};
 
@@ -26,16 +27,6 @@ const MAX_BYTES: u64 = 1 << 30;
 /// `faces.attributes.safetensors`.
 pub fn path_beside(weights: &Path) -> PathBuf {
     weights.with_extension("attributes.safetensors")
-}
-
-/// How the numbers of the directions are kept.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Precision {
-    /// Half precision: enough for a direction, and half the size.
-    #[default]
-    F16,
-    /// Single precision: exact.
-    F32,
 }
 
 /// The contents of an attributes file.
@@ -61,14 +52,14 @@ struct Entry {
 ///
 /// Errors: every way in which the file can differ from what its configuration implies.
 pub fn read(path: &Path) -> Result<AttributesFile, FormatError> {
-    from_bytes(&read_bounded(path, MAX_BYTES)?, path)
+    from_bytes(&read_bytes(path, MAX_BYTES)?, path)
 }
 
 /// Reads an attributes file that is already in memory; `path` is for messages.
 ///
 /// Errors: as [`read`].
 pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<AttributesFile, FormatError> {
-    let file = TensorFile::parse(path, bytes, FORMAT)?;
+    let file = TensorFile::parse(path, bytes, &[FORMAT])?;
     let config = file.config()?;
     let shape = config.latent_shape();
     let entries: Vec<Entry> = file.json("directions")?;
@@ -112,8 +103,8 @@ pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<AttributesFile, FormatErr
 
 /// Writes an attributes file, replacing an older one atomically.
 ///
-/// Errors: directions of another shape than the configuration's, values that half precision cannot
-/// hold, the system's.
+/// Half precision is enough for a direction. Errors: directions of another shape than the configuration's, values that
+/// cannot be held, the system's.
 pub fn write(
     path: &Path,
     config: &GlowConfig,
@@ -130,20 +121,10 @@ pub fn write(
         if !d.vector.fits(&shape) {
             return Err(unwritable(&d.name, "has another model's shape"));
         }
-        let largest = f32::from(half::f16::MAX);
-        if precision == Precision::F16 && d.vector.iter().any(|v| v.abs() > largest) {
-            return Err(unwritable(
-                &d.name,
-                "is too long for half precision; use single",
-            ));
-        }
         for (l, e) in d.vector.levels.iter().enumerate() {
-            let (shape, values) = (vec![e.channels, e.side, e.side], e.data.iter().copied());
-            let tensor = match precision {
-                Precision::F16 => OutTensor::f16(shape, values),
-                Precision::F32 => OutTensor::f32(shape, values),
-            };
-            tensors.push((format!("{}.{l}", d.name), tensor));
+            let (name, shape) = (format!("{}.{l}", d.name), vec![e.channels, e.side, e.side]);
+            let tensor = OutTensor::checked(&name, shape, &e.data, precision, path)?;
+            tensors.push((name, tensor));
         }
         entries.push(Entry {
             name: d.name.clone(),

@@ -1,32 +1,28 @@
-//! What can be wrong with a file.
+//! What can be wrong with a file of numbers.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-/// A file that cannot be read or written. Every message names the thing, what was found, what was
-/// expected, and the path last.
+use crate::disk::{ReadError, looks_like};
+use crate::export::ExportError;
+use crate::quote::piece;
+
+/// A file of weights, latents, directions or a training that cannot be read or written. Every message names the thing,
+/// what was found, what was expected, and the path last.
 #[derive(Debug, thiserror::Error)]
 pub enum FormatError {
-    /// The system does not let it be read.
-    #[error("cannot be read ({source}); check the path and its permissions: {path}", path = path.display())]
-    Read {
-        /// Its reason.
-        source: std::io::Error,
-        /// The file.
-        path: PathBuf,
-    },
-    /// More bytes than such a file can have.
-    #[error(
-        "the file is larger than {limit} bytes, the most that is read; is it the right file?: {path}",
-        path = path.display()
-    )]
-    TooLarge {
-        /// The limit.
-        limit: u64,
+    /// It cannot be read at all.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// Another kind of file.
+    #[error("not a safetensors file but {what}: {path}", path = path.display())]
+    Other {
+        /// What it looks like, and what to do.
+        what: &'static str,
         /// The file.
         path: PathBuf,
     },
     /// Not a safetensors file, or a damaged one.
-    #[error("not a readable safetensors file ({reason}); is it complete?: {path}", path = path.display())]
+    #[error("not a readable safetensors file ({reason}); copy it again: {path}", path = path.display())]
     NotSafetensors {
         /// What the parser said.
         reason: String,
@@ -38,8 +34,8 @@ pub enum FormatError {
     Kind {
         /// Its `format` metadata, or `not given`.
         found: String,
-        /// The format needed.
-        expected: &'static str,
+        /// The formats that would do.
+        expected: String,
         /// The file.
         path: PathBuf,
     },
@@ -81,6 +77,27 @@ pub enum FormatError {
         /// The file.
         path: PathBuf,
     },
+    /// Contents that belong to no model.
+    #[error("{problem}; the file is damaged or was written by another program: {path}", path = path.display())]
+    Contents {
+        /// What was found.
+        problem: String,
+        /// The file.
+        path: PathBuf,
+    },
+    /// A number that half precision cannot hold; nothing was written.
+    #[error(
+        "\"{name}\" holds {value}, more than half precision can; write it in full precision: {path}",
+        path = path.display()
+    )]
+    TooLargeForHalf {
+        /// The tensor.
+        name: String,
+        /// The number.
+        value: f32,
+        /// The file.
+        path: PathBuf,
+    },
     /// What was to be written does not belong together.
     #[error("cannot write: {reason}: {path}", path = path.display())]
     Unwritable {
@@ -91,5 +108,22 @@ pub enum FormatError {
     },
     /// The system does not let it be written.
     #[error(transparent)]
-    Write(#[from] crate::export::ExportError),
+    Write(#[from] ExportError),
+}
+
+impl FormatError {
+    /// Bytes that are no safetensors file: what they look like instead, or what the parser said of them.
+    pub(super) fn not_safetensors(bytes: &[u8], reason: &str, path: &Path) -> Self {
+        // The length of the header comes first, and its brace behind that.
+        let has_header = bytes.get(8) == Some(&b'{');
+        let what = if has_header { None } else { looks_like(bytes) };
+        let path = path.to_owned();
+        match what {
+            Some(what) => Self::Other { what, path },
+            None => Self::NotSafetensors {
+                reason: piece(reason),
+                path,
+            },
+        }
+    }
 }

@@ -4,12 +4,12 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use safetensors::SafeTensors;
-use safetensors::tensor::Dtype;
-
 use super::FormatError;
-use super::tensors::{OutTensor, read_bounded, shape_text, write_tensors};
+use super::tensors::{OutTensor, TensorFile, read_bytes, shape_text, write_tensors};
 use crate::model::GlowConfig;
+
+/// 4 GiB: above 80,000 pictures of 64 pixels.
+const MAX_BYTES: u64 = 4 << 30;
 
 /// The name of the tensor.
 const NAME: &str = "x";
@@ -18,43 +18,29 @@ const NAME: &str = "x";
 ///
 /// Errors: no safetensors file, no tensor `x`, another shape than the model's, or numbers that are not finite.
 pub fn read(path: &Path, config: &GlowConfig) -> Result<Vec<Vec<f32>>, FormatError> {
-    let bytes = read_bounded(path, 4 << 30)?;
-    let tensors = SafeTensors::deserialize(&bytes).map_err(|e| FormatError::NotSafetensors {
-        reason: e.to_string(),
-        path: path.to_owned(),
-    })?;
+    from_bytes(&read_bytes(path, MAX_BYTES)?, path, config)
+}
+
+/// The same of a file that is in memory; `path` is for messages.
+///
+/// Errors: as [`read`].
+pub fn from_bytes(
+    bytes: &[u8],
+    path: &Path,
+    config: &GlowConfig,
+) -> Result<Vec<Vec<f32>>, FormatError> {
+    let file = TensorFile::of_any_format(path, bytes)?;
     let (c, size) = (config.channels, config.image_size);
-    let wrong = |found: String| FormatError::Tensor {
-        name: NAME.to_owned(),
-        found,
-        expected: format!("shape [n, {c}, {size}, {size}] of floats"),
-        path: path.to_owned(),
-    };
-    let x = tensors
-        .tensor(NAME)
-        .map_err(|_| wrong("missing".to_owned()))?;
-    match x.shape() {
-        [n, rest @ ..] if *n > 0 && rest == [c, size, size] => {}
-        other => return Err(wrong(shape_text(other))),
-    }
-    let numbers: Vec<f32> = match x.dtype() {
-        Dtype::F64 => (x.data().as_chunks::<8>().0.iter())
-            .map(|b| f64::from_le_bytes(*b) as f32)
-            .collect(),
-        Dtype::F32 | Dtype::F16 | Dtype::BF16 => {
-            super::weights::widened(&x).ok_or_else(|| wrong(format!("{:?}", x.dtype())))?
+    let found = file.find(NAME);
+    let shape = match found.as_ref().map(|x| x.shape()) {
+        Some(&[n, ref rest @ ..]) if n > 0 && *rest == [c, size, size] => [n, c, size, size],
+        other => {
+            let found = other.map_or("missing".to_owned(), shape_text);
+            let expected = format!("shape [n, {c}, {size}, {size}] of floats");
+            return Err(file.tensor_error(NAME, &found, &expected));
         }
-        other => return Err(wrong(format!("{other:?}"))),
     };
-    let bad = |v: &&f32| !v.is_finite();
-    if let Some(first) = numbers.iter().position(|v| !v.is_finite()) {
-        return Err(FormatError::NotFinite {
-            name: NAME.to_owned(),
-            count: numbers.iter().filter(bad).count(),
-            first,
-            path: path.to_owned(),
-        });
-    }
+    let numbers = file.f32s(NAME, &shape)?;
     Ok(numbers
         .chunks_exact(config.dims())
         .map(<[f32]>::to_vec)

@@ -1,4 +1,4 @@
-//! Files: weights, latents and attribute directions as safetensors, and what their readers share.
+//! Files: weights, latents and attribute directions as safetensors, and the one reader and writer of all.
 
 pub mod attributes;
 pub mod error;
@@ -7,7 +7,8 @@ pub mod import;
 pub mod latents;
 pub mod outward;
 pub mod shipped;
-mod tensors;
+pub mod tensors;
 pub mod weights;
 
 pub use error::FormatError;
+pub use tensors::Precision;

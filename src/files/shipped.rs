@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::FormatError;
 use super::attributes::{self, AttributesFile};
-use super::weights::{self, WeightFile, WeightsError};
+use super::weights::{self, WeightFile};
 
 /// Name of the model.
 pub const NAME: &str = "faces-64";
@@ -20,7 +20,7 @@ pub const ATTRIBUTES: &[u8] = include_bytes!("../../weights/faces-64.attributes.
 /// Reads the shipped weights.
 ///
 /// Errors: only in a program that was built from a damaged file.
-pub fn weights() -> Result<WeightFile, WeightsError> {
+pub fn weights() -> Result<WeightFile, FormatError> {
     weights::from_bytes(WEIGHTS, Path::new(LABEL))
 }
 

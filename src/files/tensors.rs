@@ -2,54 +2,80 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
-use std::fs::File;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::path::Path;
 
 use safetensors::tensor::{Dtype, Metadata, SafeTensors, TensorInfo, TensorView, View};
 
 use super::FormatError;
+use crate::disk::RegularFile;
 use crate::export;
 use crate::model::GlowConfig;
+use crate::quote::piece;
 
-/// Reads a whole file, but no more than `limit` bytes of it.
-pub(super) fn read_bounded(path: &Path, limit: u64) -> Result<Vec<u8>, FormatError> {
-    let io = |source| FormatError::Read {
-        source,
-        path: path.to_owned(),
-    };
-    let file = File::open(path).map_err(io)?;
-    let metadata = file.metadata().map_err(io)?;
-    if metadata.is_dir() {
-        return Err(io(std::io::Error::other("it is a folder")));
-    }
-    if metadata.len() > limit {
-        return Err(FormatError::TooLarge {
-            limit,
-            path: path.to_owned(),
-        });
-    }
-    let mut bytes = Vec::with_capacity(metadata.len() as usize);
-    // The file may grow meanwhile, or be a pipe without a length.
-    file.take(limit + 1).read_to_end(&mut bytes).map_err(io)?;
-    if bytes.len() as u64 > limit {
-        return Err(FormatError::TooLarge {
-            limit,
-            path: path.to_owned(),
-        });
-    }
-    Ok(bytes)
+/// A header is never longer; the parser's own limit.
+const MAX_HEADER_BYTES: u64 = 100_000_000;
+
+/// Precision of the numbers on disk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Precision {
+    /// As they are.
+    #[default]
+    F32,
+    /// Half the size; read back widened.
+    F16,
 }
 
-/// Replaces a file as a whole.
-pub(super) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), FormatError> {
-    Ok(export::write_atomically(path, |file| {
-        file.write_all(bytes)
-    })?)
+/// Reads a whole safetensors file of at most `limit` bytes. One whose start already says that it is something else is
+/// refused before the rest is read.
+///
+/// Errors: [`FormatError::Read`], and bytes that cannot be a header.
+pub fn read_bytes(path: &Path, limit: u64) -> Result<Vec<u8>, FormatError> {
+    let mut file = RegularFile::new(path, limit)?;
+    let start = file.next(512)?;
+    check_start(&start, file.len(), path)?;
+    Ok(file.rest(start)?)
+}
+
+/// Refuses the start of a file of `len` bytes that cannot be the header of safetensors.
+fn check_start(start: &[u8], len: u64, path: &Path) -> Result<(), FormatError> {
+    let refuse = |reason: &str| Err(FormatError::not_safetensors(start, reason, path));
+    let Some(&n) = start.first_chunk::<8>() else {
+        return refuse(&format!("it has {len} bytes"));
+    };
+    let n = u64::from_le_bytes(n);
+    if start.get(8) != Some(&b'{') || n > MAX_HEADER_BYTES {
+        return refuse("its header cannot be read");
+    }
+    match n > len - 8 {
+        true => refuse("it ends within its header"),
+        false => Ok(()),
+    }
+}
+
+/// The metadata of a safetensors file of at most `limit` bytes, without its tensors.
+///
+/// Errors: as [`read_bytes`], and a header that cannot be understood.
+pub fn read_metadata(path: &Path, limit: u64) -> Result<HashMap<String, String>, FormatError> {
+    let mut file = RegularFile::new(path, limit)?;
+    let start = file.next(512)?;
+    check_start(&start, file.len(), path)?;
+    let n = start
+        .first_chunk::<8>()
+        .map_or(0, |n| u64::from_le_bytes(*n));
+    let mut header = start[8..].to_vec();
+    header.extend(file.next((n + 8).saturating_sub(start.len() as u64))?);
+    header.truncate(n as usize);
+    let refuse = |e: serde_json::Error| FormatError::not_safetensors(&start, &e.to_string(), path);
+    let header: serde_json::Value = serde_json::from_slice(&header).map_err(refuse)?;
+    match header.get("__metadata__") {
+        Some(metadata) => serde_json::from_value(metadata.clone()).map_err(refuse),
+        None => Ok(HashMap::new()),
+    }
 }
 
 /// A parsed file and the path for its messages.
-pub(super) struct TensorFile<'a> {
+pub struct TensorFile<'a> {
     path: &'a Path,
     tensors: SafeTensors<'a>,
     metadata: HashMap<String, String>,
@@ -57,25 +83,31 @@ pub(super) struct TensorFile<'a> {
 
 impl<'a> TensorFile<'a> {
     /// Parses the header; sizes and offsets are checked by the parser against the bytes.
-    pub(super) fn parse(
-        path: &'a Path,
-        bytes: &'a [u8],
-        format: &'static str,
-    ) -> Result<Self, FormatError> {
-        let bad = |e: safetensors::SafeTensorError| FormatError::NotSafetensors {
-            reason: e.to_string(),
+    ///
+    /// Errors: no safetensors, or another `format` than one of these.
+    pub fn parse(path: &'a Path, bytes: &'a [u8], formats: &[&str]) -> Result<Self, FormatError> {
+        let file = Self::of_any_format(path, bytes)?;
+        let found = file.text("format");
+        if found.is_some_and(|f| formats.contains(&f)) {
+            return Ok(file);
+        }
+        let expected: Vec<String> = formats.iter().map(|f| format!("\"{f}\"")).collect();
+        Err(FormatError::Kind {
+            found: found.map_or("not given".to_owned(), |f| format!("\"{}\"", piece(f))),
+            expected: expected.join(" or "),
             path: path.to_owned(),
+        })
+    }
+
+    /// The same for files that any program may have written.
+    ///
+    /// Errors: no safetensors.
+    pub fn of_any_format(path: &'a Path, bytes: &'a [u8]) -> Result<Self, FormatError> {
+        let bad = |e: safetensors::SafeTensorError| {
+            FormatError::not_safetensors(bytes, &e.to_string(), path)
         };
         let (_, header): (usize, Metadata) = SafeTensors::read_metadata(bytes).map_err(bad)?;
         let metadata = header.metadata().clone().unwrap_or_default();
-        let found = metadata.get("format");
-        if found.is_none_or(|f| f != format) {
-            return Err(FormatError::Kind {
-                found: found.map_or("not given".to_owned(), |f| format!("\"{f}\"")),
-                expected: format,
-                path: path.to_owned(),
-            });
-        }
         let tensors = SafeTensors::deserialize(bytes).map_err(bad)?;
         Ok(Self {
             path,
@@ -84,31 +116,48 @@ impl<'a> TensorFile<'a> {
         })
     }
 
+    /// Bytes that the tensors have in all.
+    pub fn n_bytes(&self) -> usize {
+        self.tensors.iter().map(|(_, t)| t.data().len()).sum()
+    }
+
+    /// The names of the tensors.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.tensors.names().into_iter()
+    }
+
     /// A metadata string.
-    pub(super) fn text(&self, key: &'static str) -> Option<&str> {
+    pub fn text(&self, key: &'static str) -> Option<&str> {
         self.metadata.get(key).map(String::as_str)
     }
 
     /// A metadata string as JSON of a known type.
-    pub(super) fn json<T: serde::de::DeserializeOwned>(
+    ///
+    /// Errors: it is missing or not understood.
+    pub fn json<T: serde::de::DeserializeOwned>(
         &self,
         key: &'static str,
     ) -> Result<T, FormatError> {
         let text = self
             .text(key)
             .ok_or_else(|| self.metadata_error(key, "is missing"))?;
-        serde_json::from_str(text)
-            .map_err(|e| self.metadata_error(key, &format!("cannot be understood ({e})")))
+        serde_json::from_str(text).map_err(|e| {
+            self.metadata_error(
+                key,
+                &format!("cannot be understood ({})", piece(&e.to_string())),
+            )
+        })
     }
 
     /// The `config`, validated.
-    pub(super) fn config(&self) -> Result<GlowConfig, FormatError> {
-        let config: GlowConfig = self.json("config")?;
-        let invalid = |e| self.metadata_error("config", &format!("is not valid ({e})"));
-        config.validated().map_err(invalid)
+    ///
+    /// Errors: as [`TensorFile::json`], and a configuration that no model can have.
+    pub fn config(&self) -> Result<GlowConfig, FormatError> {
+        self.json("config")
     }
 
-    pub(super) fn metadata_error(&self, key: &'static str, reason: &str) -> FormatError {
+    /// That a metadata string is not what it should be.
+    pub fn metadata_error(&self, key: &'static str, reason: &str) -> FormatError {
         FormatError::Metadata {
             key,
             reason: reason.to_owned(),
@@ -116,9 +165,17 @@ impl<'a> TensorFile<'a> {
         }
     }
 
+    /// That the contents belong to no model.
+    pub fn contents_error(&self, problem: String) -> FormatError {
+        FormatError::Contents {
+            problem,
+            path: self.path.to_owned(),
+        }
+    }
+
     pub(super) fn tensor_error(&self, name: &str, found: &str, expected: &str) -> FormatError {
         FormatError::Tensor {
-            name: name.to_owned(),
+            name: piece(name),
             found: found.to_owned(),
             expected: expected.to_owned(),
             path: self.path.to_owned(),
@@ -126,12 +183,14 @@ impl<'a> TensorFile<'a> {
     }
 
     /// The tensor, where the file has it.
-    pub(super) fn find(&self, name: &str) -> Option<TensorView<'a>> {
+    pub fn find(&self, name: &str) -> Option<TensorView<'a>> {
         self.tensors.tensor(name).ok()
     }
 
     /// A tensor of this shape as f32, whatever float type it is kept in; finite throughout.
-    pub(super) fn f32s(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, FormatError> {
+    ///
+    /// Errors: it is missing, has another shape, holds no floats, or some that are not finite.
+    pub fn f32s(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, FormatError> {
         let view = self.checked(name, shape)?;
         let bytes = view.data();
         let values: Vec<f32> = match view.dtype() {
@@ -145,8 +204,21 @@ impl<'a> TensorFile<'a> {
         Ok(values)
     }
 
+    /// A tensor of indices of this shape, kept as I64 or as whole floats.
+    ///
+    /// Errors: it is missing, has another shape, or holds something else.
+    pub fn indices(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, FormatError> {
+        let view = self.checked(name, shape)?;
+        match view.dtype() {
+            Dtype::I64 => Ok(each(view.data(), |b| i64::from_le_bytes(b) as f32)),
+            _ => self.f32s(name, shape),
+        }
+    }
+
     /// The same as f64.
-    pub(super) fn f64s(&self, name: &str, shape: &[usize]) -> Result<Vec<f64>, FormatError> {
+    ///
+    /// Errors: as [`TensorFile::f32s`].
+    pub fn f64s(&self, name: &str, shape: &[usize]) -> Result<Vec<f64>, FormatError> {
         let view = self.checked(name, shape)?;
         if view.dtype() != Dtype::F64 {
             return Ok(self.f32s(name, shape)?.into_iter().map(f64::from).collect());
@@ -181,7 +253,7 @@ impl<'a> TensorFile<'a> {
             return Ok(());
         };
         Err(FormatError::NotFinite {
-            name: name.to_owned(),
+            name: piece(name),
             count: values.iter().filter(|v| !is_finite(v)).count(),
             first,
             path: self.path.to_owned(),
@@ -198,13 +270,54 @@ pub(super) fn shape_text(shape: &[usize]) -> String {
 }
 
 /// A tensor to write.
-pub(super) struct OutTensor {
-    pub(super) dtype: Dtype,
-    pub(super) shape: Vec<usize>,
-    pub(super) bytes: Vec<u8>,
+pub struct OutTensor {
+    /// Type of its numbers.
+    pub dtype: Dtype,
+    /// Its shape.
+    pub shape: Vec<usize>,
+    /// Its numbers, little-endian.
+    pub bytes: Vec<u8>,
 }
 
 impl OutTensor {
+    /// Numbers in this precision.
+    ///
+    /// Errors: [`FormatError::Unwritable`] for one that is not finite, which no reader would take back, and
+    /// [`FormatError::TooLargeForHalf`].
+    pub fn checked(
+        name: &str,
+        shape: Vec<usize>,
+        values: &[f32],
+        precision: Precision,
+        path: &Path,
+    ) -> Result<Self, FormatError> {
+        if let Some(value) = values.iter().find(|v| !v.is_finite()) {
+            return Err(FormatError::Unwritable {
+                reason: format!("\"{name}\" holds {value}, not a finite number"),
+                path: path.to_owned(),
+            });
+        }
+        let is_too_large = |v: &&f32| !half::f16::from_f32(**v).is_finite();
+        match (precision, values.iter().find(is_too_large)) {
+            (Precision::F32, _) => Ok(Self::f32(shape, values.iter().copied())),
+            (Precision::F16, None) => Ok(Self::f16(shape, values.iter().copied())),
+            (Precision::F16, Some(&value)) => Err(FormatError::TooLargeForHalf {
+                name: name.to_owned(),
+                value,
+                path: path.to_owned(),
+            }),
+        }
+    }
+
+    /// Whole numbers.
+    pub fn i64(shape: Vec<usize>, values: impl Iterator<Item = i64>) -> Self {
+        Self {
+            dtype: Dtype::I64,
+            shape,
+            bytes: values.flat_map(i64::to_le_bytes).collect(),
+        }
+    }
+
     pub(super) fn f32(shape: Vec<usize>, values: impl Iterator<Item = f32>) -> Self {
         let bytes = values.flat_map(f32::to_le_bytes).collect();
         Self {
@@ -253,23 +366,39 @@ impl View for OutTensor {
     }
 }
 
+/// The bytes of a file with these tensors and metadata; equal contents give equal bytes.
+///
+/// Errors: what safetensors says of metadata too large for its header.
+pub fn to_bytes(
+    path: &Path,
+    tensors: Vec<(String, OutTensor)>,
+    metadata: HashMap<String, String>,
+) -> Result<Vec<u8>, FormatError> {
+    let bytes = safetensors::serialize(tensors, Some(metadata));
+    let bytes = bytes.map_err(|e| FormatError::Unwritable {
+        reason: e.to_string(),
+        path: path.to_owned(),
+    })?;
+    Ok(with_sorted_header(bytes))
+}
+
 /// Writes tensors and metadata, atomically.
-pub(super) fn write_tensors(
+///
+/// Errors: as [`to_bytes`]; the system's.
+pub fn write_tensors(
     path: &Path,
     tensors: Vec<(String, OutTensor)>,
     metadata: HashMap<String, String>,
 ) -> Result<(), FormatError> {
-    let bytes =
-        safetensors::serialize(tensors, Some(metadata)).map_err(|e| FormatError::Unwritable {
-            reason: e.to_string(),
-            path: path.to_owned(),
-        })?;
-    write_atomically(path, &with_sorted_header(bytes))
+    let bytes = to_bytes(path, tensors, metadata)?;
+    Ok(export::write_atomically(path, |file| {
+        file.write_all(&bytes)
+    })?)
 }
 
 /// The bytes of a safetensors file with the keys of its header in order, so that equal contents give
 /// equal files: the writer takes the metadata in a map whose order changes from run to run.
-pub(super) fn with_sorted_header(mut bytes: Vec<u8>) -> Vec<u8> {
+fn with_sorted_header(mut bytes: Vec<u8>) -> Vec<u8> {
     let sorted = sorted_header(&bytes);
     // Only the order changes, so the length does not; if it ever did, the file is right as it is.
     if let Some((header, end)) = sorted.filter(|(header, end)| header.len() == end - 8) {

@@ -11,9 +11,10 @@ use super::results::{self, RunResult};
 use super::table::{Row, Table};
 use crate::data::batches::PictureSet;
 use crate::export::{ExportError, write_png};
-use crate::files::weights::{self, Precision, WeightsError};
+use crate::files::FormatError;
+use crate::files::weights::{self, Precision};
 use crate::model::DeviceChoice;
-use crate::train::checkpoint::{Checkpoint, CheckpointError, CurvePoint};
+use crate::train::checkpoint::{Checkpoint, CurvePoint};
 use crate::train::config::TrainConfig;
 use crate::train::ranks;
 use crate::train::trainer::{Run, TrainError, TrainEvent, Trainer};
@@ -73,12 +74,9 @@ pub enum AblationError {
         /// Why.
         source: TrainError,
     },
-    /// A finished run's weights.
+    /// A finished run's weights, or an unfinished run's checkpoint.
     #[error(transparent)]
-    Weights(#[from] WeightsError),
-    /// An unfinished run's checkpoint.
-    #[error(transparent)]
-    Checkpoint(#[from] CheckpointError),
+    Format(#[from] FormatError),
     /// A folder cannot be made or emptied.
     #[error("{what} ({source}): {path}")]
     Folder {

@@ -11,7 +11,6 @@ use image::RgbImage;
 use serde::Serialize;
 
 use super::figures::{Spread, interval, worst};
-use crate::data::DataError;
 use crate::data::batches::PictureSet;
 use crate::data::faces::has_face;
 use crate::kernels::in_parallel;
@@ -38,8 +37,8 @@ const DECODE_SEED: u64 = 1 << 40;
 #[derive(Debug, thiserror::Error)]
 pub enum ReportError {
     /// None of the pictures can be read.
-    #[error("none of the pictures can be read, the first because: {0}")]
-    Data(DataError),
+    #[error("none of the pictures can be measured, the first because: {0}")]
+    Data(String),
     /// The model.
     #[error(transparent)]
     Model(#[from] ModelError),
@@ -86,8 +85,12 @@ pub struct Likelihood {
     pub round_trips: Vec<f64>,
     /// The pictures that were read, by their place in the set.
     pub readable: Vec<usize>,
-    /// Why the first of the others could not be read.
-    pub first_failure: Option<DataError>,
+    /// Why the first of the others was left out: it cannot be read, or has no likelihood.
+    pub first_failure: Option<String>,
+    /// The first of those whose way back is not finite; no difference stands for them in `round_trips`.
+    pub first_lost: Option<String>,
+    /// How many those are.
+    pub lost: usize,
 }
 
 /// Measures the first `n` pictures, with noise within the bins from `seed`, and the round trip of the
@@ -111,28 +114,49 @@ pub fn likelihood(
         round_trips: Vec::new(),
         readable: Vec::with_capacity(n),
         first_failure: None,
+        first_lost: None,
+        lost: 0,
     };
     for part in parts(n) {
         let done = part.len();
-        let mut batch = Vec::with_capacity(BATCH);
+        let (mut batch, mut indices) = (Vec::with_capacity(BATCH), Vec::with_capacity(BATCH));
         for index in part {
             match set.get(index) {
                 Ok(bytes) => {
                     batch.push(x_from_bytes(&bytes, config, Some(&mut noise)));
-                    found.readable.push(index);
+                    indices.push(index);
                 }
                 Err(error) => {
-                    found.first_failure.get_or_insert(error);
+                    found.first_failure.get_or_insert(error.to_string());
                 }
             }
         }
-        let encoded = model.encode_x(batch, &|| false)?;
+        let name = |index: usize| set.name(index).unwrap_or_default();
+        let mut encoded = Vec::with_capacity(BATCH);
+        for (one, index) in model.encode_x(batch, &|| false)?.into_iter().zip(indices) {
+            // One picture without a likelihood would leave none to the whole set.
+            if one.bits_per_dim.is_finite() {
+                found.readable.push(index);
+                encoded.push(one);
+            } else {
+                let why = format!("the model gives it no finite likelihood: {}", name(index));
+                found.first_failure.get_or_insert(why);
+            }
+        }
         let watched = n_round_trips
             .saturating_sub(found.bits.len())
             .min(encoded.len());
-        found
-            .round_trips
-            .extend(round_trips(model, &encoded[..watched])?);
+        let trips = round_trips(model, &encoded[..watched])?;
+        let new = &found.readable[found.bits.len()..];
+        for (trip, &index) in trips.into_iter().zip(new) {
+            match trip.is_finite() {
+                true => found.round_trips.push(trip),
+                false => {
+                    found.lost += 1;
+                    found.first_lost.get_or_insert(name(index).to_owned());
+                }
+            }
+        }
         for one in &encoded {
             found.bits.push(one.bits_per_dim);
             let levels = found.level_bits.iter_mut().zip(&one.level_bits);
@@ -141,10 +165,10 @@ pub fn likelihood(
         progress(done);
     }
     if found.bits.is_empty() {
-        return Err(match found.first_failure {
-            Some(error) => ReportError::Data(error),
-            None => ReportError::Data(DataError::NoSuchIndex { index: 0, n: 0 }),
-        });
+        let why = found
+            .first_failure
+            .unwrap_or_else(|| "there is none".to_owned());
+        return Err(ReportError::Data(why));
     }
     let n = found.bits.len() as f64;
     found.level_bits.iter_mut().for_each(|sum| *sum /= n);

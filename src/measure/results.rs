@@ -7,7 +7,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::figures::{mean, std};
-use super::table::{CONFIG_KEYS, Row, TRAIN_KEYS, Table};
+use super::table::{Row, TRAIN_KEYS, Table};
+use crate::config::GlowConfig;
 use crate::export::chart::{Chart, Series};
 use crate::export::{ExportError, write_atomically};
 use crate::train::checkpoint::CurvePoint;
@@ -55,7 +56,7 @@ fn bits(point: &CurvePoint) -> f64 {
 pub fn write_csv(path: &Path, table: &Table, results: &[RunResult]) -> Result<(), ExportError> {
     write_atomically(path, |file| {
         let mut writer = csv::Writer::from_writer(file);
-        let header = ["run"].into_iter().chain(CONFIG_KEYS);
+        let header = ["run"].into_iter().chain(config_keys());
         // What ends a run stands in every line as the pictures seen.
         let header = header.chain(TRAIN_KEYS.into_iter().filter(|&k| k != "pictures"));
         let measured = [
@@ -92,6 +93,12 @@ pub fn write_csv(path: &Path, table: &Table, results: &[RunResult]) -> Result<()
     })
 }
 
+/// The fields of a config that rows can differ in: what is trained computes the plain function.
+fn config_keys() -> impl Iterator<Item = &'static str> {
+    let fields = GlowConfig::FIELDS.into_iter();
+    fields.filter(|&key| key != "variant")
+}
+
 /// Name, config and training of a row as they stand in a line.
 fn settings(row: &Row) -> io::Result<Vec<String>> {
     let config = serde_json::to_value(&row.config)?;
@@ -105,7 +112,7 @@ fn settings(row: &Row) -> io::Result<Vec<String>> {
         Some(value) => value.to_string(),
         None => String::new(),
     };
-    let config = CONFIG_KEYS.iter().map(|&key| text(config.get(key)));
+    let config = config_keys().map(|key| text(config.get(key)));
     let train = TRAIN_KEYS
         .iter()
         .filter(|&&key| key != "pictures")

@@ -18,8 +18,9 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
+use crate::config::{self, GlowConfig};
+use crate::disk;
 use crate::export::folder_name;
-use crate::model::GlowConfig;
 use crate::train::config::TrainConfig;
 
 /// Larger files are no tables.
@@ -30,10 +31,18 @@ const MAX_RUNS: usize = 10_000;
 
 /// Why a table cannot be used.
 #[derive(Debug, thiserror::Error)]
-#[error("the table is not valid ({problem}): {path}")]
-pub struct TableError {
-    problem: String,
-    path: PathBuf,
+pub enum TableError {
+    /// The file.
+    #[error(transparent)]
+    Read(#[from] disk::ReadError),
+    /// What is in it.
+    #[error("the table is not valid ({problem}): {path}", path = path.display())]
+    Invalid {
+        /// What is wrong.
+        problem: String,
+        /// The file.
+        path: PathBuf,
+    },
 }
 
 /// The runs to compare, all on pictures of one size.
@@ -86,16 +95,7 @@ impl Table {
     ///
     /// Errors: a file that cannot be read, and those of [`Table::parse`].
     pub fn read(path: &Path) -> Result<Self, TableError> {
-        let fail = |problem: String| TableError {
-            problem,
-            path: path.to_owned(),
-        };
-        let size = std::fs::metadata(path).map_err(|e| fail(e.to_string()))?;
-        if size.len() > MAX_BYTES {
-            return Err(fail("it is larger than a MiB; is it a table?".into()));
-        }
-        let text = std::fs::read_to_string(path).map_err(|e| fail(e.to_string()))?;
-        Self::parse(&text, path)
+        Self::parse(&disk::read_text(path, MAX_BYTES)?, path)
     }
 
     /// Takes the text of a table; `path` is for messages.
@@ -103,7 +103,7 @@ impl Table {
     /// Errors: JSON of another form, unknown keys, values that no model or training can have, rows of one
     /// name or with pictures of different sizes, runs without an end.
     pub fn parse(text: &str, path: &Path) -> Result<Self, TableError> {
-        Self::from_text(text).map_err(|problem| TableError {
+        Self::from_text(text).map_err(|problem| TableError::Invalid {
             problem,
             path: path.to_owned(),
         })
@@ -197,10 +197,8 @@ fn built(
             return Err(format!("`train.{key}` cannot be given: {reason}"));
         }
     }
-    check_keys("config", &config_map, &CONFIG_KEYS)?;
     check_keys("train", &train_map, &TRAIN_KEYS)?;
     let config: GlowConfig = from_map("config", config_map)?;
-    let config = config.validated().map_err(|e| e.to_string())?;
     let train: TrainConfig = from_map("train", train_map)?;
     if let Some((setting, expected)) = train.problem() {
         return Err(format!("`train.{setting}` must be {expected}"));
@@ -214,20 +212,6 @@ fn built(
         train,
     })
 }
-
-/// The fields of a model's configuration.
-pub const CONFIG_KEYS: [&str; 10] = [
-    "image_size",
-    "channels",
-    "levels",
-    "depth",
-    "width",
-    "permutation",
-    "coupling",
-    "bits",
-    "padding",
-    "scale_floor",
-];
 
 /// The fields of a training that a table may set.
 pub const TRAIN_KEYS: [&str; 14] = [
@@ -248,13 +232,7 @@ pub const TRAIN_KEYS: [&str; 14] = [
 ];
 
 fn check_keys(what: &str, map: &Map<String, Value>, known: &[&str]) -> Result<(), String> {
-    match map.keys().find(|key| !known.contains(&key.as_str())) {
-        None => Ok(()),
-        Some(key) => Err(format!(
-            "`{key}` is no field of {what}; choose of {}",
-            known.join(", ")
-        )),
-    }
+    config::check_keys(map.keys().map(String::as_str), known).map_err(|e| format!("{what}: {e}"))
 }
 
 fn from_map<T: DeserializeOwned>(what: &str, map: Map<String, Value>) -> Result<T, String> {
@@ -264,7 +242,6 @@ fn from_map<T: DeserializeOwned>(what: &str, map: Map<String, Value>) -> Result<
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::ScaleFloor;
     use crate::model::{Coupling, Permutation};
     use crate::train::optimizer::Rule;
 
@@ -319,13 +296,14 @@ mod tests {
             }
             assert!(message.ends_with("t.json"), "{message}");
         };
-        refused("\"depth\"", "\"dept\"", &["1x1, affine", "`dept`", "depth"]);
-        refused("\"lr\"", "\"learning_rate\"", &["`learning_rate`", "lr"]);
+        let meant = "dept: did you mean depth?";
+        refused("\"depth\"", "\"dept\"", &["1x1, affine", meant]);
+        refused("\"lr\"", "\"learning_rate\"", &["learning_rate is", "lr"]);
         refused("\"seeds\"", "\"sedes\"", &["sedes"]);
         refused(
             "\"no_flip\": true",
             "\"flip\": false",
-            &["reverse", "`flip`"],
+            &["reverse", "train: flip"],
         );
         refused("\"pictures\": 100, ", "", &["train.pictures"]);
         refused("\"batch\": 4", "\"minutes\": 4", &["minutes", "pictures"]);
@@ -367,11 +345,6 @@ mod tests {
                 .collect::<BTreeSet<_>>()
         };
         let of = |keys: &[&str]| keys.iter().map(|k| k.to_string()).collect::<BTreeSet<_>>();
-        // A floor of zero is not written.
-        let mut config = table.rows[0].config.clone();
-        config.scale_floor = ScaleFloor::new(0.5).unwrap();
-        let config = keys(serde_json::to_value(config).unwrap());
-        assert_eq!(config, of(&CONFIG_KEYS));
         let mut train = keys(serde_json::to_value(&table.rows[0].train).unwrap());
         assert!(train.remove("seed") && train.remove("minutes"));
         // The row's config says it.

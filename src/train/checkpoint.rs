@@ -1,15 +1,14 @@
 //! Saving and resuming a run: weights, optimiser, position in the data, the curve so far.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 
 use super::config::TrainConfig;
 use super::optimizer::{Optimizer, Rule};
-use crate::export::{ExportError, write_atomically};
-use crate::files::weights::widened;
+use crate::files::tensors::{OutTensor, Precision, TensorFile, read_bytes, write_tensors};
+use crate::files::{FormatError, weights};
 use crate::model::GlowConfig;
 use crate::model::params::{Layout, Params};
 
@@ -79,31 +78,14 @@ struct Header {
     progress: Progress,
 }
 
-/// What is wrong with a checkpoint.
-#[derive(Debug, thiserror::Error)]
-pub enum CheckpointError {
-    /// It cannot be gone on from.
-    #[error("cannot use the checkpoint ({problem}); start anew under another name: {path}")]
-    Unusable {
-        /// What was found.
-        problem: String,
-        /// The file.
-        path: PathBuf,
-    },
-    /// It cannot be written.
-    #[error(transparent)]
-    Write(#[from] ExportError),
-}
+/// A checkpoint holds four numbers for each of a weight file.
+const MAX_BYTES: u64 = 4 * weights::MAX_BYTES;
 
 impl Checkpoint {
     /// Writes to a temporary file which then takes the name.
     ///
-    /// Errors: the folder cannot be written or the disk is full.
-    pub fn write(&self, path: &Path) -> Result<(), CheckpointError> {
-        let fail = |problem: String| CheckpointError::Unusable {
-            problem,
-            path: path.into(),
-        };
+    /// Errors: numbers that are not finite, of which nothing is written; the system's.
+    pub fn write(&self, path: &Path) -> Result<(), FormatError> {
         let header = Header {
             config: self.params.config.clone(),
             train: self.train.clone(),
@@ -111,28 +93,20 @@ impl Checkpoint {
             updates: self.optimizer.t,
             progress: self.progress.clone(),
         };
-        let header = serde_json::to_string(&header).map_err(|e| fail(e.to_string()))?;
-        let bytes: Vec<(&str, Vec<u8>)> = self
-            .vectors()
-            .into_iter()
-            .map(|(name, data)| (name, data.iter().flat_map(|v| v.to_le_bytes()).collect()))
-            .collect();
+        let header = serde_json::to_string(&header).map_err(|e| FormatError::Unwritable {
+            reason: e.to_string(),
+            path: path.to_owned(),
+        })?;
         let n = self.params.data.len();
-        let views = bytes
-            .iter()
-            .map(|(name, bytes)| {
-                TensorView::new(Dtype::F32, vec![n], bytes).map(|view| (*name, view))
-            })
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(|e| fail(e.to_string()))?;
+        let tensors = self.vectors().into_iter().map(|(name, data)| {
+            let tensor = OutTensor::checked(name, vec![n], data, Precision::F32, path)?;
+            Ok((name.to_owned(), tensor))
+        });
         let metadata = HashMap::from([
             ("format".to_owned(), FORMAT.to_owned()),
             ("header".to_owned(), header),
         ]);
-        let file =
-            safetensors::serialize(views, Some(metadata)).map_err(|e| fail(e.to_string()))?;
-        write_atomically(path, |writer| std::io::Write::write_all(writer, &file))?;
-        Ok(())
+        write_tensors(path, tensors.collect::<Result<_, FormatError>>()?, metadata)
     }
 
     fn vectors(&self) -> [(&'static str, &[f32]); 4] {
@@ -148,65 +122,39 @@ impl Checkpoint {
     /// Reads what [`Checkpoint::write`] wrote.
     ///
     /// Errors: unreadable, another format, or vectors that do not fit the config.
-    pub fn read(path: &Path) -> Result<Self, CheckpointError> {
-        Self::from_bytes(&Self::read_bytes(path)?, path)
+    pub fn read(path: &Path) -> Result<Self, FormatError> {
+        Self::from_bytes(&Self::bytes(path)?, path)
     }
 
     /// The bytes of a checkpoint, whatever they hold.
     ///
-    /// Errors: unreadable.
-    pub(super) fn read_bytes(path: &Path) -> Result<Vec<u8>, CheckpointError> {
-        std::fs::read(path).map_err(|e| CheckpointError::Unusable {
-            problem: e.to_string(),
-            path: path.into(),
-        })
+    /// Errors: unreadable, or more than any checkpoint has.
+    pub(super) fn bytes(path: &Path) -> Result<Vec<u8>, FormatError> {
+        read_bytes(path, MAX_BYTES)
     }
 
-    /// The checkpoint of a file's bytes.
+    /// The same of a file that is in memory; `path` is for messages.
     ///
     /// Errors: as [`Checkpoint::read`].
-    pub(super) fn from_bytes(bytes: &[u8], path: &Path) -> Result<Self, CheckpointError> {
-        let fail = |problem: String| CheckpointError::Unusable {
-            problem,
-            path: path.into(),
-        };
-        let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(|e| fail(e.to_string()))?;
-        let metadata = metadata.metadata().clone().unwrap_or_default();
-        if metadata.get("format").map(String::as_str) != Some(FORMAT) {
-            return Err(fail(format!("its format is not {FORMAT}")));
-        }
-        let header = metadata
-            .get("header")
-            .ok_or_else(|| fail("it has no header".into()))?;
-        let header: Header = serde_json::from_str(header).map_err(|e| fail(e.to_string()))?;
-        let config = header.config.validated().map_err(|e| fail(e.to_string()))?;
-        let tensors = SafeTensors::deserialize(bytes).map_err(|e| fail(e.to_string()))?;
-        let stored = tensors.tensor("weights").map_err(|e| fail(e.to_string()))?;
-        let n: usize = stored.shape().iter().product();
+    pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<Self, FormatError> {
+        let file = TensorFile::parse(path, bytes, &[FORMAT])?;
+        let header: Header = file.json("header")?;
+        let stored = file.find("weights");
+        let n = stored.map_or(0, |t| t.shape().iter().product());
         // The prior at the top is one number a channel, or a map of them.
-        let is_map = Layout::new(&config, false).len() != n;
-        if Layout::new(&config, is_map).len() != n {
-            return Err(fail(format!(
+        let is_map = Layout::new(&header.config, false).len() != n;
+        if Layout::new(&header.config, is_map).len() != n {
+            return Err(file.contents_error(format!(
                 "its config wants another number of weights than the {n} that it holds"
             )));
         }
-        let vector = |name: &str| {
-            let tensor = tensors.tensor(name).map_err(|e| fail(e.to_string()))?;
-            let numbers = widened(&tensor)
-                .filter(|v| v.len() == n)
-                .ok_or_else(|| fail(format!("{name} does not have {n} numbers")))?;
-            match numbers.iter().find(|v| !v.is_finite()) {
-                Some(v) => Err(fail(format!("{name} holds {v}, not a finite number"))),
-                None => Ok(numbers),
-            }
-        };
-        let weights = vector("weights")?;
-        let mut params = Params::zeros(config, is_map);
-        params.data = weights;
+        let vector = |name: &str| file.f32s(name, &[n]);
+        let mut params = Params::zeros(header.config, is_map);
+        params.data = vector("weights")?;
         let mut optimizer = Optimizer::new(header.rule, header.train.rates(), &vector("average")?);
         (optimizer.t, optimizer.m, optimizer.v) = (header.updates, vector("m")?, vector("v")?);
         if let Some(v) = optimizer.v.iter().find(|v| **v < 0.0) {
-            return Err(fail(format!(
+            return Err(file.contents_error(format!(
                 "v holds {v}, and a second moment is never negative"
             )));
         }

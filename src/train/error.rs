@@ -1,9 +1,8 @@
 //! Why a training cannot go on.
 
-use super::checkpoint::CheckpointError;
 use crate::data::DataError;
 use crate::export::ExportError;
-use crate::files::weights::WeightsError;
+use crate::files::FormatError;
 use crate::model::ModelError;
 
 /// Why a run ended early.
@@ -15,12 +14,9 @@ pub enum TrainError {
     /// The model.
     #[error(transparent)]
     Model(#[from] ModelError),
-    /// The checkpoint.
+    /// The checkpoint or the weight file.
     #[error(transparent)]
-    Checkpoint(#[from] CheckpointError),
-    /// The weight file.
-    #[error(transparent)]
-    Weights(#[from] WeightsError),
+    Format(#[from] FormatError),
     /// The sheet of samples.
     #[error(transparent)]
     Export(#[from] ExportError),

@@ -44,10 +44,29 @@ pub fn samples_path(weights: &Path) -> PathBuf {
     weights.with_extension("samples.png")
 }
 
+/// The checkpoint beside a weight file.
+fn checkpoint_path(weights: &Path) -> PathBuf {
+    weights.with_extension("checkpoint.safetensors")
+}
+
+/// The lock beside a weight file.
+fn lock_path(weights: &Path) -> PathBuf {
+    weights.with_extension("lock")
+}
+
+/// What a training writes beside its weights.
+pub fn files_beside(weights: &Path) -> [PathBuf; 3] {
+    [
+        checkpoint_path(weights),
+        samples_path(weights),
+        lock_path(weights),
+    ]
+}
+
 impl Run {
     /// The checkpoint beside the weight file.
     pub fn checkpoint_path(&self) -> PathBuf {
-        self.out.with_extension("checkpoint.safetensors")
+        checkpoint_path(&self.out)
     }
 
     /// The sheet of samples beside the weight file.
@@ -65,7 +84,7 @@ impl Run {
     ///
     /// Errors: another training writes them, or the folder cannot be written.
     pub fn lock(&self) -> Result<RunLock, TrainError> {
-        RunLock::take(&self.out.with_extension("lock"))
+        RunLock::take(&lock_path(&self.out))
     }
 }
 

@@ -24,7 +24,8 @@ use super::run::RunLock;
 use crate::config::ScaleFloor;
 use crate::data::batches::{Batch, PictureSet};
 use crate::export::{self, ExportError};
-use crate::files::weights::{self, Precision, WeightsError};
+use crate::files::FormatError;
+use crate::files::weights::{self, Precision};
 use crate::model::device;
 use crate::model::fast::FastGlow;
 use crate::model::params::Params;
@@ -665,6 +666,11 @@ impl Trainer {
         {
             return Err(SaveError::Diverged("a weight is not finite".into()));
         }
+        let moments = self.optimizer.m.iter().chain(&self.optimizer.v);
+        if !moments.copied().all(f32::is_finite) {
+            let reason = "a moment of the optimiser is not finite";
+            return Err(SaveError::Diverged(reason.into()));
+        }
         let fast = FastGlow::new(&averaged, self.run.threads)
             .map_err(|error| SaveError::Diverged(error.to_string()))?;
         let valid = match &self.run.valid {
@@ -723,9 +729,9 @@ impl Trainer {
         let (out, provenance) = (&self.run.out, self.provenance());
         let write = |precision| weights::write(out, averaged, &provenance, None, precision);
         match write(self.run.precision) {
-            Err(WeightsError::Unwritable { problem, .. }) => {
+            Err(FormatError::TooLargeForHalf { name, value, .. }) => {
                 report(TrainEvent::Note(format!(
-                    "written in full precision: {problem}"
+                    "written in full precision: \"{name}\" holds {value}, more than half precision can"
                 )));
                 Ok(write(Precision::F32)?)
             }
@@ -820,7 +826,7 @@ fn lock(run: &Run) -> Result<Option<RunLock>, TrainError> {
 fn read_checkpoint(run: &Run) -> Result<Checkpoint, TrainError> {
     let (ranks, path) = (&*run.ranks, run.checkpoint_path());
     let mine = match ranks.is_first() {
-        true => Checkpoint::read_bytes(&path),
+        true => Checkpoint::bytes(&path),
         false => Ok(Vec::new()),
     };
     let bytes = agree(ranks, mine.map_err(TrainError::from))?;
@@ -889,10 +895,13 @@ pub fn bits_per_dim(
     let (mut left_out, mut first_error) = (Vec::new(), None);
     let indices: Vec<usize> = (0..n).collect();
     for part in indices.chunks(VALID_BATCH) {
-        let mut x = Vec::with_capacity(part.len());
+        let (mut x, mut readable) = (Vec::with_capacity(part.len()), Vec::new());
         for &i in part {
             match set.get(i) {
-                Ok(bytes) => x.push(x_from_bytes(&bytes, config, Some(&mut noise))),
+                Ok(bytes) => {
+                    x.push(x_from_bytes(&bytes, config, Some(&mut noise)));
+                    readable.push(i);
+                }
                 Err(error) => {
                     if set.note_failure(i, error.to_string()) {
                         left_out.push(error.to_string());
@@ -902,17 +911,24 @@ pub fn bits_per_dim(
             }
         }
         let refs: Vec<&[f32]> = x.iter().map(Vec::as_slice).collect();
-        for encoded in fast.encode(&refs, &|| false)? {
+        for (encoded, i) in fast.encode(&refs, &|| false)?.iter().zip(readable) {
             let log_prob: f64 = encoded.level_log_prob.iter().sum();
             let per_bit = config.dims() as f64 * std::f64::consts::LN_2;
-            sum += f64::from(config.bits) - log_prob / per_bit;
-            read += 1;
+            // One picture without a likelihood would leave none to the whole set.
+            if log_prob.is_finite() {
+                sum += f64::from(config.bits) - log_prob / per_bit;
+                read += 1;
+            } else {
+                let name = set.name(i).unwrap_or_default();
+                left_out.push(format!("the model gives it no finite likelihood: {name}"));
+            }
         }
     }
     match first_error {
         Some(error) if read == 0 => Err(error.into()),
         _ => Ok(SetBits {
-            mean: sum / read.max(1) as f64,
+            // Of none it is unknown.
+            mean: sum / read as f64,
             left_out,
         }),
     }

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{BATCH, WorkshopError};
 use crate::data::batches::PictureSet;
 use crate::latent::attributes::build::Vectors;
-use crate::model::GlowModel;
 use crate::model::pixels::x_from_bytes;
+use crate::model::{Encoded, GlowModel};
 
 /// Latents of pictures.
 pub(super) struct EncodedPictures {
@@ -44,9 +44,6 @@ impl EncodedPictures {
                         continue;
                     }
                 };
-                found
-                    .row_of
-                    .insert(i, found.pictures.len() + readable.len());
                 batch.push(x_from_bytes(&bytes, config, None));
                 readable.push(i);
                 if mirror {
@@ -56,19 +53,44 @@ impl EncodedPictures {
                 }
             }
             let encoded = model.encode_x(batch, &|| false)?;
-            for (encoded, &i) in encoded.iter().zip(&readable) {
-                let pushed = found.vectors.push(&encoded.latent);
-                pushed.map_err(|source| WorkshopError::Picture {
-                    picture: set.name(i).unwrap_or_default().to_owned(),
-                    source,
-                })?;
+            let n_rows = if mirror { 2 } else { 1 };
+            for (encoded, rows) in encoded.chunks(n_rows).zip(readable.chunks(n_rows)) {
+                found.add(set, encoded, rows)?;
             }
-            found.pictures.extend(readable);
             if !watch(part.len()) {
                 return Err(WorkshopError::Cancelled);
             }
         }
         Ok(found)
+    }
+
+    /// Takes up one picture, as it is and mirrored; leaves it out where the model gives no finite latent for it.
+    fn add(
+        &mut self,
+        set: &PictureSet,
+        encoded: &[Encoded],
+        rows: &[usize],
+    ) -> Result<(), WorkshopError> {
+        let Some(&picture) = rows.first() else {
+            return Ok(());
+        };
+        let name = || set.name(picture).unwrap_or_default().to_owned();
+        let is_finite = |e: &Encoded| e.latent.iter().all(|v| v.is_finite());
+        if !encoded.iter().all(is_finite) {
+            let reason = format!("the model gives no finite latent for it: {}", name());
+            set.note_failure(picture, reason);
+            return Ok(());
+        }
+        self.row_of.insert(picture, self.pictures.len());
+        for encoded in encoded {
+            let pushed = self.vectors.push(&encoded.latent);
+            pushed.map_err(|source| WorkshopError::Picture {
+                picture: name(),
+                source,
+            })?;
+        }
+        self.pictures.extend(rows);
+        Ok(())
     }
 }
 

@@ -671,7 +671,7 @@ fn targets_are_checked_before_the_work() {
     std::fs::create_dir(scratch.path("folder")).unwrap();
     scratch.fails("sample --out none/x.png", &["none/x.png", "folder"]);
     scratch.fails("sample --out folder", &["folder;"]);
-    scratch.fails("sample --out x.jpg", &["x.jpg", ".png"]);
+    scratch.fails("sample --out x.gif", &["x.gif", ".png"]);
     scratch.fails("sample --out a.png/x.png", &["a.png", "not a folder"]);
     scratch.fails("sample --frames a.png", &["a.png"]);
     scratch.fails(

@@ -55,7 +55,7 @@ fn a_table_of_runs_is_trained_and_compared() {
     scratch_fails(
         &scratch,
         "ablate --table bad.json --images faces --out other",
-        &["`deep`", "bad.json"],
+        &["deep is no key", "bad.json"],
     );
     scratch_fails(
         &scratch,
@@ -105,7 +105,9 @@ fn a_report_says_what_a_model_card_needs() {
             ("samples at temperature 1", 3),
             ("morph midpoints, spherical", 2),
             ("morph midpoints, linear", 2),
+            ("photographs, smile -2", 2),
             ("photographs, smile +2", 2),
+            ("photographs, age -2", 2),
             ("photographs, age +2", 2),
         ]
     );

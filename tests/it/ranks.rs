@@ -138,7 +138,7 @@ fn what_one_rank_lacks_is_one_line_and_ends_all() {
     for (extra, part) in [
         ("--images none", "rank 1: no such file or folder"),
         ("--images other", "rank 1"),
-        ("--lr 1e-2", "lr 0.0"),
+        ("--lr 1e-2", "lr 0.01 instead of 0.001"),
     ] {
         let mut others = words("");
         if extra.starts_with("--images") {

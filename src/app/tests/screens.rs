@@ -12,7 +12,7 @@ use crate::app::keys;
 use crate::app::state::{Selection, Tab, ThemeChoice};
 use crate::app::{AppOptions, ExplorerApp};
 use crate::engine::message::View;
-use crate::engine::{Engine, EngineOptions, Files, Loader, Pictures, Shipped};
+use crate::engine::{Engine, EngineOptions, Loader, Shipped};
 
 /// Draws the window with the shipped model's samples for the README:
 /// `GLOW_SCREENSHOT=assets/screenshot.png cargo test --release --lib draw_the_readme -- --ignored`.
@@ -30,7 +30,7 @@ fn draw_the_readme_screenshot() {
         tf32: false,
         shipped: Some(Shipped::built_in()),
     };
-    let options = EngineOptions::new(loader.into_open(), Box::new(Pictures), Box::new(Files));
+    let options = EngineOptions::new(loader.into_open());
     let engine = Engine::spawn(options, || {});
     let link = engine.link();
     let options = AppOptions {

@@ -5,15 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
-use crossbeam_channel::unbounded;
-
 use super::Bench;
 use crate::app::action::Action;
 use crate::app::dialog::{ExportForm, ExportSource};
 use crate::app::state::{LogLevel, Named, Selection, State, Tab};
 use crate::app::{export, session};
 use crate::engine::message::{Command, PathKind, Recipe, SESSION_FORMAT, View};
-use crate::engine::toy::{ToyExporter, ToyReader, open_toy};
+use crate::engine::toy::open_toy;
 use crate::engine::{Engine, EngineOptions};
 
 /// The state and a real worker behind it, a toy in the model's place.
@@ -24,13 +22,10 @@ struct Pair {
 
 impl Pair {
     fn new(prepare: impl FnOnce(&mut State)) -> Self {
-        let (exported, _) = unbounded();
         let panics = Arc::new(AtomicUsize::new(0));
-        let options = EngineOptions::new(
-            Box::new(move |path: Option<&Path>| open_toy(path, None, panics.clone())),
-            Box::new(ToyReader),
-            Box::new(ToyExporter(exported)),
-        );
+        let options = EngineOptions::new(Box::new(move |path: Option<&Path>| {
+            open_toy(path, None, panics.clone())
+        }));
         let mut pair = Self {
             state: State::default(),
             engine: Engine::spawn(options, || {}),

@@ -5,14 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
-use crossbeam_channel::unbounded;
 use egui_kittest::Harness;
 
 use crate::app::action::Action;
 use crate::app::state::{ItemStatus, Tab};
 use crate::app::{AppOptions, ExplorerApp};
 use crate::engine::message::View;
-use crate::engine::toy::{ToyExporter, ToyReader, open_toy};
+use crate::engine::toy::open_toy;
 use crate::engine::{Engine, EngineOptions};
 
 /// Lets the window run until `done` holds; the limit is for a worker that never answers.
@@ -33,13 +32,10 @@ pub(super) fn run_until(
 
 #[test]
 fn the_first_screens_fill_with_the_real_worker() {
-    let (exported, _paths) = unbounded();
     let panics = Arc::new(AtomicUsize::new(0));
-    let options = EngineOptions::new(
-        Box::new(move |path: Option<&Path>| open_toy(path, None, panics.clone())),
-        Box::new(ToyReader),
-        Box::new(ToyExporter(exported)),
-    );
+    let options = EngineOptions::new(Box::new(move |path: Option<&Path>| {
+        open_toy(path, None, panics.clone())
+    }));
     let engine = Engine::spawn(options, || {});
     let link = engine.link();
     let options = AppOptions {

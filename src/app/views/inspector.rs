@@ -215,6 +215,9 @@ fn photo_ui(ui: &mut Ui, cx: &Cx<'_>, photo: &Photo) {
     };
     let text = format!("{w} × {h} pixels, {crop}");
     ui.label(egui::RichText::new(text).small().color(cx.tokens.text_weak));
+    for note in &photo.notes {
+        note_ui(ui, Icon::Info, cx.tokens.text_weak, note);
+    }
 }
 
 fn figures_ui(ui: &mut Ui, cx: &Cx<'_>, inspection: &Inspection) {

@@ -1,5 +1,6 @@
 use image::codecs::gif::GifEncoder;
-use image::{Frame, GrayImage, ImageBuffer, Rgb, Rgba};
+use image::{Frame, GrayImage, ImageBuffer, Rgb, Rgba, RgbaImage};
+use moxcms::ColorProfile;
 
 use super::*;
 

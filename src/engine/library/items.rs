@@ -6,13 +6,14 @@ use std::sync::Arc;
 use image::RgbImage;
 
 use super::{Library, Picture};
+use crate::data::{crop as framing, intake};
 use crate::engine::error::EngineError;
 use crate::engine::figures;
 use crate::engine::message::{
     CropSquare, Event, Inspection, ItemId, PictureSource, Recipe, StoredPhoto,
 };
 use crate::engine::seams::Cancelled;
-use crate::latent::{Latent, LatentShape};
+use crate::latent::{Condition, Latent, LatentShape};
 use crate::model::Decoded;
 use crate::recipe::{self, Ingredient, Items, RecipeError};
 
@@ -34,6 +35,7 @@ impl Items for ShelfItems {
 }
 
 /// Something on the shelf.
+#[derive(Clone)]
 pub(in crate::engine) struct Item {
     /// For people.
     pub(in crate::engine) name: String,
@@ -51,6 +53,8 @@ pub(in crate::engine) struct Item {
 struct Photo {
     source: PictureSource,
     crop: CropSquare,
+    /// Given which it is encoded.
+    condition: Condition,
     /// The crop at the size of the model that was open last.
     pixels: Option<Arc<RgbImage>>,
 }
@@ -89,35 +93,45 @@ impl Library {
         source: PictureSource,
         crop: Option<CropSquare>,
     ) -> Result<Event, EngineError> {
-        let picture = self.reader.read(&source).map_err(EngineError::Outside)?;
-        let (width, height) = picture.pixels.dimensions();
-        if width == 0 || height == 0 {
-            let message = format!("the picture has no pixels: {}", picture.name);
-            return Err(EngineError::Request(message));
-        }
+        let condition = self.condition.clone();
+        self.import_given(id, source, crop, condition)
+    }
+
+    /// As [`Library::import`], to be encoded given a condition of its own.
+    pub(in crate::engine) fn import_given(
+        &mut self,
+        id: ItemId,
+        source: PictureSource,
+        crop: Option<CropSquare>,
+        condition: Condition,
+    ) -> Result<Event, EngineError> {
+        let picture = intake::read(&source)?;
+        let (width, height) = picture.rgb.dimensions();
         let (crop, face_found) = match crop {
             Some(crop) => (crop, false),
             None => {
                 // Without a model no size is the right one.
                 let size = self.config().map_or(0, |config| config.image_size);
-                self.reader.propose_crop(&picture.pixels, size as u32)
+                framing::framing(&picture.rgb, size as u32)
             }
         };
         check_crop(crop, &picture.name)?;
         let event = Event::Imported {
             item: id,
             name: picture.name.clone(),
-            preview: Arc::new(preview(&picture.pixels)),
+            preview: Arc::new(picture.preview(PREVIEW_SIDE)),
             size: [width, height],
             crop,
             face_found,
+            notes: picture.notes,
         };
-        let bytes = picture.pixels.as_raw().len();
+        let bytes = picture.rgb.as_raw().len();
         let key = id.0.to_le_bytes();
-        self.sources.insert(&key, Arc::new(picture.pixels), bytes);
+        self.sources.insert(&key, Arc::new(picture.rgb), bytes);
         let photo = Photo {
             source,
             crop,
+            condition,
             pixels: None,
         };
         self.last_version += 1;
@@ -164,10 +178,14 @@ impl Library {
             Some(pixels) => pixels,
             None => {
                 let whole = self.whole_picture(id, &photo.source)?;
-                Arc::new(self.reader.apply_crop(&whole, photo.crop, size))
+                Arc::new(framing::apply_crop(&whole, photo.crop, size))
             }
         };
-        let encoded = self.encode_one(&pixels, cancelled)?;
+        // Another model than the condition was chosen for is given none.
+        if !photo.condition.fits(self.shape()?.condition) {
+            photo.condition = Condition::default();
+        }
+        let encoded = self.encode_given(&pixels, &photo.condition, cancelled)?;
         let decoded = self.decode_one(&encoded.latent, cancelled)?;
         let inspection = figures::of(&encoded.latent, &encoded, &decoded);
         photo.pixels = Some(pixels);
@@ -182,6 +200,31 @@ impl Library {
         ))
     }
 
+    /// Gives an item another condition: a photo is encoded anew, another latent decodes to another picture.
+    pub(in crate::engine) fn give(
+        &mut self,
+        id: ItemId,
+        condition: Condition,
+        cancelled: Cancelled<'_>,
+    ) -> Result<Event, EngineError> {
+        let given = recipe::Recipe::Item(id).given(&condition);
+        // The checks of a recipe: an item that is there, a condition that the model can be given.
+        let latent = self.latent(&given, None);
+        let item = self.items.get(&id).ok_or(RecipeError::UnknownItem(id))?;
+        let Some(photo) = &item.photo else {
+            let name = item.name.clone();
+            let latent = Latent::clone(&*latent?).given(condition);
+            return self.shelve(id, name, Arc::new(latent), cancelled);
+        };
+        let mut item = Item::clone(item);
+        item.photo = Some(Photo {
+            condition,
+            ..photo.clone()
+        });
+        self.items.insert(id, Arc::new(item));
+        self.encode(id, None, cancelled)
+    }
+
     fn whole_picture(
         &mut self,
         id: ItemId,
@@ -191,11 +234,7 @@ impl Library {
         if let Some(pixels) = self.sources.get(&key) {
             return Ok(pixels);
         }
-        let pixels = self
-            .reader
-            .read(source)
-            .map_err(EngineError::Outside)?
-            .pixels;
+        let pixels = intake::read(source)?.rgb;
         let bytes = pixels.as_raw().len();
         let pixels = Arc::new(pixels);
         self.sources.insert(&key, pixels.clone(), bytes);
@@ -263,6 +302,7 @@ pub(super) fn stored_photo(item: &Item) -> Option<StoredPhoto> {
         PictureSource::Path(path) => Some(StoredPhoto {
             path: std::path::absolute(path).unwrap_or_else(|_| path.clone()),
             crop: photo.crop,
+            condition: photo.condition.clone(),
         }),
         PictureSource::Bytes { .. } | PictureSource::Rgba { .. } => None,
     }
@@ -276,17 +316,4 @@ fn check_crop(crop: CropSquare, name: &str) -> Result<(), EngineError> {
     Err(EngineError::Request(format!(
         "the crop must be a square of at least one pixel, not {side} at ({cx}, {cy}): {name}"
     )))
-}
-
-fn preview(pixels: &RgbImage) -> RgbImage {
-    let (width, height) = pixels.dimensions();
-    let longer = width.max(height);
-    if longer <= PREVIEW_SIDE {
-        return pixels.clone();
-    }
-    let shrunk = |side: u32| {
-        let side = u64::from(side) * u64::from(PREVIEW_SIDE) / u64::from(longer);
-        (side as u32).max(1)
-    };
-    image::imageops::thumbnail(pixels, shrunk(width), shrunk(height))
 }

@@ -46,10 +46,18 @@ fn thumbnails(events: &[Event]) -> Vec<image::RgbImage> {
     events.iter().filter_map(thumbnail).collect()
 }
 
-/// A bench with a photo, a pinned sample and one that is not finite, saved to `path`.
+/// A bench with a photo, whose file is gone afterwards, and a pinned sample, saved to `path`.
 fn saved(path: &Path) -> (Bench, Vec<image::RgbImage>) {
     let bench = Bench::new(false);
-    bench.send([import(1, 80), pin(2, sample(3))]);
+    let photos = tempfile::tempdir().unwrap();
+    let photo = photos.path().join("80.png");
+    std::fs::copy(toy::photo(80), &photo).unwrap();
+    let import = Command::Import {
+        item: ItemId(1),
+        source: PictureSource::Path(photo),
+        crop: None,
+    };
+    bench.send([import, pin(2, sample(3))]);
     let before = thumbnails(&bench.until(encoded(2)));
     bench.send([save(5, path, &[1, 2, 77])]);
     assert_eq!(
@@ -79,7 +87,7 @@ fn a_session_brings_latents_back_and_says_what_could_not_be_read() {
         items,
     }]);
     let events = bench.until(encoded(12));
-    // The toy's photos have no place on the disk: the latent stands in for the photo.
+    // The photo is no longer there: its latent stands in for it.
     assert!(
         message(&events).contains("its latent is kept"),
         "{events:?}"

@@ -83,8 +83,11 @@ pub(in crate::train) fn differences(now: &serde_json::Value, before: &serde_json
     let mut names: Vec<&String> = before.keys().chain(now.keys()).collect();
     names.sort_unstable();
     names.dedup();
-    let text = |map: &serde_json::Map<_, serde_json::Value>, name: &String| {
-        map.get(name).map_or("none".to_owned(), ToString::to_string)
+    // Settings are f32, whose digits in f64 nobody wrote.
+    let text = |map: &serde_json::Map<_, serde_json::Value>, name: &String| match map.get(name) {
+        None => "none".to_owned(),
+        Some(value) if value.is_f64() => (value.as_f64().unwrap_or(f64::NAN) as f32).to_string(),
+        Some(value) => value.to_string(),
     };
     let differ = names.into_iter().filter(|n| before.get(*n) != now.get(*n));
     let parts: Vec<String> = differ
