@@ -19,6 +19,7 @@ use crate::files::weights::WeightFile;
 use crate::files::{import, latents, shipped};
 use crate::kernels::Arithmetic;
 use crate::model::pixels::largest_difference;
+use crate::train::ranks::rank_before_start;
 use crate::model::{
     Condition, Decoded, DeviceChoice, Encoded, GlowConfig, GlowModel, Latent, ModelError,
 };
@@ -602,6 +603,10 @@ const MAX_LINE: usize = 2000;
 
 /// Something that people should know though all went well.
 pub(super) fn note(text: impl std::fmt::Display) {
+    // What concerns a command line is said by the first of the processes that share it.
+    if rank_before_start().is_some_and(|rank| rank > 0) {
+        return;
+    }
     // Nobody can be told where standard error is closed.
     let _ = writeln!(
         io::stderr(),
