@@ -19,11 +19,11 @@ use crate::files::weights::WeightFile;
 use crate::files::{import, latents, shipped};
 use crate::kernels::Arithmetic;
 use crate::model::pixels::largest_difference;
-use crate::train::ranks::rank_before_start;
 use crate::model::{
     Condition, Decoded, DeviceChoice, Encoded, GlowConfig, GlowModel, Latent, ModelError,
 };
 use crate::quote;
+use crate::train::ranks::rank_before_start;
 
 use super::output::{has_extension, takes_bytes};
 

@@ -82,7 +82,12 @@ impl PictureSet {
                     None => names_in_folder(folder)?,
                     Some(_) => Default::default(),
                 };
-                (folder.to_owned(), shards::in_folder(folder)?, files, folders)
+                (
+                    folder.to_owned(),
+                    shards::in_folder(folder)?,
+                    files,
+                    folders,
+                )
             }
         };
         let mut archived = Vec::new();
@@ -413,7 +418,8 @@ fn names_in_table(
     let alike = labels::by_alias(names_in_folder(folder)?.0);
     let found = |name: &str| -> Option<String> {
         let only = alike.get(&labels::alias(name))?.as_ref()?;
-        let is_as_written = only == name || by_name.contains_key(name) || folder.join(name).is_file();
+        let is_as_written =
+            only == name || by_name.contains_key(name) || folder.join(name).is_file();
         (!is_as_written).then(|| only.clone())
     };
     let names = names.into_iter();
@@ -421,9 +427,8 @@ fn names_in_table(
         .map(|name| found(name).unwrap_or_else(|| name.to_owned()))
         .collect();
     // Single pictures that are missing are left out and counted when their turn comes.
-    let is_there = |name: &String| {
-        by_name.contains_key(name.as_str()) || folder.join(name).is_file()
-    };
+    let is_there =
+        |name: &String| by_name.contains_key(name.as_str()) || folder.join(name).is_file();
     if !names.iter().any(is_there) {
         return Err(nothing(format!(
             "none of the {} pictures of the label table is in this folder; name their folder",
