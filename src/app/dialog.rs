@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::state::Named;
+use super::document::Named;
+use super::screens::Tab;
 use crate::engine::message::{CropSquare, ItemId};
 
 /// What a typed or chosen path is for.
@@ -102,24 +103,8 @@ pub struct CropForm {
 pub enum ExportSource {
     /// The selected picture.
     Selected,
-    /// The sample grid.
-    Grid,
-    /// The steps of the morph.
-    Morph,
-    /// The edited picture beside its base.
-    BeforeAfter,
-}
-
-impl ExportSource {
-    /// Name in the dialog.
-    pub fn label(self) -> &'static str {
-        match self {
-            Self::Selected => "Selected picture",
-            Self::Grid => "Sample grid",
-            Self::Morph => "Morph",
-            Self::BeforeAfter => "Before and after",
-        }
-    }
+    /// What a screen gives.
+    Screen(Tab),
 }
 
 /// What kind of file.

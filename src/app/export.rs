@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use super::dialog::{ExportForm, ExportFormat, ExportSource};
-use super::state::{Named, Selection, State};
+use super::screens::{Exported, Tab};
+use super::state::{Named, State};
 use crate::engine::message::{ExportKind, ExportRequest};
 
 impl ExportForm {
@@ -12,15 +13,11 @@ impl ExportForm {
         let mut form = Self {
             source,
             selected: state.selected(),
-            format: formats(source)[0],
+            format: formats(source, state)[0],
             scale: 4,
             gap: 4,
             labels: false,
-            frames: if source == ExportSource::Morph {
-                state.doc.morph.steps
-            } else {
-                1
-            },
+            frames: exported(source, state).and_then(|e| e.frames).unwrap_or(1),
             fps: 12,
             path: String::new(),
             ask_replace: false,
@@ -33,11 +30,13 @@ impl ExportForm {
     pub fn with_source(mut self, source: ExportSource, state: &State) -> Self {
         let renamed = self.path_is_default(state);
         self.source = source;
-        if !formats(source).contains(&self.format) {
-            self.format = formats(source)[0];
+        let formats = formats(source, state);
+        if !formats.contains(&self.format) {
+            self.format = formats[0];
         }
-        if source == ExportSource::Morph && self.frames < 2 {
-            self.frames = state.doc.morph.steps;
+        let frames = exported(source, state).and_then(|e| e.frames);
+        if let Some(frames) = frames.filter(|_| self.frames < 2) {
+            self.frames = frames;
         }
         if renamed {
             self.path = default_path(&self, state).display().to_string();
@@ -68,67 +67,57 @@ impl ExportForm {
     }
 }
 
-/// Formats that suit a source, the usual one first.
-pub fn formats(source: ExportSource) -> &'static [ExportFormat] {
-    use ExportFormat::{Frames, Gif, Grid, Latents, Strip};
+/// What a source gives now.
+pub fn exported(source: ExportSource, state: &State) -> Option<Exported> {
     match source {
-        ExportSource::Selected => &[Grid, Latents],
-        ExportSource::Grid => &[Grid, Frames, Latents],
-        ExportSource::Morph => &[Strip, Grid, Frames, Gif, Latents],
-        ExportSource::BeforeAfter => &[Strip, Gif, Latents],
+        ExportSource::Screen(tab) => tab.screen().exported(state),
+        ExportSource::Selected => Some(Exported {
+            label: "Selected picture",
+            formats: &[ExportFormat::Grid, ExportFormat::Latents],
+            columns: Some(1),
+            frames: None,
+            stem: state
+                .selected()
+                .map_or_else(|| "picture".to_owned(), |named| file_stem(&named.label)),
+            usual: false,
+        }),
     }
+}
+
+/// Formats that suit a source, the usual one first.
+pub fn formats(source: ExportSource, state: &State) -> &'static [ExportFormat] {
+    exported(source, state).map_or(&[ExportFormat::Grid], |e| e.formats)
+}
+
+/// Whether the number of pictures can be chosen.
+pub fn has_frames(source: ExportSource, state: &State) -> bool {
+    exported(source, state).is_some_and(|e| e.frames.is_some())
 }
 
 /// Sources that have something to export now.
 pub fn sources(state: &State) -> Vec<ExportSource> {
-    let mut sources = Vec::new();
-    if state.selected().is_some() {
-        sources.push(ExportSource::Selected);
+    let selected = state.selected().map(|_| ExportSource::Selected);
+    let tabs = Tab::ALL
+        .iter()
+        .filter(|tab| tab.screen().exported(state).is_some());
+    let screens = tabs.map(|tab| ExportSource::Screen(*tab));
+    selected.into_iter().chain(screens).collect()
+}
+
+/// What "Export…" means on the open screen.
+pub fn usual_source(state: &State) -> ExportSource {
+    match state.tab.screen().exported(state) {
+        Some(exported) if exported.usual => ExportSource::Screen(state.tab),
+        Some(_) => ExportSource::Selected,
+        None => ExportSource::Screen(Tab::ALL[0]),
     }
-    sources.push(ExportSource::Grid);
-    if state.doc.morph.path_keys().is_some() {
-        sources.push(ExportSource::Morph);
-    }
-    if state.doc.edit.base.is_some() {
-        sources.push(ExportSource::BeforeAfter);
-    }
-    sources
 }
 
 /// What an export draws, in order.
 fn pictures(form: &ExportForm, state: &State) -> Vec<Named> {
     match form.source {
         ExportSource::Selected => form.selected.iter().cloned().collect(),
-        ExportSource::Grid => (0..state.doc.sample.n_cells())
-            .map(|cell| state.doc.sample.cell(cell))
-            .collect(),
-        ExportSource::Morph => {
-            let last = (form.frames.max(2) - 1) as f32;
-            (0..form.frames.max(2))
-                .filter_map(|i| {
-                    let t = i as f32 / last;
-                    let named = state.doc.morph.at(t)?;
-                    Some(Named {
-                        label: format!("{t:.2}"),
-                        ..named
-                    })
-                })
-                .collect()
-        }
-        ExportSource::BeforeAfter => {
-            let before = state.doc.edit.base.clone();
-            let after = state.subject(Selection::Edit);
-            let label = |named: Option<Named>, label: &str| {
-                named.map(|n| Named {
-                    label: label.to_owned(),
-                    ..n
-                })
-            };
-            label(before, "Before")
-                .into_iter()
-                .chain(label(after, "After"))
-                .collect()
-        }
+        ExportSource::Screen(tab) => tab.screen().export_pictures(state, form.frames),
     }
 }
 
@@ -142,10 +131,10 @@ pub fn request(form: &ExportForm, state: &State) -> Result<ExportRequest, String
     if pictures.is_empty() {
         return Err("nothing to export: select a picture first".to_owned());
     }
-    let columns = match (form.format, form.source) {
-        (ExportFormat::Strip, _) => pictures.len() as u32,
-        (_, ExportSource::Grid) => state.doc.sample.columns,
-        _ => (pictures.len() as f32).sqrt().ceil() as u32,
+    let columns = match exported(form.source, state).and_then(|e| e.columns) {
+        _ if form.format == ExportFormat::Strip => pictures.len() as u32,
+        Some(columns) => columns,
+        None => (pictures.len() as f32).sqrt().ceil() as u32,
     };
     let kind = match form.format {
         ExportFormat::Grid | ExportFormat::Strip => ExportKind::Grid {
@@ -173,14 +162,10 @@ pub fn request(form: &ExportForm, state: &State) -> Result<ExportRequest, String
 
 fn default_path(form: &ExportForm, state: &State) -> PathBuf {
     let folder = state.export_folder.clone().unwrap_or_default();
-    let sample = &state.doc.sample;
-    let stem = match form.source {
-        ExportSource::Selected => (form.selected.as_ref())
-            .map_or_else(|| "picture".to_owned(), |named| file_stem(&named.label)),
-        ExportSource::Grid if sample.variation.is_some() => format!("variations-{}", sample.seed),
-        ExportSource::Grid => format!("samples-seed-{}", sample.seed),
-        ExportSource::Morph => "morph".to_owned(),
-        ExportSource::BeforeAfter => "before-after".to_owned(),
+    let stem = match (form.source, &form.selected) {
+        // Kept by the form, so that it cannot change under the dialog.
+        (ExportSource::Selected, Some(named)) => file_stem(&named.label),
+        (source, _) => exported(source, state).map_or_else(|| "picture".to_owned(), |e| e.stem),
     };
     let path = folder.join(stem);
     match form.format.extension() {
@@ -222,7 +207,7 @@ mod tests {
     #[test]
     fn a_grid_keeps_its_columns_and_labels() {
         let state = State::default();
-        let mut form = ExportForm::new(ExportSource::Grid, &state);
+        let mut form = ExportForm::new(ExportSource::Screen(Tab::Sample), &state);
         form.labels = true;
         form.path = "out.png".to_owned();
         let request = request(&form, &state).unwrap();
@@ -240,7 +225,7 @@ mod tests {
     #[test]
     fn the_ending_follows_the_format() {
         let state = State::default();
-        let form = ExportForm::new(ExportSource::Grid, &state);
+        let form = ExportForm::new(ExportSource::Screen(Tab::Sample), &state);
         assert!(form.path.ends_with("samples-seed-1.png"), "{}", form.path);
         let form = form.with_format(ExportFormat::Latents);
         assert!(form.path.ends_with(".safetensors"), "{}", form.path);
@@ -251,7 +236,7 @@ mod tests {
     #[test]
     fn an_empty_path_is_refused_in_words() {
         let state = State::default();
-        let mut form = ExportForm::new(ExportSource::Grid, &state);
+        let mut form = ExportForm::new(ExportSource::Screen(Tab::Sample), &state);
         form.path = "  ".to_owned();
         assert!(request(&form, &state).unwrap_err().contains("type a path"));
     }

@@ -1,5 +1,6 @@
 //! What the worker owns: the model, the pictures and latents on the shelf, directions, caches.
 
+mod answers;
 mod items;
 pub(super) mod store;
 

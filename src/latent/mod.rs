@@ -7,6 +7,7 @@
 pub mod attributes;
 pub mod interpolate;
 mod point;
+pub mod statistics;
 pub mod temperature;
 
 pub use point::{Condition, EpsShape, Latent, LatentShape, LevelEps};

@@ -70,6 +70,15 @@ pub enum Recipe {
         /// Factors, finest level first, or one for all.
         temperature: Vec<f32>,
     },
+    /// Each level's eps on the sphere between two latents' own: coarse levels of one, fine levels of the other.
+    Mixed {
+        /// What a share of 0 takes.
+        a: Box<Recipe>,
+        /// What a share of 1 takes.
+        b: Box<Recipe>,
+        /// The share of `b` in each level, finest first, or one for all.
+        shares: Vec<f32>,
+    },
     /// The same latent, given another condition: the same eps as another class.
     Given {
         /// What is given it.
@@ -157,6 +166,40 @@ impl FromIterator<(String, Latent)> for Inputs {
 }
 
 impl Recipe {
+    /// The recipes that it is made of, in order; none for a shelf item and a sample.
+    pub fn parts(&self) -> Vec<&Self> {
+        match self {
+            Self::Item(_) | Self::Sample { .. } => Vec::new(),
+            Self::Morph { keys, .. } => keys.iter().collect(),
+            Self::Edited { base, .. }
+            | Self::Varied { base, .. }
+            | Self::Scaled { base, .. }
+            | Self::Given { base, .. } => vec![base],
+            Self::Mixed { a, b, .. } => vec![a, b],
+        }
+    }
+
+    /// The same, to be changed.
+    pub fn parts_mut(&mut self) -> Vec<&mut Self> {
+        match self {
+            Self::Item(_) | Self::Sample { .. } => Vec::new(),
+            Self::Morph { keys, .. } => keys.iter_mut().collect(),
+            Self::Edited { base, .. }
+            | Self::Varied { base, .. }
+            | Self::Scaled { base, .. }
+            | Self::Given { base, .. } => vec![base],
+            Self::Mixed { a, b, .. } => vec![a, b],
+        }
+    }
+
+    /// Whether every item that it stands on is as `wanted` says.
+    pub fn all_items(&self, wanted: &impl Fn(ItemId) -> bool) -> bool {
+        match self {
+            Self::Item(id) => wanted(*id),
+            _ => self.parts().iter().all(|part| part.all_items(wanted)),
+        }
+    }
+
     /// The recipe at a temperature, where one is given.
     pub fn at_temperature(self, temperature: &[f32]) -> Self {
         if temperature.is_empty() {
@@ -202,14 +245,8 @@ fn walk<'a>(recipe: &'a Recipe, visit: &mut impl FnMut(&'a Recipe)) -> Result<()
             return too_deep("parts", MAX_PARTS);
         }
         visit(part);
-        match part {
-            Recipe::Item(_) | Recipe::Sample { .. } => {}
-            Recipe::Morph { keys, .. } => open.extend(keys.iter().rev().map(|k| (k, depth + 1))),
-            Recipe::Edited { base, .. }
-            | Recipe::Varied { base, .. }
-            | Recipe::Scaled { base, .. }
-            | Recipe::Given { base, .. } => open.push((base, depth + 1)),
-        }
+        let inner = part.parts().into_iter().rev();
+        open.extend(inner.map(|part| (part, depth + 1)));
     }
     Ok(())
 }
@@ -291,8 +328,15 @@ pub(crate) fn key(recipe: &Recipe, items: &dyn Items) -> Result<Vec<u8>, RecipeE
                 key.extend(factor.to_bits().to_le_bytes());
             }
         }
-        Recipe::Given { condition, .. } => {
+        Recipe::Mixed { shares, .. } => {
             key.push(6);
+            key.extend((shares.len() as u64).to_le_bytes());
+            for share in shares {
+                key.extend(share.to_bits().to_le_bytes());
+            }
+        }
+        Recipe::Given { condition, .. } => {
+            key.push(7);
             key.extend((condition.0.len() as u64).to_le_bytes());
             for value in &condition.0 {
                 key.extend(value.to_bits().to_le_bytes());
@@ -323,6 +367,7 @@ pub(crate) fn name(recipe: &Recipe, items: &dyn Items) -> String {
             Recipe::Edited { base, .. } => (base, ", edited"),
             Recipe::Varied { base, .. } => (base, ", varied"),
             Recipe::Scaled { base, .. } | Recipe::Given { base, .. } => (base, ""),
+            Recipe::Mixed { a, .. } => (a, ", mixed"),
         };
         if after.is_empty() {
             after = step;
@@ -358,6 +403,11 @@ mod tests {
             }],
             keep_others,
         };
+        let mixed = |a: Recipe, b: Recipe, share| Recipe::Mixed {
+            a: Box::new(a),
+            b: Box::new(b),
+            shares: vec![share],
+        };
         let recipes = [
             sample(0),
             sample(1),
@@ -373,6 +423,9 @@ mod tests {
             edited("a", 1.0, true),
             edited("ab", 1.0, false),
             edited("a", 2.0, false),
+            mixed(sample(0), sample(1), 0.5),
+            mixed(sample(1), sample(0), 0.5),
+            mixed(sample(0), sample(1), 0.25),
             sample(0).given(&Condition::class(0, 2)),
             sample(0).given(&Condition::class(1, 2)),
             scaled(sample(0).given(&Condition::class(1, 2)), 1.0),

@@ -275,6 +275,7 @@ mod tests {
             variant: Default::default(),
             padding,
             scale_floor: Default::default(),
+            detail: Vec::new(),
         };
         Params::perturbed(config, 5)
     }

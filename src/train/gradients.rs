@@ -370,6 +370,7 @@ mod tests {
             variant: Default::default(),
             padding: Padding::EdgeBias,
             scale_floor: Default::default(),
+            detail: Vec::new(),
         };
         Params::perturbed(config, 5)
     }

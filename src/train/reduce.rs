@@ -187,6 +187,7 @@ mod tests {
                 variant: Default::default(),
                 padding: Padding::EdgeBias,
                 scale_floor: Default::default(),
+                detail: Vec::new(),
             };
             let params = Params::perturbed(config, 1);
             let buckets = Buckets::new(&params, walk(&params), 0.0);

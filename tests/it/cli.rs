@@ -144,6 +144,7 @@ fn config() -> GlowConfig {
         variant: Default::default(),
         padding: Padding::EdgeBias,
         scale_floor: Default::default(),
+        detail: Vec::new(),
     }
 }
 

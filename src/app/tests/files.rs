@@ -8,6 +8,7 @@ use egui_kittest::kittest::Queryable as _;
 use super::Bench;
 use crate::app::action::Action;
 use crate::app::dialog::{Dialog, PathPurpose, PathsChosen};
+use crate::app::screens::morph::MorphWish;
 use crate::app::state::{LogLevel, Selection};
 use crate::engine::message::{Command, ExportKind, PictureSource};
 
@@ -65,7 +66,7 @@ fn two_photos_of_the_command_line_are_what_is_morphed() {
     let mut bench = files(&["/tmp/anna.png", "/tmp/ben.jpg", "/tmp/carl.jpg"]);
     assert_eq!(labels(&bench), ["anna.png", "ben.jpg"]);
     // A photo is put there once: another crop of it must not bring it back.
-    bench.perform(Action::ReverseKeys);
+    bench.perform(MorphWish::ReverseKeys);
     let anna = bench.state().doc.shelf[0].id;
     let crop = bench.state().items[&anna].photo.as_ref().unwrap().crop;
     bench.perform(Action::Recrop(anna, crop));

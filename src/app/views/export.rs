@@ -17,7 +17,8 @@ pub fn export_ui(ui: &mut Ui, cx: &mut Cx<'_>, form: &ExportForm) {
     let mut new = form.clone();
     let sources: Vec<(ExportSource, &str, &str)> = export::sources(cx.state)
         .into_iter()
-        .map(|source| (source, source.label(), "What is written"))
+        .filter_map(|source| Some((source, export::exported(source, cx.state)?)))
+        .map(|(source, exported)| (source, exported.label, "What is written"))
         .collect();
     ui.horizontal_wrapped(|ui| {
         label_ui(ui, "Pictures");
@@ -31,7 +32,7 @@ pub fn export_ui(ui: &mut Ui, cx: &mut Cx<'_>, form: &ExportForm) {
             .width(220.0)
             .selected_text(format_label(form));
         let response = combo.show_ui(ui, |ui| {
-            for &format in export::formats(form.source) {
+            for &format in export::formats(form.source, cx.state) {
                 let mut row = form.clone();
                 row.format = format;
                 if ui
@@ -44,7 +45,8 @@ pub fn export_ui(ui: &mut Ui, cx: &mut Cx<'_>, form: &ExportForm) {
         });
         response.response.labelled_by(label.id);
     });
-    numbers_ui(ui, &mut new);
+    let has_frames = export::has_frames(form.source, cx.state);
+    numbers_ui(ui, &mut new, has_frames);
     ui.horizontal(|ui| {
         let text = if form.format == ExportFormat::Frames {
             "Folder"
@@ -112,7 +114,7 @@ pub fn export_ui(ui: &mut Ui, cx: &mut Cx<'_>, form: &ExportForm) {
     });
 }
 
-fn numbers_ui(ui: &mut Ui, form: &mut ExportForm) {
+fn numbers_ui(ui: &mut Ui, form: &mut ExportForm, has_frames: bool) {
     let row = |ui: &mut Ui,
                label: &str,
                value: &mut u32,
@@ -128,14 +130,14 @@ fn numbers_ui(ui: &mut Ui, form: &mut ExportForm) {
             ui.add(number).labelled_by(label.id).on_hover_text(tip);
         });
     };
-    if form.source == ExportSource::Morph {
+    if has_frames {
         row(
             ui,
             "Pictures in all",
             &mut form.frames,
             2..=600,
             "",
-            "Steps from the first keyframe to the last",
+            "Steps from the first picture to the last",
         );
     }
     if form.format != ExportFormat::Latents {

@@ -2,16 +2,22 @@
 
 use egui::{CentralPanel, Margin, Panel, Rect, Sense, Stroke, Ui, Vec2, pos2, vec2};
 
-use super::{controls_frame, controls_panel, morph};
+use super::{EDITED, EditWish, PICTURES};
 use crate::app::action::Action;
 use crate::app::dialog::ExportSource;
-use crate::app::state::{Named, SEARCH_FROM, Selection};
+use crate::app::screens::Tab;
+use crate::app::state::Named;
 use crate::app::theme;
+use crate::app::views::{controls_frame, controls_panel};
 use crate::app::widgets::controls::{button_ui, full_slider_ui, row_with_end_ui, slider_ui};
 use crate::app::widgets::icons::{Icon, icon_button_ui};
 use crate::app::widgets::picture::{paint_ring, picture_button, picture_menu_ui, square_in};
+use crate::app::widgets::slot::picture_choice_ui;
 use crate::app::widgets::{Cx, zoom};
-use crate::engine::message::{AttributeInfo, View};
+use crate::engine::message::AttributeInfo;
+
+/// Attributes beyond which a search box helps.
+const SEARCH_FROM: usize = 8;
 
 /// Sliders on the right of the picture, controls below.
 pub fn edit_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
@@ -46,7 +52,7 @@ fn pictures_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
     caption(ui, cx, before, "Base");
     let picture = cx
         .state
-        .cell_picture(View::Edit, 1)
+        .cell_picture(PICTURES, 1)
         .or_else(|| cx.state.picture_of(&base.recipe));
     let picture = picture.cloned();
     let label = format!("Base: {}", base.label);
@@ -61,19 +67,19 @@ fn pictures_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
     let Some(result) = cx.state.doc.edit.result() else {
         return;
     };
-    let (cell, title) = if cx.state.before {
+    let (cell, title) = if cx.state.desks.edit.before {
         (1, "Before")
     } else {
         (0, "Edited")
     };
     caption(ui, cx, hero, title);
-    let picture = cx.state.cell_picture(View::Edit, cell).cloned();
+    let picture = cx.state.cell_picture(PICTURES, cell).cloned();
     let id = ui.scope_id().with("hero");
     let response = zoom::hero_ui(ui, cx, hero, id, &result, picture.as_ref());
     if response.clicked() {
-        cx.push(Action::Select(Selection::Edit));
+        cx.push(Action::Select(EDITED));
     }
-    response.context_menu(|ui| picture_menu_ui(ui, cx, &result, Selection::Edit));
+    response.context_menu(|ui| picture_menu_ui(ui, cx, &result, EDITED));
 }
 
 /// Room for the caption over a picture.
@@ -108,7 +114,7 @@ fn places(room: Rect) -> (Rect, Rect) {
 
 fn take_drop(response: &egui::Response, cx: &mut Cx<'_>) {
     if let Some(named) = response.dnd_release_payload::<Named>() {
-        cx.push(Action::EditBase((*named).clone()));
+        cx.push(EditWish::SetBase((*named).clone()));
     }
 }
 
@@ -137,23 +143,24 @@ fn attributes_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
             let edit = &cx.state.doc.edit;
             let any = !edit.amounts.is_empty() || edit.temperature != 1.0;
             if button_ui(ui, any, "Reset all", "All sliders to zero (0)") {
-                cx.push(Action::ResetAmounts);
+                cx.push(EditWish::ResetAmounts);
             }
         });
     });
     if attributes.len() > SEARCH_FROM {
-        let mut text = cx.state.search.clone();
+        let mut text = cx.state.desks.edit.search.clone();
         let field = egui::TextEdit::singleline(&mut text)
             .hint_text("Search attributes")
             .desired_width(f32::INFINITY);
         let response = ui.add(field);
         response.widget_info(|| {
-            let mut info = egui::WidgetInfo::text_edit(true, &cx.state.search, &text, "");
+            let mut info =
+                egui::WidgetInfo::text_edit(true, &cx.state.desks.edit.search, &text, "");
             info.label = Some("Search attributes".to_owned());
             info
         });
         if response.changed() {
-            cx.push(Action::SetSearch(text));
+            cx.push(EditWish::SetSearch(text));
         }
     }
     ui.add_space(4.0);
@@ -161,7 +168,7 @@ fn attributes_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
     let projections = base
         .and_then(|b| cx.state.inspection_of(&b.recipe))
         .map(|i| i.projections.clone());
-    let needle = cx.state.search.to_lowercase();
+    let needle = cx.state.desks.edit.search.to_lowercase();
     let label_width = label_width(ui, attributes);
     egui::ScrollArea::vertical()
         .auto_shrink(false)
@@ -229,11 +236,11 @@ fn attribute_ui(
         if response.changed() {
             // A slider let go near zero means zero: the direction is left out altogether.
             let snapped = if amount.abs() < 0.005 { 0.0 } else { amount };
-            cx.push(Action::SetAmount(attribute.name.clone(), snapped));
+            cx.push(EditWish::SetAmount(attribute.name.clone(), snapped));
         }
         let name = format!("Reset {}", pretty(&attribute.name));
         if icon_button_ui(ui, amount != 0.0, Icon::Reset, &name, &name).clicked() {
-            cx.push(Action::SetAmount(attribute.name.clone(), 0.0));
+            cx.push(EditWish::SetAmount(attribute.name.clone(), 0.0));
         }
     });
 }
@@ -289,14 +296,14 @@ fn controls_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
         },
     );
     if export {
-        cx.push(Action::OpenExport(ExportSource::BeforeAfter));
+        cx.push(Action::OpenExport(ExportSource::Screen(Tab::Edit)));
     }
     ui.add_space(2.0);
     ui.horizontal_wrapped(|ui| {
         let mut temperature = cx.state.doc.edit.temperature;
         let tip = "Factor on the latent after the edit: below 1 smoother, 1 as it is";
         if slider_ui(ui, "Temperature", &mut temperature, 0.0..=1.2, 2, tip).changed() {
-            cx.push(Action::SetEditTemperature(temperature));
+            cx.push(EditWish::SetTemperature(temperature));
         }
         let mut keep = cx.state.doc.edit.keep_others;
         let tip = "Each direction is freed of what it shares with the others, so that they stay";
@@ -305,7 +312,7 @@ fn controls_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
             .on_hover_text(tip)
             .changed()
         {
-            cx.push(Action::SetKeepOthers(keep));
+            cx.push(EditWish::SetKeepOthers(keep));
         }
     });
 }
@@ -319,31 +326,14 @@ fn compare_ui(ui: &mut Ui, cx: &mut Cx<'_>, ready: bool) {
         && cx.state.dialog.is_none()
         && ui.input(|i| i.key_down(egui::Key::C) && i.modifiers.is_none());
     let before = ready && (response.is_pointer_button_down_on() || key_held);
-    if before != cx.state.before {
-        cx.push(Action::Before(before));
+    if before != cx.state.desks.edit.before {
+        cx.push(EditWish::ShowBefore(before));
     }
 }
 
 fn base_choice_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
     let base = cx.state.doc.edit.base.clone();
-    let text = ui.label("Base");
-    let shown = base.as_ref().map_or("Choose…", |b| b.label.as_str());
-    let combo = egui::ComboBox::from_id_salt("edit base")
-        .width(150.0)
-        .truncate()
-        .selected_text(shown);
-    let response = combo.show_ui(ui, |ui| {
-        for named in morph::candidates(cx.state) {
-            if ui
-                .selectable_label(base.as_ref() == Some(&named), &named.label)
-                .clicked()
-            {
-                cx.push(Action::EditBase(named));
-            }
-        }
-    });
-    response
-        .response
-        .labelled_by(text.id)
-        .on_hover_text("What is edited");
+    ui.label("Base");
+    let chosen = picture_choice_ui(ui, cx, "Base", 150.0, base.as_ref());
+    cx.extend(chosen.map(EditWish::SetBase));
 }
