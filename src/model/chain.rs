@@ -14,6 +14,7 @@ use super::fast::{Cancelled, FastGlow, RawEncoding, shape_error};
 use super::folded::scale;
 use super::incremental::keys;
 use super::params::Params;
+use crate::config::GlowConfig;
 use crate::kernels::neighbours::{Grid, gather, taps_stride};
 use crate::kernels::{
     Aligned, Arithmetic, Finish, Init, Lhs, PackedMatrix, Rhs, gemm, in_parallel, padded,
@@ -420,6 +421,16 @@ pub(super) fn haar(x: &[f32], channels: usize, side: usize) -> (Vec<f32>, Vec<f3
     (low, details)
 }
 
+/// A picture of the plain Glow at the bottom, as large as one of the whole chain: without details.
+pub(super) fn enlarged(x: &[f32], config: &GlowConfig) -> Vec<f32> {
+    let mut x = x.to_vec();
+    for i in 0..config.detail.len() {
+        let details = vec![0.0; 3 * x.len()];
+        x = unhaar(&x, &details, config.channels, config.base_size() << (i + 1));
+    }
+    x
+}
+
 /// The inverse of [`haar`].
 pub(super) fn unhaar(low: &[f32], details: &[f32], channels: usize, side: usize) -> Vec<f32> {
     let half = side / 2;
@@ -448,7 +459,7 @@ mod tests {
     use crate::config::{DetailConfig, ScaleFloor};
     use crate::latent::tests::tiny_config;
     use crate::model::pixels::largest_difference;
-    use crate::model::{DeviceChoice, GlowConfig, GlowModel};
+    use crate::model::{DeviceChoice, GlowModel};
     use crate::noise::Noise;
 
     /// 8 pixels below, stages of 16 and 32 on top.

@@ -412,7 +412,37 @@ impl GlowModel {
             ));
         };
         let inner = self.inward(std::slice::from_ref(latent))?;
-        let stages = cpu.fast.walk(&inner[0], cancelled)?;
+        // Of a chain the walk goes through the plain Glow at the bottom, seen as large as the picture; then each detail
+        // stage is one step.
+        let n_above = self.config.detail.len();
+        let mut stages = match inner[0].levels.get(n_above..) {
+            Some(levels) if n_above > 0 => {
+                let below = Latent {
+                    levels: levels.to_vec(),
+                    condition: inner[0].condition.clone(),
+                };
+                let mut stages = cpu.fast.walk(&below, cancelled)?;
+                for stage in &mut stages {
+                    stage.level += n_above;
+                    stage.x = chain::enlarged(&stage.x, &self.config);
+                }
+                stages
+            }
+            _ => cpu.fast.walk(&inner[0], cancelled)?,
+        };
+        for above in 1..=n_above {
+            // Without the eps of finer stages, whose details are then what is most likely.
+            let mut part = latent.clone();
+            for level in &mut part.levels[..n_above - above] {
+                level.data.fill(0.0);
+            }
+            let decoded = self.decode(std::slice::from_ref(&part), cancelled)?;
+            stages.extend(decoded.into_iter().map(|d| fast::Stage {
+                level: n_above - above,
+                undone: self.config.detail[above - 1].depth,
+                x: d.x,
+            }));
+        }
         let contrast = |x: &[f32]| {
             let squares: f64 = x.iter().map(|&v| f64::from(v).powi(2)).sum();
             (squares / x.len().max(1) as f64).sqrt()
