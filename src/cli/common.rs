@@ -522,10 +522,7 @@ pub(super) fn file_name(path: &Path) -> String {
 /// A configuration in one line.
 pub(super) fn config_text(config: &GlowConfig) -> String {
     let colour = if config.channels == 1 { " grey" } else { "" };
-    format!(
-        "{} px{colour}, {} levels of {} steps, width {}",
-        config.image_size, config.levels, config.depth, config.width
-    )
+    format!("{} px{colour}, {}", config.image_size, config.parts_text())
 }
 
 /// A temperature on the command line.

@@ -658,6 +658,10 @@ fn refuse_too_large(
 ) -> Result<(), TrainError> {
     let plain = config.variant.refuse("training");
     plain.map_err(|e| TrainError::Setup(e.to_string()))?;
+    if !config.detail.is_empty() {
+        let problem = "detail stages are not trained by this program yet; train the model below them: leave \"detail\" out and halve \"image_size\" for each stage";
+        return Err(TrainError::Setup(problem.into()));
+    }
     let needed = estimate::training_bytes(config, train, threads.max(1));
     match estimate::too_large("this training", needed) {
         Some(problem) => Err(TrainError::Setup(problem)),
