@@ -12,6 +12,7 @@ pub mod priors;
 
 pub use crate::config::{ConfigError, Coupling, GlowConfig, LevelShape, Padding, Permutation};
 pub use crate::latent::{Condition, Latent, LatentShape, LevelEps};
+pub use chain::FastChain;
 
 use std::borrow::Cow;
 

@@ -10,7 +10,7 @@ use glow_explorer::kernels::bf16::has_bf16;
 use glow_explorer::model::fast::{FastGlow, RawEncoding, Resumable};
 use glow_explorer::model::glow::{Glow, tensors};
 use glow_explorer::model::pixels::largest_difference;
-use glow_explorer::model::{DeviceChoice, GlowModel, Latent};
+use glow_explorer::model::{DeviceChoice, FastChain, GlowModel, Latent};
 use glow_explorer::noise::Noise;
 use glow_explorer::train::backward::Activations;
 use glow_explorer::train::gradients::CpuGradients;
@@ -46,6 +46,12 @@ fn a_chain_agrees_with_the_plain_model() {
             let x = pictures(&config, n, 11);
             let per_bit = -(config.dims() as f64 * 2f64.ln());
             let encoded = model.encode_x(x.clone(), &|| false).unwrap();
+            // What is measured is the same model, without anything kept.
+            let measured = FastChain::new(&params, threads).unwrap();
+            let raw = measured.encode(&refs(&x), &|| false).unwrap();
+            for (raw, e) in raw.iter().zip(&encoded) {
+                assert_eq!(raw.latent, e.latent);
+            }
             let encoded = encoded.into_iter().map(|e| RawEncoding {
                 latent: e.latent,
                 level_log_prob: e.level_bits.iter().map(|bits| bits * per_bit).collect(),
