@@ -2,6 +2,7 @@
 
 mod answers;
 mod items;
+mod pasted;
 pub(super) mod store;
 
 use std::cell::Cell;
@@ -22,6 +23,7 @@ use crate::model::{Decoded, Encoded, GlowConfig, ModelError};
 use crate::recipe::{self, RecipeError, Resolver};
 
 pub(super) use items::ShelfItems;
+use pasted::LastPasted;
 
 /// Drawn latents that are kept, in bytes.
 const SAMPLES_BYTES: usize = 32 << 20;
@@ -74,6 +76,7 @@ pub(super) struct Library {
     condition: Condition,
     /// Whole pictures by item, so that a crop can be moved without reading the file again.
     sources: Lru<Arc<RgbImage>>,
+    pasted: Option<LastPasted>,
     in_codec: Cell<bool>,
 }
 
@@ -97,6 +100,7 @@ impl Library {
             samples: Lru::new(SAMPLES_BYTES),
             condition: Condition::default(),
             sources: Lru::new(source_bytes),
+            pasted: None,
             in_codec: Cell::new(false),
         }
     }
@@ -111,7 +115,7 @@ impl Library {
     pub(super) fn open_model(&mut self, path: Option<PathBuf>) -> Result<Opening, EngineError> {
         let opened = (self.open)(path.as_deref()).map_err(EngineError::Outside)?;
         if let Some(path) = path.as_ref().filter(|_| !opened.asks.is_empty()) {
-            return Ok(Opening::Asks(asks(path, &opened)?));
+            return Ok(Opening::Asks(asks(path, &opened, false)?));
         }
         self.asked_for = path;
         self.answers = ModelOptions::default();
@@ -137,7 +141,7 @@ impl Library {
     ) -> Result<Event, EngineError> {
         let mut opened = (self.open_foreign)(path, options).map_err(EngineError::Outside)?;
         opened.asks = options.clone();
-        asks(path, &opened)
+        asks(path, &opened, true)
     }
 
     fn adopt(&mut self, opened: OpenedModel) -> Adopted {
@@ -153,6 +157,7 @@ impl Library {
         let mut events = vec![Event::ModelOpened(Box::new(model.info.clone()))];
         events.extend(warnings.into_iter().map(|message| failed(None, message)));
         self.directions = directions;
+        self.pasted = None;
         if let Some(d) = misfit(&self.directions, &shape) {
             let message = format!("{d} belongs to another model; open matching attributes");
             events.push(failed(None, message));
@@ -214,7 +219,8 @@ impl Library {
     /// Opens directions for the open model.
     pub(super) fn open_attributes(&mut self, path: &Path) -> Result<Event, EngineError> {
         let shape = &self.model()?.shape;
-        let file = files::attributes::read(path)?;
+        let config = self.model()?.codec.config();
+        let file = files::attributes::read_for(path, config)?;
         if let Some(d) = misfit(&file.directions, shape) {
             return Err(EngineError::Outside(format!(
                 "{d} belongs to another model; open matching attributes: {}",
@@ -222,6 +228,7 @@ impl Library {
             )));
         }
         self.directions = file.directions;
+        self.pasted = None;
         self.pictures.clear();
         Ok(self.attributes_event())
     }
@@ -428,7 +435,7 @@ const ASKED_WITH: u32 = 4;
 const ASKED_AT: f32 = 0.7;
 
 /// The question about a model whose file does not say everything.
-fn asks(path: &Path, opened: &OpenedModel) -> Result<Event, EngineError> {
+fn asks(path: &Path, opened: &OpenedModel, again: bool) -> Result<Event, EngineError> {
     let shape = opened.codec.config().latent_shape();
     let sample = |index| temperature::scaled(&temperature::sample(&shape, 0, index), &[ASKED_AT]);
     let latents: Result<Vec<Latent>, _> = (0..ASKED_WITH).map(sample).collect();
@@ -440,6 +447,7 @@ fn asks(path: &Path, opened: &OpenedModel) -> Result<Event, EngineError> {
         path: path.to_owned(),
         asks: opened.asks.clone(),
         pictures: pictures.collect(),
+        again,
     })
 }
 

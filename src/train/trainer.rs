@@ -852,6 +852,10 @@ impl<E: Into<TrainError>> From<E> for SaveError {
 fn refuse_too_large(config: &GlowConfig, train: &TrainConfig, run: &Run) -> Result<(), TrainError> {
     let plain = config.variant.refuse("training");
     plain.map_err(|e| TrainError::Setup(e.to_string()))?;
+    if !config.detail.is_empty() {
+        let problem = "detail stages are not trained by this program yet; train the model below them: leave \"detail\" out and halve \"image_size\" for each stage";
+        return Err(TrainError::Setup(problem.into()));
+    }
     // What is worked on at once.
     let share = train.batch.div_ceil(run.ranks.n_ranks());
     let at_once = TrainConfig {
