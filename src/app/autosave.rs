@@ -133,8 +133,8 @@ impl Places {
         }
     }
 
-    fn look(&self) -> io::Result<Look> {
-        let mut look = Look::default();
+    fn look(&self) -> io::Result<Survey> {
+        let mut look = Survey::default();
         let sessions = self.sessions()?;
         let seen: Vec<u32> = sessions.iter().map(|(number, _)| *number).collect();
         for (number, session) in sessions {
@@ -170,7 +170,7 @@ impl Places {
         })
     }
 
-    fn choose(&self, look: Look) -> io::Result<Found> {
+    fn choose(&self, look: Survey) -> io::Result<Found> {
         let mut notes = Vec::new();
         let (mut chosen, mut left) = (None, 0);
         for mut candidate in look.free {
@@ -322,7 +322,7 @@ impl Places {
 
 /// What lies in the folder.
 #[derive(Default)]
-struct Look {
+struct Survey {
     /// Sessions of no window that is open, newest first.
     free: Vec<Candidate>,
     /// Whether another window is open.
@@ -390,7 +390,7 @@ enum Ask {
 
 /// What it answers.
 #[derive(Debug)]
-pub enum Answer {
+pub enum PlaceAnswer {
     /// The place of this window at its start; `None` where none is to be had.
     Taken {
         /// The session file.
@@ -417,7 +417,7 @@ pub enum Answer {
 pub struct Keeper {
     asks: Option<Sender<Ask>>,
     /// Its answers.
-    pub answers: Receiver<Answer>,
+    pub answers: Receiver<PlaceAnswer>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -469,7 +469,7 @@ impl Drop for Keeper {
     }
 }
 
-fn keep(places: &Places, asked: &Receiver<Ask>, answer: &Sender<Answer>, wake: impl Fn()) {
+fn keep(places: &Places, asked: &Receiver<Ask>, answer: &Sender<PlaceAnswer>, wake: impl Fn()) {
     let unsaved = |error: io::Error| {
         format!(
             "nothing is saved by itself ({error}); save with File > Save session: {}",
@@ -487,7 +487,7 @@ fn keep(places: &Places, asked: &Receiver<Ask>, answer: &Sender<Answer>, wake: i
         kept.retain(|kept| Some(&kept.path) != own.as_ref());
         kept
     };
-    let _ = answer.send(Answer::Taken {
+    let _ = answer.send(PlaceAnswer::Taken {
         place: session(&place),
         restore,
         notes,
@@ -507,7 +507,7 @@ fn keep(places: &Places, asked: &Receiver<Ask>, answer: &Sender<Answer>, wake: i
                     Err(error) => (None, vec![unsaved(error)]),
                 };
                 place = renewed;
-                let _ = answer.send(Answer::Renewed {
+                let _ = answer.send(PlaceAnswer::Renewed {
                     place: session(&place),
                     notes,
                     kept: others(&place),
@@ -653,7 +653,7 @@ mod tests {
             .answers
             .recv_timeout(Duration::from_secs(20))
             .unwrap();
-        let Answer::Taken { place, notes, .. } = answer else {
+        let PlaceAnswer::Taken { place, notes, .. } = answer else {
             panic!("{answer:?}");
         };
         assert!(

@@ -48,7 +48,7 @@ use egui::{Context, Ui, ViewportBuilder, ViewportCommand};
 use crate::engine::EngineLink;
 use crate::engine::message::{Command, Recipe};
 use action::Action;
-use autosave::{Answer, Keeper};
+use autosave::{Keeper, PlaceAnswer};
 use dialog::{Dialog, ExportFormat, PathPurpose, PathsChosen};
 use state::{LogLevel, State};
 use theme::Tokens;
@@ -283,7 +283,7 @@ impl ExplorerApp {
         };
         while let Ok(answer) = keeper.answers.try_recv() {
             let (place, notes, commands) = match answer {
-                Answer::Taken {
+                PlaceAnswer::Taken {
                     place,
                     restore,
                     notes,
@@ -293,7 +293,7 @@ impl ExplorerApp {
                     let commands = self.state.place_found(place.clone(), restore);
                     (place, notes, commands)
                 }
-                Answer::Renewed { place, notes, kept } => {
+                PlaceAnswer::Renewed { place, notes, kept } => {
                     self.renewing = false;
                     self.state.session.kept = kept;
                     self.state.place_renewed(place.clone());
