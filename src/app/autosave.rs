@@ -46,13 +46,13 @@ pub struct KeptSession {
 
 /// A place, locked as long as this lives.
 #[derive(Debug)]
-pub struct Place {
+pub struct SessionPlace {
     /// The session file.
     pub session: PathBuf,
     lock: File,
 }
 
-impl Place {
+impl SessionPlace {
     /// The session was brought back, or there was none: a crash from now on is not its fault.
     pub fn is_running(&mut self) {
         self.say(word::RUNNING);
@@ -87,9 +87,9 @@ impl Place {
 
 /// What a start finds.
 #[derive(Debug)]
-pub struct Found {
+pub struct FoundPlace {
     /// The place of this window.
-    pub place: Place,
+    pub place: SessionPlace,
     /// Whether a session is there to be brought back, and whether the run that wrote it crashed.
     pub restore: Option<bool>,
     /// What should be said.
@@ -104,7 +104,7 @@ pub struct Places {
 
 /// What lies at a place whose lock was taken.
 struct Candidate {
-    place: Place,
+    place: SessionPlace,
     word: String,
     time: SystemTime,
 }
@@ -120,7 +120,7 @@ impl Places {
     /// Takes over what the last run left, or a new place. Waits a while for a window that is closing.
     ///
     /// Errors: the system's.
-    pub fn take(&self) -> io::Result<Found> {
+    pub fn take(&self) -> io::Result<FoundPlace> {
         fs::create_dir_all(&self.folder)?;
         let deadline = Instant::now() + CLOSING_WAIT;
         loop {
@@ -144,7 +144,7 @@ impl Places {
             match locked {
                 Ok(()) => look.free.push(Candidate {
                     time: newest(&session, &lock),
-                    place: Place { session, lock },
+                    place: SessionPlace { session, lock },
                     word,
                 }),
                 Err(TryLockError::WouldBlock) => {
@@ -170,7 +170,7 @@ impl Places {
         })
     }
 
-    fn choose(&self, look: Survey) -> io::Result<Found> {
+    fn choose(&self, look: Survey) -> io::Result<FoundPlace> {
         let mut notes = Vec::new();
         let (mut chosen, mut left) = (None, 0);
         for mut candidate in look.free {
@@ -216,7 +216,7 @@ impl Places {
                 self.folder.display()
             ));
         }
-        Ok(Found {
+        Ok(FoundPlace {
             place,
             restore,
             notes,
@@ -226,7 +226,7 @@ impl Places {
     /// A place where nothing is.
     ///
     /// Errors: the system's.
-    pub fn fresh(&self) -> io::Result<Place> {
+    pub fn fresh(&self) -> io::Result<SessionPlace> {
         fs::create_dir_all(&self.folder)?;
         let numbers = self.numbers(SESSION_ENDING)?.into_iter();
         let last = numbers.chain(self.numbers("lock")?).max().unwrap_or(0);
@@ -243,7 +243,7 @@ impl Places {
                     // Where there are no locks, the new name alone keeps windows apart.
                     let _ = lock.try_lock();
                     let session = self.session_path(number);
-                    let mut place = Place { session, lock };
+                    let mut place = SessionPlace { session, lock };
                     place.is_running();
                     return Ok(place);
                 }
@@ -395,7 +395,7 @@ pub enum PlaceAnswer {
     Taken {
         /// The session file.
         place: Option<PathBuf>,
-        /// As in [`Found`].
+        /// As in [`FoundPlace`].
         restore: Option<bool>,
         /// What should be said.
         notes: Vec<String>,
@@ -480,8 +480,8 @@ fn keep(places: &Places, asked: &Receiver<Ask>, answer: &Sender<PlaceAnswer>, wa
         Ok(found) => (Some(found.place), found.restore, found.notes),
         Err(error) => (None, None, vec![unsaved(error)]),
     };
-    let session = |place: &Option<Place>| place.as_ref().map(|place| place.session.clone());
-    let others = |own: &Option<Place>| {
+    let session = |place: &Option<SessionPlace>| place.as_ref().map(|place| place.session.clone());
+    let others = |own: &Option<SessionPlace>| {
         let own = session(own);
         let mut kept = places.kept();
         kept.retain(|kept| Some(&kept.path) != own.as_ref());
@@ -497,11 +497,11 @@ fn keep(places: &Places, asked: &Receiver<Ask>, answer: &Sender<PlaceAnswer>, wa
     places.sweep();
     while let Ok(ask) = asked.recv() {
         match ask {
-            Ask::Running => place.iter_mut().for_each(Place::is_running),
-            Ask::Closing => place.iter_mut().for_each(Place::is_closing),
+            Ask::Running => place.iter_mut().for_each(SessionPlace::is_running),
+            Ask::Closing => place.iter_mut().for_each(SessionPlace::is_closing),
             Ask::Renew => {
                 let left = place.take();
-                left.into_iter().for_each(Place::keep);
+                left.into_iter().for_each(SessionPlace::keep);
                 let (renewed, notes) = match places.fresh() {
                     Ok(place) => (Some(place), Vec::new()),
                     Err(error) => (None, vec![unsaved(error)]),
@@ -516,7 +516,7 @@ fn keep(places: &Places, asked: &Receiver<Ask>, answer: &Sender<PlaceAnswer>, wa
             }
         }
     }
-    place.into_iter().for_each(Place::end);
+    place.into_iter().for_each(SessionPlace::end);
 }
 
 #[cfg(test)]
@@ -530,7 +530,7 @@ mod tests {
     }
 
     /// A window that has saved something.
-    fn window(places: &Places) -> Found {
+    fn window(places: &Places) -> FoundPlace {
         let mut found = places.take().unwrap();
         found.place.is_running();
         fs::write(&found.place.session, r#"{"items":[1,2]}"#).unwrap();

@@ -8,7 +8,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 
 use super::sessions::Pair;
 use crate::app::action::Action;
-use crate::app::autosave::{Place, Places};
+use crate::app::autosave::{Places, SessionPlace};
 use crate::app::screens::morph::MorphWish;
 use crate::app::screens::sample::SampleWish;
 use crate::app::session::AUTOSAVE_AFTER;
@@ -41,7 +41,7 @@ fn say(word: &str, text: &str) {
 }
 
 /// A window of a child: what the last one left, at a place of its own.
-fn open(places: &Places) -> (Pair, Place) {
+fn open(places: &Places) -> (Pair, SessionPlace) {
     let found = places.take().unwrap();
     let mut place = found.place;
     let pair = Pair::new(|state| {
