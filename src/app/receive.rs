@@ -410,7 +410,7 @@ impl State {
         }
         if let Some((purpose, path)) = self.typed.take() {
             if message.contains(&path.display().to_string()) {
-                self.ask_again(purpose, &path, &message);
+                self.ask_for_path(purpose, &path, &message);
             } else {
                 self.typed = Some((purpose, path));
             }

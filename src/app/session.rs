@@ -529,7 +529,7 @@ impl State {
                 if self.session.path.as_ref() == Some(&path) {
                     self.session.path = None;
                 }
-                self.ask_again(PathPurpose::SaveSession, &path, message);
+                self.ask_for_path(PathPurpose::SaveSession, &path, message);
             }
             Errand::Open {
                 opening: Opening::Asked,
@@ -537,7 +537,7 @@ impl State {
             } => {
                 self.recent.retain(|p| *p != path);
                 if !read {
-                    self.ask_again(PathPurpose::OpenSession, &path, message);
+                    self.ask_for_path(PathPurpose::OpenSession, &path, message);
                 }
             }
             Errand::Open {
@@ -557,7 +557,7 @@ impl State {
     }
 
     /// Shows a path once more with what is wrong with it, so that it need not be typed again.
-    pub(super) fn ask_again(&mut self, purpose: PathPurpose, path: &Path, message: &str) {
+    pub(super) fn ask_for_path(&mut self, purpose: PathPurpose, path: &Path, message: &str) {
         if self.dialog.is_none() {
             self.dialog = Some(Dialog::TypePath {
                 purpose,

@@ -191,12 +191,7 @@ fn a_session_is_written_before_all_other_work_and_says_what_is_still_to_be_done(
     let bench = Bench::new(true);
     let film = vec![sample(0), sample(1), sample(2)];
     bench.send([
-        export(
-            9,
-            ExportKind::Gif { delay_cs: 5 },
-            film,
-            &folder.path().join("a.gif"),
-        ),
+        export(9, grid(), film, &folder.path().join("a.png")),
         import(1, 80),
         pin(2, sample(3)),
     ]);
