@@ -14,7 +14,7 @@ pub use crate::config::{
     ConfigError, Coupling, GlowConfig, LevelShape, Padding, Permutation, ScaleFunction,
 };
 pub use crate::latent::{Condition, Latent, LatentShape, LevelEps};
-pub use chain::FastChain;
+pub use chain::{FastChain, haar};
 
 use std::borrow::Cow;
 

@@ -8,6 +8,7 @@
 //! The loss is the mean of the bits per dimension, `L = -(1 / (N D ln 2)) sum_n ln p(x_n) + bits`; gradients
 //! are taken with respect to the folded weights and carried to the parameters in [`super::unfold`].
 
+mod detail;
 mod gradients;
 mod memory;
 mod prior;
@@ -17,6 +18,7 @@ mod tests;
 mod walk;
 mod workspace;
 
+pub use detail::{ConvGradients, StageGradients, StageWeights, StageWorkspace, accumulate_stage};
 pub use gradients::{Gradients, LevelGradients, StepGradients};
 pub use workspace::{Activations, Workspace};
 
@@ -74,7 +76,7 @@ fn forward(folded: &Folded, n: usize, ws: &mut Workspace) -> f64 {
                 let local = 0..chunk.len();
                 let taps = match ws.kept.get_mut(l * folded.levels[0].steps.len() + k) {
                     Some(kept) => {
-                        kept.fill(level, step, x, chunk.start, &mut ws.scratch.class);
+                        kept.fill(level, step, x, &[], chunk.start, &mut ws.scratch.class);
                         let t_stride = level.taps_out_stride();
                         &kept.taps[chunk.start * t_stride..chunk.end * t_stride]
                     }
@@ -189,12 +191,11 @@ fn backward(folded: &Folded, n: usize, weight: f32, ws: &mut Workspace, gradient
                 let (net, first_row) = match ws.kept.get(l * folded.levels[0].steps.len() + k) {
                     Some(kept) => (kept, chunk.start),
                     None => {
-                        ws.net.fill(level, step, x, 0, &mut ws.scratch.class);
+                        ws.net.fill(level, step, x, &[], 0, &mut ws.scratch.class);
                         (&ws.net, 0)
                     }
                 };
                 step_backward(
-                    folded,
                     level,
                     step,
                     transposed,
@@ -203,6 +204,7 @@ fn backward(folded: &Folded, n: usize, weight: f32, ws: &mut Workspace, gradient
                     x,
                     d,
                     d_before,
+                    &mut [],
                     weight,
                     &mut ws.chunk,
                     &mut ws.scratch,

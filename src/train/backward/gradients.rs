@@ -2,12 +2,12 @@
 
 use crate::kernels::neighbours::{BORDER_CLASSES, taps_stride};
 use crate::kernels::{Aligned, padded};
-use crate::model::folded::{Folded, FoldedPrior};
+use crate::model::folded::{Folded, FoldedLevel, FoldedPrior};
 
 /// Gradients of one step's folded weights.
 #[derive(Default)]
 pub struct StepGradients {
-    /// `[9 m, width]`.
+    /// `[9 m, width]`; of a stage `[9 m + U, width]`.
     pub w1: Aligned,
     /// `[classes, width]`.
     pub b1: Aligned,
@@ -23,6 +23,48 @@ pub struct StepGradients {
     pub mix: Aligned,
     /// `[c]`.
     pub mix_bias: Aligned,
+}
+
+impl StepGradients {
+    pub(super) fn zeros(level: &FoldedLevel, width: usize) -> Self {
+        let (c, o, w) = (level.channels, level.coupling_out, padded(width));
+        Self {
+            w1: Aligned::zeros((9 * level.half() + level.features) * w),
+            b1: Aligned::zeros(BORDER_CLASSES * w),
+            w2: Aligned::zeros(width * w),
+            b2: Aligned::zeros(w),
+            w3: Aligned::zeros(width * taps_stride(o)),
+            b3: Aligned::zeros(BORDER_CLASSES * padded(o)),
+            mix: Aligned::zeros(c * padded(c)),
+            mix_bias: Aligned::zeros(padded(c)),
+        }
+    }
+
+    pub(super) fn buffers(&self) -> [&Aligned; 8] {
+        [
+            &self.w1,
+            &self.b1,
+            &self.w2,
+            &self.b2,
+            &self.w3,
+            &self.b3,
+            &self.mix,
+            &self.mix_bias,
+        ]
+    }
+
+    pub(super) fn buffers_mut(&mut self) -> [&mut Aligned; 8] {
+        [
+            &mut self.w1,
+            &mut self.b1,
+            &mut self.w2,
+            &mut self.b2,
+            &mut self.w3,
+            &mut self.b3,
+            &mut self.mix,
+            &mut self.mix_bias,
+        ]
+    }
 }
 
 /// Gradients of one level.
@@ -47,22 +89,9 @@ impl Gradients {
     /// Zeros for a model.
     pub fn zeros(folded: &Folded) -> Self {
         let levels = folded.levels.iter().map(|level| {
-            let (c, m, o, w) = (
-                level.channels,
-                level.half(),
-                level.coupling_out,
-                padded(folded.width),
-            );
-            let steps = level.steps.iter().map(|_| StepGradients {
-                w1: Aligned::zeros(9 * m * w),
-                b1: Aligned::zeros(BORDER_CLASSES * w),
-                w2: Aligned::zeros(folded.width * w),
-                b2: Aligned::zeros(w),
-                w3: Aligned::zeros(folded.width * taps_stride(o)),
-                b3: Aligned::zeros(BORDER_CLASSES * padded(o)),
-                mix: Aligned::zeros(c * padded(c)),
-                mix_bias: Aligned::zeros(padded(c)),
-            });
+            let (c, m) = (level.channels, level.half());
+            let steps = level.steps.iter();
+            let steps = steps.map(|_| StepGradients::zeros(level, folded.width));
             let (prior_w, prior_b) = match &level.prior {
                 FoldedPrior::Split { .. } => (
                     Aligned::zeros(9 * m * padded(c)),
@@ -85,36 +114,14 @@ impl Gradients {
 
     pub(super) fn buffers(&self) -> impl Iterator<Item = &Aligned> {
         self.levels.iter().flat_map(|l| {
-            let steps = l.steps.iter().flat_map(|s| {
-                [
-                    &s.w1,
-                    &s.b1,
-                    &s.w2,
-                    &s.b2,
-                    &s.w3,
-                    &s.b3,
-                    &s.mix,
-                    &s.mix_bias,
-                ]
-            });
+            let steps = l.steps.iter().flat_map(StepGradients::buffers);
             steps.chain([&l.prior_w, &l.prior_b])
         })
     }
 
     fn buffers_mut(&mut self) -> impl Iterator<Item = &mut Aligned> {
         self.levels.iter_mut().flat_map(|l| {
-            let steps = l.steps.iter_mut().flat_map(|s| {
-                [
-                    &mut s.w1,
-                    &mut s.b1,
-                    &mut s.w2,
-                    &mut s.b2,
-                    &mut s.w3,
-                    &mut s.b3,
-                    &mut s.mix,
-                    &mut s.mix_bias,
-                ]
-            });
+            let steps = l.steps.iter_mut().flat_map(StepGradients::buffers_mut);
             steps.chain([&mut l.prior_w, &mut l.prior_b])
         })
     }
