@@ -156,7 +156,7 @@ impl Chain {
             ));
         }
         let keys: Vec<Vec<[u8; 16]>> = latents.iter().map(|z| keys(z)).collect();
-        // ChainStage `i` draws level `n_stages - 1 - i`, and what it starts from hangs on the coarser ones.
+        // Stage `i` draws level `n_stages - 1 - i`, and what it starts from hangs on the coarser ones.
         let level = |stage: usize| n_stages - 1 - stage;
         let known = |i: usize| {
             let finest = (0..n_stages).rev();
