@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::backward::{ConvGradients, Gradients, LevelGradients, StageGradients, StepGradients};
+use super::backward::{ConvGradients, Gradients, Piece, StageGradients, StepGradients, Taken};
 use crate::config::{GlowConfig, LevelShape, Padding, Permutation};
 use crate::kernels::neighbours::{BORDER_CLASSES, tap_is_outside, taps_stride};
 use crate::kernels::{in_parallel, padded};
@@ -27,22 +27,67 @@ pub fn parameter_gradients(
     let steps = in_parallel(shapes.len() * depth, threads, |at| {
         let (l, k) = (at / depth, at % depth);
         let gradients = &gradients.levels[l].steps[k];
-        let site = Site {
-            prefix: format!("levels.{l}.steps.{k}."),
-            config: &params.config,
-            shape: shapes[l],
-            features: 0,
-        };
+        let site = Site::of_level(params, l, k, shapes[l]);
         step_gradients(params, &site, gradients, weight_sum)
     });
     steps.into_iter().flatten().for_each(|named| out.put(named));
     for (l, shape) in shapes.iter().enumerate() {
         let is_top = l + 1 == shapes.len();
-        prior_gradients(params, l, shape.channels, is_top, &gradients.levels[l])
+        let level = &gradients.levels[l];
+        let prior = [&level.prior_w[..], &level.prior_b[..]];
+        prior_gradients(params, l, shape.channels, is_top, prior)
             .into_iter()
             .for_each(|n| out.put(n));
     }
     out.data
+}
+
+/// The same of one piece, written to its part of `flat`, which starts at `offset` of the layout.
+pub(super) fn piece_gradients(
+    params: &Params,
+    piece: Piece,
+    gradients: &Taken,
+    weight_sum: f64,
+    (flat, offset): (&mut [f32], usize),
+) {
+    let shapes = params.config.level_shapes();
+    let named = match (piece, gradients) {
+        (Piece::Step { level, step }, Taken::Step(gradients)) => {
+            let site = Site::of_level(params, level, step, shapes[level]);
+            step_gradients(params, &site, gradients, weight_sum)
+        }
+        (Piece::Prior { level }, Taken::Prior([w, b])) => {
+            let is_top = level + 1 == shapes.len();
+            prior_gradients(params, level, shapes[level].channels, is_top, [w, b])
+        }
+        (_, Taken::Flat(values)) => {
+            flat.copy_from_slice(values);
+            Vec::new()
+        }
+        _ => Vec::new(),
+    };
+    for (name, values) in named {
+        if let Some(entry) = params.layout.entry(&name) {
+            let start = entry.offset - offset;
+            flat[start..start + values.len()].copy_from_slice(&values);
+        }
+    }
+}
+
+/// Where the parameters of a piece lie: one range, for the layout has one piece after the other.
+pub(super) fn piece_range(params: &Params, piece: Piece) -> Range<usize> {
+    let top = params.config.levels - 1;
+    let prefix = match piece {
+        Piece::Step { level, step } => format!("levels.{level}.steps.{step}."),
+        Piece::Prior { level } if level == top => "prior.".to_owned(),
+        Piece::Prior { level } => format!("levels.{level}.split."),
+    };
+    let entries = params.layout.entries().iter();
+    entries
+        .filter(|e| e.name.starts_with(&prefix))
+        .map(|e| e.offset..e.offset + e.count())
+        .reduce(|a, b| a.start.min(b.start)..a.end.max(b.end))
+        .unwrap_or(0..0)
 }
 
 type Named = (String, Vec<f32>);
@@ -151,6 +196,17 @@ struct Site<'a> {
     shape: LevelShape,
     /// Channels that condition its coupling; 0: none.
     features: usize,
+}
+
+impl<'a> Site<'a> {
+    fn of_level(params: &'a Params, level: usize, step: usize, shape: LevelShape) -> Self {
+        Self {
+            prefix: format!("levels.{level}.steps.{step}."),
+            config: &params.config,
+            shape,
+            features: 0,
+        }
+    }
 }
 
 fn step_gradients(params: &Params, site: &Site, g: &StepGradients, weight_sum: f64) -> Vec<Named> {
@@ -402,14 +458,14 @@ fn prior_gradients(
     level: usize,
     c: usize,
     is_top: bool,
-    g: &LevelGradients,
+    [prior_w, prior_b]: [&[f32]; 2],
 ) -> Vec<Named> {
     if is_top {
         let pixels = params.slice("prior.mean").len() / c;
         let stride = padded(2 * c);
         let part = |offset: usize| -> Vec<f32> {
             (0..c * pixels)
-                .map(|at| g.prior_b[at % pixels * stride + offset + at / pixels])
+                .map(|at| prior_b[at % pixels * stride + offset + at / pixels])
                 .collect()
         };
         return vec![
@@ -426,8 +482,8 @@ fn prior_gradients(
         out: c,
         input: m,
         taps: 9,
-        d_weight: &|t, i, j| g.prior_w[(t * m + i) * stride + j],
-        d_bias: &g.prior_b,
+        d_weight: &|t, i, j| prior_w[(t * m + i) * stride + j],
+        d_bias: prior_b,
         stride,
         padding: params.config.padding,
     }

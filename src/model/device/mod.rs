@@ -30,7 +30,7 @@ use net::{Encoding, FoldedGlow};
 /// their libraries are missing, which counts as "does not work".
 ///
 /// Errors: a device asked for by name that is not built in or does not work.
-pub(super) fn open(choice: &DeviceChoice) -> Result<Option<(Device, String)>, ModelError> {
+pub fn open(choice: &DeviceChoice) -> Result<Option<(Device, String)>, ModelError> {
     match choice {
         DeviceChoice::Cpu => Ok(None),
         DeviceChoice::Auto => Ok(open_cuda(0).or_else(|_| open_metal()).ok()),
