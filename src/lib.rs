@@ -10,15 +10,22 @@
 //! standard normal, so samples, morphs and edits all happen there.
 //!
 //! Reading order: [`model`] and [`flow`] for Glow itself, [`kernels`] and [`model::fast`] for its speed, [`train`],
-//! [`latent`], [`files`], [`data`], [`recipe`] (what decides a picture), then [`engine`] (the worker), the window, and [`cli`].
+//! [`latent`], [`files`], `data`, `recipe` (what decides a picture), then `engine` (the worker), the window, and [`cli`].
+//!
+//! Public is what the program, its tests and its benches use; the rest is the crate's own, so that the compiler says what
+//! nobody uses any more.
 
 #[cfg(feature = "gui")]
-pub mod app;
+pub(crate) mod app;
 pub mod cli;
 pub mod config;
-pub mod data;
-pub mod disk;
-pub mod engine;
+pub(crate) mod data;
+pub(crate) mod disk;
+#[cfg_attr(
+    not(feature = "gui"),
+    allow(dead_code, reason = "it is the window that asks the worker")
+)]
+pub(crate) mod engine;
 pub mod export;
 pub mod files;
 pub mod flow;
@@ -29,7 +36,7 @@ mod lru;
 pub mod measure;
 pub mod model;
 pub mod noise;
-pub mod quote;
-pub mod recipe;
+pub(crate) mod quote;
+pub(crate) mod recipe;
 pub mod train;
-pub mod workshop;
+pub(crate) mod workshop;

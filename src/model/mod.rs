@@ -191,6 +191,11 @@ impl GlowModel {
         &self.config
     }
 
+    /// Whether it computes on a device rather than the CPU.
+    pub fn is_on_device(&self) -> bool {
+        matches!(self.backend, Backend::Device(..))
+    }
+
     /// Where the numbers are computed, for people: `cpu, 2 threads`, `cuda:0`.
     pub fn device_label(&self) -> String {
         match &self.backend {
