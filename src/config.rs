@@ -371,6 +371,7 @@ impl GlowConfig {
         };
         LatentShape {
             levels: self.level_shapes().iter().map(level).collect(),
+            condition: self.variant.condition,
         }
     }
 

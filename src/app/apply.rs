@@ -320,9 +320,10 @@ fn stands_on(recipe: &Recipe, wanted: &impl Fn(ItemId) -> bool) -> bool {
         Recipe::Item(item) => wanted(*item),
         Recipe::Sample { .. } => false,
         Recipe::Morph { keys, .. } => keys.iter().any(|key| stands_on(key, wanted)),
-        Recipe::Edited { base, .. } | Recipe::Varied { base, .. } | Recipe::Scaled { base, .. } => {
-            stands_on(base, wanted)
-        }
+        Recipe::Edited { base, .. }
+        | Recipe::Varied { base, .. }
+        | Recipe::Scaled { base, .. }
+        | Recipe::Given { base, .. } => stands_on(base, wanted),
     }
 }
 

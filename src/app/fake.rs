@@ -97,6 +97,14 @@ impl FakeEngine {
                 let numbers = normals(crop.side as u64 + 3);
                 self.encoded(*item, numbers);
             }
+            Command::SetCondition(_) | Command::TryModel { .. } => {}
+            Command::OpenModelAs { path, .. } => {
+                self.say(Event::ModelOpened(Box::new(model_info(Some(path.clone())))));
+            }
+            Command::Give { item, condition } => {
+                let numbers = normals(condition.0.len() as u64 + 5);
+                self.encoded(*item, numbers);
+            }
             Command::Pin { item, recipe } => {
                 let numbers = self.numbers(recipe);
                 self.encoded(*item, numbers);
@@ -238,6 +246,7 @@ impl FakeEngine {
                 std::array::from_fn(|k| base[k] + amount * noise[k])
             }
             Recipe::Scaled { base, temperature } => self.numbers(base).map(|v| v * temperature[0]),
+            Recipe::Given { base, .. } => self.numbers(base),
         }
     }
 }
@@ -263,6 +272,7 @@ fn model_info(path: Option<PathBuf>) -> ModelInfo {
         n_parameters: 4_812_000,
         provenance: "{\n  \"data\": \"faces\",\n  \"steps\": 12000\n}".to_owned(),
         device: "cpu, 2 threads".to_owned(),
+        condition_names: Vec::new(),
     }
 }
 
@@ -288,6 +298,7 @@ fn inspection(numbers: &[f32; N]) -> Inspection {
         level_norms: vec![norm * 0.98, norm * 1.04, norm * 0.93],
         round_trip: 1.2e-6 * (1.0 + norm),
         projections: numbers.to_vec(),
+        condition: Default::default(),
         non_finite: usize::from(numbers.iter().any(|v| v.abs() > 8.0)) * 96,
     }
 }

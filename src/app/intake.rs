@@ -16,8 +16,24 @@ use crate::engine::message::PictureSource;
 pub const PICTURE_ENDINGS: &[&str] = &[
     "png", "jpg", "jpeg", "webp", "gif", "bmp", "tif", "tiff", "tga", "qoi", "ppm", "pgm", "pnm",
 ];
-/// Ending of weight and direction files.
-pub const MODEL_ENDING: &str = "safetensors";
+/// Endings of weight files: this program's, and those that people give the checkpoints of other programs. What has
+/// another one is told by the worker, by what is in it.
+pub const MODEL_ENDINGS: &[&str] = &[
+    "safetensors",
+    "pt",
+    "pth",
+    "pkg",
+    "pkl",
+    "pickle",
+    "ckpt",
+    "tar",
+    "bin",
+    "index",
+    "meta",
+    "pb",
+];
+/// Ending of direction files.
+pub const ATTRIBUTES_ENDING: &str = "safetensors";
 
 /// An empty answer within this time means that the system has no file dialog to show: nobody
 /// closes one so fast.
@@ -36,8 +52,13 @@ pub fn browse(
         let dialog = rfd::FileDialog::new().set_title(purpose.title());
         let paths = match purpose {
             PathPurpose::Pictures => dialog.add_filter("Pictures", PICTURE_ENDINGS).pick_files(),
-            PathPurpose::Model | PathPurpose::Attributes => dialog
-                .add_filter("safetensors", &[MODEL_ENDING])
+            PathPurpose::Model => dialog
+                .add_filter("Models", MODEL_ENDINGS)
+                .add_filter("All files", &["*"])
+                .pick_file()
+                .map(|path| vec![path]),
+            PathPurpose::Attributes => dialog
+                .add_filter("safetensors", &[ATTRIBUTES_ENDING])
                 .pick_file()
                 .map(|path| vec![path]),
             PathPurpose::OpenSession => dialog
@@ -133,10 +154,7 @@ pub fn actions_of_paths(purpose: PathPurpose, paths: Vec<PathBuf>) -> Vec<Action
             let (sessions, rest): (Vec<PathBuf>, Vec<PathBuf>) =
                 paths.partition(|path| super::session::is_session(path));
             let (models, pictures): (Vec<PathBuf>, Vec<PathBuf>) =
-                rest.into_iter().partition(|path| {
-                    path.extension()
-                        .is_some_and(|e| e.eq_ignore_ascii_case(MODEL_ENDING))
-                });
+                rest.into_iter().partition(|path| is_model(path));
             let mut actions = Vec::new();
             actions.extend(sessions.into_iter().map(Action::OpenSession));
             // Somebody who drops a weight file on the window means to open it.
@@ -161,6 +179,12 @@ pub fn actions_of_paths(purpose: PathPurpose, paths: Vec<PathBuf>) -> Vec<Action
         PathPurpose::SaveSession => paths.next().map(Action::SaveSession).into_iter().collect(),
         PathPurpose::Export => Vec::new(),
     }
+}
+
+/// Whether a name is a model's. The numbers of a TensorFlow checkpoint end in `.data-00000-of-00001`.
+fn is_model(path: &Path) -> bool {
+    let ending = path.extension().map(|e| e.to_string_lossy().to_lowercase());
+    ending.is_some_and(|e| MODEL_ENDINGS.contains(&e.as_str()) || e.starts_with("data-"))
 }
 
 /// A typed path, as people type it: quotes around it and a leading `~` are understood.
@@ -277,6 +301,10 @@ mod tests {
 
     #[test]
     fn a_dropped_weight_file_is_opened_and_pictures_are_imported() {
+        for name in ["trained.pkg", "model_001.pt", "m.ckpt.data-00000-of-00001"] {
+            let actions = actions_of_paths(PathPurpose::Pictures, vec![name.into()]);
+            assert_eq!(actions, [Action::OpenModel(Some(name.into()))]);
+        }
         let paths = vec!["a.png".into(), "m.SafeTensors".into(), "b.jpg".into()];
         let actions = actions_of_paths(PathPurpose::Pictures, paths);
         assert_eq!(actions[0], Action::OpenModel(Some("m.SafeTensors".into())));

@@ -19,6 +19,10 @@ impl State {
     pub fn receive(&mut self, event: Event) -> Vec<Command> {
         match event {
             Event::ModelOpened(info) => return self.model_opened(*info),
+            Event::ModelAsks { path, asks, .. } => {
+                let options = asks;
+                return vec![Command::OpenModelAs { path, options }];
+            }
             Event::SessionSaved { ticket, path } => self.session_saved(ticket, &path),
             Event::SessionRead {
                 ticket,

@@ -165,7 +165,7 @@ fn as_morph(recipes: &[Recipe]) -> Option<(&[Recipe], PathKind)> {
 fn label_of(recipe: &Recipe, name: &str) -> String {
     match recipe {
         Recipe::Sample { seed, index } => format!("Seed {seed} · {}", index.saturating_add(1)),
-        Recipe::Scaled { base, .. } => label_of(base, name),
+        Recipe::Scaled { base, .. } | Recipe::Given { base, .. } => label_of(base, name),
         Recipe::Edited { base, .. } => format!("{}, edited", label_of(base, name)),
         Recipe::Varied { base, .. } => format!("Like {}", label_of(base, name)),
         Recipe::Item(_) | Recipe::Morph { .. } => name.to_owned(),

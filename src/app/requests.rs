@@ -40,7 +40,8 @@ impl State {
             Recipe::Morph { keys, .. } => keys.iter().all(|key| self.is_drawable(key)),
             Recipe::Edited { base, .. }
             | Recipe::Varied { base, .. }
-            | Recipe::Scaled { base, .. } => self.is_drawable(base),
+            | Recipe::Scaled { base, .. }
+            | Recipe::Given { base, .. } => self.is_drawable(base),
         }
     }
 

@@ -423,7 +423,10 @@ fn renamed_recipe(mut recipe: Recipe, ids: &HashMap<ItemId, ItemId>) -> Option<R
                 *key = renamed_recipe(key.clone(), ids)?;
             }
         }
-        Recipe::Edited { base, .. } | Recipe::Varied { base, .. } | Recipe::Scaled { base, .. } => {
+        Recipe::Edited { base, .. }
+        | Recipe::Varied { base, .. }
+        | Recipe::Scaled { base, .. }
+        | Recipe::Given { base, .. } => {
             **base = renamed_recipe((**base).clone(), ids)?;
         }
     }

@@ -8,8 +8,7 @@ use anyhow::bail;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
-use super::common::{FolderArgs, note, say, say_json};
-use crate::data::labels::LabelTable;
+use super::common::{FolderArgs, note, read_labels, say, say_json};
 use crate::measure::ablation::{Ablation, Event};
 use crate::measure::results::{markdown, summary};
 use crate::measure::table::Table;
@@ -68,7 +67,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
         super::common::note_bf16(row.train.arithmetic);
     }
     let shape = table.picture_shape();
-    let labels = args.labels.as_deref().map(LabelTable::read).transpose()?;
+    let labels = args.labels.as_deref().map(read_labels).transpose()?;
     let chosen = labels.as_ref().map(|labels| (labels, args.split.as_str()));
     let pictures = Arc::new(args.folder.open(chosen, shape)?);
     let valid = args

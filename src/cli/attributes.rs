@@ -16,7 +16,6 @@ use crate::data::labels::LabelTable;
 use crate::disk::is_same_file;
 use crate::files::attributes::{self, Precision};
 use crate::latent::attributes::compare::{self, Approach};
-use crate::quote::piece;
 use crate::workshop::{self, Built, LeftOut, Progress, WorkshopOptions};
 
 pub(super) const EXAMPLES: &str = "Examples:
@@ -34,8 +33,9 @@ Pictures that are learnt from are shown as they are and mirrored.
 +1 is the distance between the averages of both sides along the direction, times --unit. Without --unit it is as much
 of it, 1 at most, as lets pictures be edited by 2 and stay finite, and by 3 and mostly stay finite and still show a
 face to a face detector. A slider ends where an edited picture has patches of noise, or fewer than nine in ten still show a face.
-A table has a header, a column `file`, an optional column `split`, and numbers: 1 and -1 (0: cannot
-tell), 1 and 0, or a measure such as an age. An empty cell means that nothing is known.";
+A table is CSV with a header, or CelebA's list_attr text. It has a column of file names, an optional column `split`, and
+numbers: 1 and -1 (0: cannot tell), 1 and 0, or a measure such as an age. Text with two values counts as 1 and -1; other
+columns are left out and named. An empty cell means that nothing is known.";
 
 #[derive(clap::Args, Debug)]
 pub(super) struct Args {
@@ -211,7 +211,11 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
     }
     let table = LabelTable::read_all(&args.labels)?;
     let tables = tables_text(&args.labels);
+    for text in table.notes() {
+        note(format_args!("{text}: {tables}"));
+    }
     let model = args.model.open()?;
+    model.check_one_condition()?;
     let config = model.config();
     let by_split = (!table.splits().is_empty()).then_some((&table, args.split.as_str()));
     // Each picture is needed once or twice: keeping them decoded would only take memory.
@@ -253,23 +257,19 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
 }
 
 /// Rows whose picture is not there teach nothing: says so, as a capital letter or a missing ending is easily overlooked.
+/// Says which rows name no picture, and refuses tables of which all do.
 fn check_names(table: &LabelTable, set: &PictureSet, tables: &str) -> anyhow::Result<()> {
     // A split chooses its own rows, and names those that are missing one by one.
-    let is_there = |file: &str| set.index_of(file).is_some() || !table.splits().is_empty();
-    let (lost, Some(first)) = table.unmatched(is_there) else {
+    if !table.splits().is_empty() {
         return Ok(());
-    };
-    let n = table.len();
-    let example = set.name(0).unwrap_or_default();
-    let what = format!(
-        "{lost} of {n} rows name no picture of the folder, the first is {}; names must be the same to the letter, as in {}",
-        piece(first),
-        piece(example)
-    );
-    if lost == n {
-        bail!("{what}: {tables}");
     }
-    note(format_args!("{what}: {tables}"));
+    let (n_lost, notes) = table.notes_on((0..set.len()).filter_map(|i| set.name(i)));
+    if n_lost == table.len() {
+        bail!("{}: {tables}", notes.join("; "));
+    }
+    for text in notes {
+        note(format_args!("{text}: {tables}"));
+    }
     Ok(())
 }
 

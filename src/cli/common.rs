@@ -1,7 +1,7 @@
 //! What several commands share: opening the model, reading inputs, checking numbers, printing.
 
+use std::cell::Cell;
 use std::io::{self, Write};
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -103,32 +103,42 @@ pub(super) struct ConditionArgs {
         allow_hyphen_values = true
     )]
     condition: Option<String>,
-    /// Class for all pictures, counted from 0, or one for each separated by commas
-    #[arg(long, value_name = "N", value_delimiter = ',')]
-    class: Vec<usize>,
+    /// Class for all pictures, counted from 0 or by the name that the file has for it, or one for each separated by commas
+    #[arg(long, value_name = "N|NAME", value_delimiter = ',')]
+    class: Vec<String>,
 }
 
 impl ConditionArgs {
+    /// Whether anything is asked for.
+    #[cfg(feature = "gui")]
+    pub(super) fn is_given(&self) -> bool {
+        self.condition.is_some() || !self.class.is_empty()
+    }
+
     /// The conditions for a model that takes so many values: none, one for all pictures, or one each.
-    fn read(&self, values: usize) -> anyhow::Result<Vec<Condition>> {
+    fn read(&self, values: usize, names: &[String]) -> anyhow::Result<Vec<Condition>> {
         let asked = self.condition.is_some() || !self.class.is_empty();
         if values == 0 && asked {
             bail!("this model is not conditional: leave --condition and --class out");
         }
-        if let Some(class) = self.class.iter().find(|class| **class >= values) {
-            bail!(
-                "--class {class} is no class of this model, which has {values}: 0 to {}",
-                values - 1
-            );
-        }
-        if values > 0 && !asked {
-            note(format_args!(
-                "this model is conditioned on {values} values, all taken as 0; say --condition or --class"
-            ));
-        }
         let Some(text) = &self.condition else {
-            let class = |&class: &usize| Condition::class(class, values);
-            return Ok(self.class.iter().map(class).collect());
+            let class = |class: &String| {
+                let by_name = names.iter().position(|name| name == class);
+                let by_number = || class.trim().parse().ok().filter(|class| *class < values);
+                match by_name.or_else(by_number) {
+                    Some(class) => Ok(Condition::class(class, values)),
+                    None if names.is_empty() => bail!(
+                        "--class {class} is no class of this model, which has {values}: 0 to {}",
+                        values - 1
+                    ),
+                    None => bail!(
+                        "--class {class} is no class of this model, which has {values}: 0 to {}, or one of {}",
+                        values - 1,
+                        names.join(", ")
+                    ),
+                }
+            };
+            return self.class.iter().map(class).collect();
         };
         let list = |list: &str| -> anyhow::Result<Condition> {
             let numbers = list.split(',').map(|v| match v.trim().parse::<f32>() {
@@ -210,7 +220,9 @@ pub(super) struct OpenModel {
     pub(super) path: Option<PathBuf>,
     pub(super) model: GlowModel,
     /// What pictures are given: nothing, one for all, or one each.
-    pub(super) conditions: Vec<Condition>,
+    conditions: Vec<Condition>,
+    /// Whether people were told that nothing was said.
+    told: Cell<bool>,
 }
 
 impl ModelArgs {
@@ -223,7 +235,9 @@ impl ModelArgs {
     pub(super) fn open(&self) -> anyhow::Result<OpenModel> {
         let (name, file) = self.read()?;
         let threads = self.threads.map_or_else(super::cores, usize::from);
-        let conditions = self.condition.read(file.params.config.variant.condition)?;
+        let names = file.condition_names();
+        let values = file.params.config.variant.condition;
+        let conditions = self.condition.read(values, &names)?;
         let mut model = GlowModel::new(&file.params, &self.device, threads)
             .map_err(|error| match error {
                 // The weights are fine there, so their name would mislead.
@@ -248,6 +262,7 @@ impl ModelArgs {
             path: self.model.clone(),
             model,
             conditions,
+            told: Cell::new(false),
         })
     }
 
@@ -316,26 +331,69 @@ impl OpenModel {
         Ok(file)
     }
 
-    /// The conditions of pictures `range` of `n`, as the model takes them.
+    /// The condition that was asked for picture `at` of `n`: none where none was, one for all, or one each.
     ///
     /// Errors: another number of conditions than of pictures.
-    pub(super) fn conditions(&self, range: Range<usize>, n: usize) -> anyhow::Result<&[Condition]> {
-        match self.conditions.len() {
-            0 | 1 => Ok(&[]),
-            found if found == n => Ok(&self.conditions[range]),
-            found => bail!("there are {found} conditions for {n} pictures: give one, or one each"),
+    pub(super) fn asked_condition(
+        &self,
+        at: usize,
+        n: usize,
+    ) -> anyhow::Result<Option<&Condition>> {
+        match self.conditions.as_slice() {
+            [] => Ok(None),
+            [one] => Ok(Some(one)),
+            each if each.len() == n => Ok(each.get(at)),
+            each => bail!(
+                "there are {} conditions for {n} pictures: give one, or one each",
+                each.len()
+            ),
         }
     }
 
-    /// Decodes latents that are numbers `range` of `n`.
-    pub(super) fn decode(
-        &self,
-        latents: &[Latent],
-        range: Range<usize>,
-        n: usize,
-    ) -> anyhow::Result<Vec<Decoded>> {
-        let given = self.conditions(range, n)?;
-        Ok(self.model.decode_given(latents, given, &|| false)?)
+    /// The condition that picture `at` of `n` is encoded or drawn with; where none was asked for it is zeros, and people are
+    /// told once.
+    ///
+    /// Errors: another number of conditions than of pictures.
+    pub(super) fn condition(&self, at: usize, n: usize) -> anyhow::Result<Condition> {
+        if let Some(asked) = self.asked_condition(at, n)? {
+            return Ok(asked.clone());
+        }
+        let values = self.config().variant.condition;
+        if values > 0 && !self.told.replace(true) {
+            note(format_args!(
+                "this model is conditioned on {values} values, all taken as 0; say --condition or --class"
+            ));
+        }
+        Ok(Condition::default())
+    }
+
+    /// Refuses a list of conditions where one must do for all pictures; where none was asked for, people are told once.
+    ///
+    /// Errors: more conditions than one.
+    pub(super) fn check_one_condition(&self) -> anyhow::Result<()> {
+        if self.conditions.len() > 1 {
+            bail!("all pictures are given the same condition here: say one");
+        }
+        self.condition(0, 1).map(drop)
+    }
+
+    /// The latents, each given what was asked for where anything was.
+    ///
+    /// Errors: another number of conditions than of latents.
+    pub(super) fn given(&self, latents: Vec<Latent>) -> anyhow::Result<Vec<Latent>> {
+        let n = latents.len();
+        let given = latents.into_iter().enumerate().map(|(at, latent)| {
+            Ok(match self.asked_condition(at, n)? {
+                Some(asked) => latent.given(asked.clone()),
+                None => latent,
+            })
+        });
+        given.collect()
+    }
+
+    /// Decodes latents, each given its own condition.
+    pub(super) fn decode(&self, latents: &[Latent]) -> anyhow::Result<Vec<Decoded>> {
+        Ok(self.model.decode(latents, &|| false)?)
     }
 
     /// Reads, frames and encodes one photo, number `at` of so many that are given conditions.
@@ -349,8 +407,8 @@ impl OpenModel {
         let size = self.config().image_size;
         let (pixels, _, face_found) = frame_for_model(&source, size, no_crop)
             .with_context(|| format!("cannot be framed: {}", path.display()))?;
-        let given = self.conditions(at..at + 1, n)?;
-        let encoded = self.model.encode_given(&[pixels], given, &|| false)?;
+        let given = self.condition(at, n)?;
+        let encoded = self.model.encode_given(&[pixels], &[given], &|| false)?;
         let encoded = encoded
             .into_iter()
             .next()
@@ -375,11 +433,12 @@ impl OpenModel {
         paths: &[PathBuf],
         no_crop: bool,
     ) -> anyhow::Result<Vec<(String, Latent)>> {
-        let mut found = Vec::new();
+        let (mut found, mut stored) = (Vec::new(), Vec::new());
         for (at, path) in paths.iter().enumerate() {
             if is_safetensors(path) {
                 let file = self.read_latents(path)?;
                 let names = item_names(path, &file);
+                stored.extend(found.len()..found.len() + names.len());
                 found.extend(names.into_iter().zip(file.latents));
             } else {
                 let photo = self.encode_photo(path, no_crop, (at, paths.len()))?;
@@ -387,17 +446,19 @@ impl OpenModel {
                 found.push((photo.name, photo.encoded.latent));
             }
         }
+        // What was stored keeps its condition where no other is asked for.
+        let n = found.len();
+        for at in stored {
+            if let Some(asked) = self.asked_condition(at, n)? {
+                found[at].1.condition.clone_from(asked);
+            }
+        }
         Ok(found)
     }
 
-    /// `max |x - decode(encode(x))|` of a picture, number `at` of so many that are given conditions.
-    pub(super) fn round_trip(
-        &self,
-        encoded: &Encoded,
-        (at, n): (usize, usize),
-    ) -> anyhow::Result<f64> {
-        let latent = std::slice::from_ref(&encoded.latent);
-        let decoded = self.decode(latent, at..at + 1, n)?;
+    /// `max |x - decode(encode(x))|` of a picture.
+    pub(super) fn round_trip(&self, encoded: &Encoded) -> anyhow::Result<f64> {
+        let decoded = self.decode(std::slice::from_ref(&encoded.latent))?;
         let decoded = decoded.first().context("the model gave no picture")?;
         Ok(largest_difference(&encoded.x, &decoded.x))
     }
@@ -557,6 +618,13 @@ pub(super) fn note_bf16(arithmetic: Arithmetic) {
     if arithmetic.or_f32() != arithmetic {
         note("this processor multiplies no bf16: its products are computed in f32");
     }
+}
+
+/// A table of labels; people are told what of it does not count.
+pub(super) fn read_labels(path: &Path) -> Result<LabelTable, DataError> {
+    let table = LabelTable::read(path)?;
+    note_all(path, &table.notes());
+    Ok(table)
 }
 
 pub(super) fn note_all(path: &Path, notes: &[String]) {

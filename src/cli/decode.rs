@@ -54,18 +54,19 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
     let tensor = tensor.map(|path| outputs.file(path, SAFETENSORS, what));
     let tensor = tensor.transpose()?;
     let model = args.model.open()?;
-    let file = model.read_latents(&args.latents)?;
+    let mut file = model.read_latents(&args.latents)?;
+    file.latents = model.given(file.latents)?;
     let names = item_names(&args.latents, &file);
     let n = file.latents.len();
     targets.frames = folder.map(|path| outputs.frames(&path, n)).transpose()?;
     if let Some(path) = &tensor {
         let mut x = Vec::with_capacity(n);
-        for (at, latent) in file.latents.iter().enumerate() {
+        for latent in &file.latents {
             let latent = match args.temperature.as_slice() {
                 [] => latent.clone(),
                 temperature => scaled(latent, temperature)?,
             };
-            let decoded = model.decode(&[latent], at..at + 1, n)?;
+            let decoded = model.decode(&[latent])?;
             x.extend(decoded.into_iter().map(|d| d.x));
         }
         exact::write(path, model.config(), &x)?;

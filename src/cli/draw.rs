@@ -156,7 +156,7 @@ impl Drawing<'_> {
         while wanted && done < n {
             let end = n.min(done + BATCH);
             let latents = self.latents(&self.recipes[done..end])?;
-            for decoded in self.model.decode(&latents, done..end, n)? {
+            for decoded in self.model.decode(&latents)? {
                 non_finite += usize::from(decoded.non_finite > 0);
                 if let Some(folder) = &folder {
                     self.write_frame(folder, done, &decoded.pixels)?;

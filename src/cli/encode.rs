@@ -143,13 +143,13 @@ fn of_photos(model: &OpenModel, args: &Args) -> anyhow::Result<Report> {
     let mut report = Report::default();
     let n = args.photos.len();
     // What is wrong with the conditions is wrong for every picture.
-    model.conditions(0..n, n)?;
+    model.asked_condition(0, n)?;
     let bar = progress(n, "encoding");
     for (at, path) in args.photos.iter().enumerate() {
         let file = path.display().to_string();
         match model.encode_photo(path, args.no_crop, (at, n)) {
             Ok(photo) => {
-                let round_trip = model.round_trip(&photo.encoded, (at, n))?;
+                let round_trip = model.round_trip(&photo.encoded)?;
                 bar.suspend(|| {
                     note_all(path, &photo.notes);
                     let face = Some(photo.face_found);
@@ -181,10 +181,10 @@ fn of_tensor(model: &OpenModel, path: &Path) -> anyhow::Result<Report> {
     let n = x.len();
     let bar = progress(n, "encoding");
     for (at, x) in x.into_iter().enumerate() {
-        let given = model.conditions(at..at + 1, n)?;
-        let encoded = model.model.encode_x_given(vec![x], given, &|| false)?;
+        let given = model.condition(at, n)?;
+        let encoded = model.model.encode_x_given(vec![x], &[given], &|| false)?;
         for encoded in encoded {
-            let round_trip = model.round_trip(&encoded, (at, n))?;
+            let round_trip = model.round_trip(&encoded)?;
             let file = format!("{}[{at}]", path.display());
             report.add(format!("x[{at}]"), &file, encoded, round_trip, None);
         }

@@ -6,11 +6,11 @@ use anyhow::bail;
 use serde_json::json;
 
 use super::common::{
-    FolderArgs, ModelArgs, OpenModel, note, note_decimal_comma, number_in, progress, say, say_json,
+    FolderArgs, ModelArgs, OpenModel, note, note_decimal_comma, number_in, progress, read_labels,
+    say, say_json,
 };
 use super::output::{Outputs, shown};
 use crate::data::batches::PictureSet;
-use crate::data::labels::LabelTable;
 use crate::export::write_atomically;
 use crate::latent::attributes::Directions;
 use crate::measure::bench::median;
@@ -109,8 +109,9 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
     let what = "the report is written as Markdown";
     let out = out.map(|path| outputs.file(path, &["md", "markdown", "txt"], what));
     let out = out.transpose()?;
-    let table = args.labels.as_deref().map(LabelTable::read).transpose()?;
+    let table = args.labels.as_deref().map(read_labels).transpose()?;
     let model = args.model.open()?;
+    model.check_one_condition()?;
     let config = model.config();
     let chosen = table.as_ref().map(|table| (table, args.split.as_str()));
     let shape = (config.image_size, config.channels);

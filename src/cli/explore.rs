@@ -36,7 +36,7 @@ fn open_window(args: Args) -> anyhow::Result<()> {
     use std::rc::Rc;
 
     use crate::app::{AppOptions, Wake};
-    use crate::engine::{Engine, EngineOptions, Loader, Shipped};
+    use crate::engine::{Engine, Loader, Shipped};
 
     let ModelArgs {
         model,
@@ -44,8 +44,13 @@ fn open_window(args: Args) -> anyhow::Result<()> {
         threads,
         tf32,
         foreign,
-        condition: _,
+        condition,
     } = args.model;
+    if condition.is_given() {
+        super::common::note(
+            "a condition is chosen in the window: --condition and --class are for the other commands",
+        );
+    }
     let loader = Loader {
         device,
         threads: threads.map_or_else(super::cores, usize::from),
@@ -57,7 +62,7 @@ fn open_window(args: Args) -> anyhow::Result<()> {
     let engine = Rc::new(RefCell::new(None));
     let keep = Rc::clone(&engine);
     let link = move |wake: Wake| {
-        let options = EngineOptions::new(loader.into_open());
+        let options = loader.into_options();
         let engine = Engine::spawn(options, move || wake());
         let link = engine.link();
         *keep.borrow_mut() = Some(engine);

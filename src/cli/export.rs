@@ -60,6 +60,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
         To::Onnx => Target::Onnx,
     };
     outward::write(&out, &file.params, target)?;
-    say(format_args!("written: {}", shown(&out)))?;
+    let hint = outward::hint(&file.params, target);
+    say(format_args!("written, {hint}: {}", shown(&out)))?;
     outputs.finish()
 }

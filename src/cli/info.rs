@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use anyhow::bail;
 use serde_json::{Value, json};
 
-use super::common::{config_text, file_name, item_names, say, say_json};
+use super::common::{ForeignArgs, config_text, file_name, item_names, note_all, say, say_json};
 use crate::config::{Coupling, Padding, Permutation};
 use crate::disk::{RegularFile, looks_like};
 use crate::export::read_settings_from;
 use crate::files::attributes::{self, AttributesFile};
+use crate::files::import::{self, Opened};
 use crate::files::tensors;
 use crate::files::weights::{self, WeightFile};
 use crate::files::{latents, shipped};
@@ -19,6 +20,7 @@ use crate::train::checkpoint::{self, Checkpoint};
 pub(super) const EXAMPLES: &str = "Examples:
   glow-explorer info                     the model that comes with the program
   glow-explorer info my.safetensors      a weight, latents or attributes file
+  glow-explorer info trained.pkg         a checkpoint of another program
   glow-explorer info strip.png           the settings in an exported picture (PNG, JPEG or WebP)";
 
 /// Larger than any file of this program: a checkpoint holds four numbers for each of a weight file.
@@ -26,18 +28,24 @@ const MAX_BYTES: u64 = 4 * weights::MAX_BYTES;
 
 #[derive(clap::Args, Debug)]
 pub(super) struct Args {
-    /// Weight, latents, attributes or checkpoint file, or an exported picture
+    /// Weight, latents, attributes or checkpoint file, a model of another program, or an exported picture
     #[arg(value_name = "FILE")]
     file: Option<PathBuf>,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    foreign: ForeignArgs,
 }
 
 pub(super) fn run(args: Args) -> anyhow::Result<()> {
     let (value, lines) = match &args.file {
         None => about_shipped()?,
-        Some(path) => match kind(path)? {
+        Some(path) => match kind(path, &args.foreign)? {
+            FileKind::Foreign(opened, len) => {
+                note_all(path, &opened.notes);
+                about_weights(&path.display().to_string(), &opened.file, len)
+            }
             FileKind::Weights(len) => {
                 about_weights(&path.display().to_string(), &weights::read(path)?, len)
             }
@@ -58,6 +66,8 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
 enum FileKind {
     /// With the bytes of its file.
     Weights(u64),
+    /// A model of another program, with the bytes of its file.
+    Foreign(Box<Opened>, u64),
     Latents,
     Attributes,
     Checkpoint,
@@ -66,7 +76,7 @@ enum FileKind {
 }
 
 /// What a file holds, by its first bytes.
-fn kind(path: &Path) -> anyhow::Result<FileKind> {
+fn kind(path: &Path, foreign: &ForeignArgs) -> anyhow::Result<FileKind> {
     let name = path.display();
     let mut file = RegularFile::new(path, MAX_BYTES)?;
     let len = file.len();
@@ -82,6 +92,10 @@ fn kind(path: &Path) -> anyhow::Result<FileKind> {
         bail!("too short to be a file of this program ({len} bytes); copy it again: {name}");
     }
     if start.get(8) != Some(&b'{') {
+        // Not the JSON of a safetensors header: perhaps another program's model.
+        if let Some(opened) = import::foreign(path, &foreign.options()) {
+            return Ok(FileKind::Foreign(Box::new(opened?), len));
+        }
         match looks_like(&start) {
             Some(what) => bail!("neither a file of this program nor a picture, but {what}: {name}"),
             None => {

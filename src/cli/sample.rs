@@ -49,11 +49,15 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
         .transpose()?;
     let model = args.model.open()?;
     let seed = args.seed;
-    let recipe = |index| Recipe::Sample { seed, index }.at_temperature(&args.temperature);
+    let recipe = |index| {
+        let given = model.condition(index as usize, args.count as usize)?;
+        let sample = Recipe::Sample { seed, index }.at_temperature(&args.temperature);
+        Ok(sample.given(&given))
+    };
     let drawing = Drawing {
         command: "sample",
         model: &model,
-        recipes: (0..args.count).map(recipe).collect(),
+        recipes: (0..args.count).map(recipe).collect::<anyhow::Result<_>>()?,
         inputs: Inputs::default(),
         directions: Directions::default(),
         layout: args.layout,

@@ -7,11 +7,10 @@ use std::sync::atomic::Ordering;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::common::{FolderArgs, shown_line};
+use super::common::{FolderArgs, read_labels, shown_line};
 use super::output::{Outputs, SAFETENSORS};
 use crate::config::ScaleFloor;
 use crate::data::batches::PictureSet;
-use crate::data::labels::LabelTable;
 use crate::files::weights::{self, Precision};
 use crate::model::GlowConfig;
 use crate::model::params::Params;
@@ -112,7 +111,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
             "the weights to start from are of another model than the config; leave one of the two out"
         );
     }
-    let table = args.labels.as_deref().map(LabelTable::read).transpose()?;
+    let table = args.labels.as_deref().map(read_labels).transpose()?;
     let shape = (config.image_size, config.channels);
     let chosen = table.as_ref().map(|table| (table, args.split.as_str()));
     // The sheet of samples that an earlier part of this run may have written is no picture to learn from.

@@ -8,7 +8,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use image::RgbImage;
 
-use super::labels::LabelTable;
+use super::labels::{self, LabelTable};
 use super::{DataError, PictureSource, crop, intake};
 use crate::disk;
 
@@ -287,7 +287,8 @@ fn names_in_folder(folder: &Path) -> Result<(Vec<String>, Vec<PathBuf>), DataErr
     Ok((names, folders))
 }
 
-fn has_picture_name(name: &str) -> bool {
+/// Whether a file is taken for a picture, by the ending of its name.
+pub(super) fn has_picture_name(name: &str) -> bool {
     let extension = Path::new(name).extension().and_then(|e| e.to_str());
     extension.is_some_and(|e| EXTENSIONS.iter().any(|known| known.eq_ignore_ascii_case(e)))
 }
@@ -329,6 +330,16 @@ fn names_in_table(
             "the label table names `{name}`, which is not inside the folder; use relative names"
         )));
     }
+    // A table may say p00.jpg of P00.JPG, or leave the ending out.
+    let alike = labels::by_alias(names_in_folder(folder)?.0);
+    let found = |name: &str| -> Option<String> {
+        let only = alike.get(&labels::alias(name))?.as_ref()?;
+        (only != name && !folder.join(name).is_file()).then(|| only.clone())
+    };
+    let names = names.into_iter();
+    let names: Vec<String> = names
+        .map(|name| found(name).unwrap_or_else(|| name.to_owned()))
+        .collect();
     // Single pictures that are missing are left out and counted when their turn comes.
     if !names.iter().any(|name| folder.join(name).is_file()) {
         return Err(nothing(format!(
@@ -336,7 +347,7 @@ fn names_in_table(
             names.len()
         )));
     }
-    Ok(names.into_iter().map(str::to_owned).collect())
+    Ok(names)
 }
 
 #[cfg(test)]
@@ -408,6 +419,9 @@ mod tests {
             (Some("b.png"), Some("gone.png"))
         );
         assert!(matches!(set.get(1), Err(DataError::Missing { .. })));
+        let other = table("file,split\nB.PNG,train\na,train\n");
+        let set = open(&other, "train").unwrap();
+        assert_eq!((set.name(0), set.name(1)), (Some("b.png"), Some("a.png")));
         let message = open(&good, "test").unwrap_err();
         assert!(message.contains("knows train, valid"), "{message}");
         let message = open(&table("file,split\nx.png,train\n"), "train").unwrap_err();

@@ -16,6 +16,7 @@ pub(super) fn of(latent: &Latent, encoded: &Encoded, again: &Decoded) -> Inspect
         round_trip: round_trip(&encoded.x, &again.x),
         projections: Vec::new(),
         non_finite: again.non_finite,
+        condition: latent.condition.clone(),
     }
 }
 
@@ -29,6 +30,7 @@ pub(super) fn without_picture(latent: &Latent, non_finite: usize) -> Inspection 
         round_trip: f64::NAN,
         projections: Vec::new(),
         non_finite,
+        condition: latent.condition.clone(),
     }
 }
 

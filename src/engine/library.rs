@@ -11,14 +11,14 @@ use image::RgbImage;
 
 use super::error::EngineError;
 use super::figures;
-use super::message::{AttributeInfo, Event, Inspection, ItemId, ModelInfo, Recipe};
-use super::seams::{Cancelled, Codec, OpenModel, OpenedModel};
+use super::message::{AttributeInfo, Event, Inspection, ItemId, ModelInfo, ModelOptions, Recipe};
+use super::seams::{Cancelled, Codec, OpenForeign, OpenModel, OpenedModel};
 use crate::files;
 use crate::latent::attributes::Directions;
-use crate::latent::{Latent, LatentShape};
+use crate::latent::{Condition, Latent, LatentShape, temperature};
 use crate::lru::Lru;
 use crate::model::{Decoded, Encoded, GlowConfig, ModelError};
-use crate::recipe::{self, Resolver};
+use crate::recipe::{self, RecipeError, Resolver};
 
 pub(super) use items::ShelfItems;
 
@@ -61,27 +61,40 @@ pub(super) struct Library {
     model: Option<Model>,
     /// What `model` was opened from, to open it again after a panic.
     asked_for: Option<PathBuf>,
+    /// What was said of it, where its file does not say everything.
+    answers: ModelOptions,
+    open_foreign: OpenForeign,
     directions: Directions,
     items: ShelfItems,
     last_version: u64,
     pictures: Lru<Picture>,
     samples: Lru<Arc<Latent>>,
+    /// Given which photos are encoded that come from now on.
+    condition: Condition,
     /// Whole pictures by item, so that a crop can be moved without reading the file again.
     sources: Lru<Arc<RgbImage>>,
     in_codec: Cell<bool>,
 }
 
 impl Library {
-    pub(super) fn new(open: OpenModel, picture_bytes: usize, source_bytes: usize) -> Self {
+    pub(super) fn new(
+        open: OpenModel,
+        open_foreign: OpenForeign,
+        picture_bytes: usize,
+        source_bytes: usize,
+    ) -> Self {
         Self {
             open,
             model: None,
             asked_for: None,
+            answers: ModelOptions::default(),
+            open_foreign,
             directions: Directions::default(),
             items: ShelfItems::new(),
             last_version: 0,
             pictures: Lru::new(picture_bytes),
             samples: Lru::new(SAMPLES_BYTES),
+            condition: Condition::default(),
             sources: Lru::new(source_bytes),
             in_codec: Cell::new(false),
         }
@@ -93,22 +106,46 @@ impl Library {
         self.model.as_ref().ok_or(EngineError::NoModel)
     }
 
-    /// Opens a model. The answer: what to tell the window, and the items to encode anew.
-    pub(super) fn open_model(
-        &mut self,
-        path: Option<PathBuf>,
-    ) -> Result<(Vec<Event>, Vec<ItemId>), EngineError> {
+    /// Opens a model, unless its file does not say everything.
+    pub(super) fn open_model(&mut self, path: Option<PathBuf>) -> Result<Opening, EngineError> {
         let opened = (self.open)(path.as_deref()).map_err(EngineError::Outside)?;
+        if let Some(path) = path.as_ref().filter(|_| !opened.asks.is_empty()) {
+            return Ok(Opening::Asks(asks(path, &opened)?));
+        }
         self.asked_for = path;
+        self.answers = ModelOptions::default();
+        Ok(Opening::Adopted(self.adopt(opened)))
+    }
+
+    /// Opens a model of another program, given what its file does not say.
+    pub(super) fn open_model_as(
+        &mut self,
+        path: PathBuf,
+        options: ModelOptions,
+    ) -> Result<Adopted, EngineError> {
+        let opened = (self.open_foreign)(&path, &options).map_err(EngineError::Outside)?;
+        (self.asked_for, self.answers) = (Some(path), options);
         Ok(self.adopt(opened))
     }
 
-    fn adopt(&mut self, opened: OpenedModel) -> (Vec<Event>, Vec<ItemId>) {
+    /// What a file comes to with these options.
+    pub(super) fn try_model(
+        &self,
+        path: &Path,
+        options: &ModelOptions,
+    ) -> Result<Event, EngineError> {
+        let mut opened = (self.open_foreign)(path, options).map_err(EngineError::Outside)?;
+        opened.asks = options.clone();
+        asks(path, &opened)
+    }
+
+    fn adopt(&mut self, opened: OpenedModel) -> Adopted {
         let OpenedModel {
             codec,
             info,
             directions,
             warnings,
+            asks: _,
         } = opened;
         let model = Model::new(codec, info);
         let shape = model.shape.clone();
@@ -121,6 +158,9 @@ impl Library {
             self.directions = Directions::default();
         }
         events.push(self.attributes_event());
+        if !self.condition.fits(shape.condition) {
+            self.condition = Condition::default();
+        }
         self.model = Some(model);
         self.pictures.clear();
         self.samples.clear();
@@ -153,10 +193,14 @@ impl Library {
     }
 
     /// Opens the same model again. Items keep their latents, unless the file is another one now.
-    pub(super) fn reopen_model(&mut self) -> Result<(Vec<Event>, Vec<ItemId>), EngineError> {
+    pub(super) fn reopen_model(&mut self) -> Result<Adopted, EngineError> {
         self.in_codec.set(false);
         let before = self.model.take();
-        let opened = (self.open)(self.asked_for.as_deref()).map_err(EngineError::Outside)?;
+        let opened = match &self.asked_for {
+            Some(path) if !self.answers.is_empty() => (self.open_foreign)(path, &self.answers),
+            path => (self.open)(path.as_deref()),
+        };
+        let opened = opened.map_err(EngineError::Outside)?;
         match before {
             Some(before) if before.info.config == opened.info.config => {
                 self.model = Some(Model::new(opened.codec, opened.info));
@@ -258,13 +302,19 @@ impl Library {
         decoded.into_iter().next().ok_or(EngineError::NoModel)
     }
 
-    fn encode_one(
+    /// What photos are given that come from now on.
+    pub(super) fn set_condition(&mut self, condition: Condition) {
+        self.condition = condition;
+    }
+
+    fn encode_given(
         &self,
         pixels: &RgbImage,
+        condition: &Condition,
         cancelled: Cancelled<'_>,
     ) -> Result<Encoded, EngineError> {
-        let encoded =
-            self.run_codec(|codec| codec.encode(std::slice::from_ref(pixels), cancelled))?;
+        let pixels = std::slice::from_ref(pixels);
+        let encoded = self.run_codec(|codec| codec.encode_given(pixels, condition, cancelled))?;
         let encoded = as_many(encoded, 1)?;
         encoded.into_iter().next().ok_or(EngineError::NoModel)
     }
@@ -349,7 +399,7 @@ impl Library {
                 decoded,
             ));
         }
-        let encoded = self.encode_one(&decoded.pixels, cancelled)?;
+        let encoded = self.encode_given(&decoded.pixels, &latent.condition, cancelled)?;
         let again = self.decode_one(&encoded.latent, cancelled)?;
         Ok((figures::of(latent, &encoded, &again), decoded))
     }
@@ -359,6 +409,37 @@ impl Library {
         inspection.projections = self.directions.project_all(latent).unwrap_or_default();
         inspection
     }
+}
+
+/// What to tell the window of a model that was opened, and the items to encode anew.
+pub(super) type Adopted = (Vec<Event>, Vec<ItemId>);
+
+/// What came of opening a model.
+pub(super) enum Opening {
+    /// It is open.
+    Adopted(Adopted),
+    /// Its file does not say everything, and nothing has changed.
+    Asks(Event),
+}
+
+/// Samples in a question about a model, and their temperature.
+const ASKED_WITH: u32 = 4;
+const ASKED_AT: f32 = 0.7;
+
+/// The question about a model whose file does not say everything.
+fn asks(path: &Path, opened: &OpenedModel) -> Result<Event, EngineError> {
+    let shape = opened.codec.config().latent_shape();
+    let sample = |index| temperature::scaled(&temperature::sample(&shape, 0, index), &[ASKED_AT]);
+    let latents: Result<Vec<Latent>, _> = (0..ASKED_WITH).map(sample).collect();
+    let decoded = opened
+        .codec
+        .decode(&latents.map_err(RecipeError::from)?, &|| false)?;
+    let pictures = decoded.into_iter().map(|d| Arc::new(d.pixels));
+    Ok(Event::ModelAsks {
+        path: path.to_owned(),
+        asks: opened.asks.clone(),
+        pictures: pictures.collect(),
+    })
 }
 
 /// The first direction that is not of this shape, for messages.

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::EngineOptions;
 use super::message::ModelInfo;
 use super::seams::{OpenModel, OpenedModel};
 use crate::files::attributes::{self, AttributesFile};
@@ -48,21 +49,45 @@ pub struct Loader {
 }
 
 impl Loader {
-    /// The loader as the engine takes it.
+    /// The loader as the engine takes it, for those whom nobody can ask: what a file does not say is guessed.
     pub fn into_open(self) -> OpenModel {
-        Box::new(move |path| self.open(path))
+        Box::new(move |path| {
+            let mut opened = self.open(path)?;
+            opened.asks = import::Options::default();
+            Ok(opened)
+        })
+    }
+
+    /// The options of an engine that asks about what a file does not say.
+    pub fn into_options(self) -> EngineOptions {
+        let foreign = self.clone();
+        EngineOptions {
+            open_foreign: Box::new(move |path, options| foreign.open_as(path, options)),
+            ..EngineOptions::new(Box::new(move |path| self.open(path)))
+        }
+    }
+
+    /// Opens a model, given what its file does not say; what is not said even so is guessed.
+    ///
+    /// Errors: as [`Loader::open`].
+    pub fn open_as(&self, path: &Path, options: &import::Options) -> Result<OpenedModel, String> {
+        let loader = Self {
+            foreign: options.clone(),
+            ..self.clone()
+        };
+        loader.open(Some(path))
     }
 
     /// Opens a weight file and the attributes beside it, or the shipped model.
     ///
     /// Errors: one message that names the file, what is wrong and what to do.
     pub fn open(&self, path: Option<&Path>) -> Result<OpenedModel, String> {
-        let mut notes = Vec::new();
+        let (mut notes, mut asks) = (Vec::new(), import::Options::default());
         let (name, file, attributes) = match (path, &self.shipped) {
             (Some(path), _) => {
-                let opened = import::open(path, &self.foreign).map_err(|e| e.to_string())?;
+                let opened = import::guess(path, &self.foreign).map_err(|e| e.to_string())?;
                 let file = opened.file;
-                notes = opened.notes;
+                (notes, asks) = (opened.notes, opened.unsaid);
                 let beside = attributes::path_beside(path);
                 let attributes = beside.is_file().then(|| attributes::read(&beside));
                 let name = path.file_name().unwrap_or(path.as_os_str());
@@ -80,6 +105,7 @@ impl Loader {
             }
             (None, None) => return Err("no model is shipped: open a weight file".to_owned()),
         };
+        let condition_names = file.condition_names();
         let WeightFile {
             params, provenance, ..
         } = file;
@@ -101,12 +127,14 @@ impl Loader {
             n_parameters: params.layout.len(),
             provenance: serde_json::to_string_pretty(&provenance).unwrap_or_default(),
             device: model.device_label(),
+            condition_names,
         };
         Ok(OpenedModel {
             codec: Box::new(model),
             info,
             directions,
             warnings,
+            asks,
         })
     }
 }
@@ -114,8 +142,10 @@ impl Loader {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::message::{Command, Event, Recipe, Ticket, View};
-    use crate::engine::{Engine, EngineOptions};
+    use crate::engine::Engine;
+    use crate::engine::message::{
+        Command, Condition, Event, ItemId, PictureSource, Recipe, Ticket, View,
+    };
     use crate::latent::tests::tiny_config;
     use crate::model::params::Params;
 
@@ -158,7 +188,7 @@ mod tests {
     #[test]
     fn the_real_model_renders_and_inspects() {
         let (_folder, path) = weights_in_folder();
-        let options = EngineOptions::new(loader().into_open());
+        let options = loader().into_options();
         let engine = Engine::spawn(options, || {});
         engine.send(Command::OpenModel(Some(path)));
         let recipe = Recipe::Sample { seed: 1, index: 0 };
@@ -183,5 +213,66 @@ mod tests {
         }
         assert_eq!(drawn, Some((8, 8)));
         assert!(round_trip.is_some_and(|r| r < 1e-4), "{round_trip:?}");
+    }
+
+    #[test]
+    fn photos_and_samples_are_given_their_conditions() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("conditional.safetensors");
+        let mut config = tiny_config();
+        config.variant.condition = 2;
+        let params = Params::perturbed(config, 1);
+        let provenance = serde_json::json!({ "condition_names": ["cat", "dog"] });
+        let precision = weights::Precision::F32;
+        weights::write(&path, &params, &provenance, None, precision).unwrap();
+        assert_eq!(
+            loader().open(Some(&path)).unwrap().info.condition_names,
+            ["cat", "dog"]
+        );
+
+        let engine = Engine::spawn(loader().into_options(), || {});
+        engine.send(Command::OpenModel(Some(path)));
+        engine.send(Command::SetCondition(Condition::class(0, 2)));
+        let item = ItemId(1);
+        let pixels = vec![120; 4 * 64];
+        engine.send(Command::Import {
+            item,
+            source: PictureSource::Rgba {
+                size: [8, 8],
+                pixels: pixels.into(),
+            },
+            crop: None,
+        });
+        let sample = Recipe::Sample { seed: 1, index: 0 };
+        let given = |class| sample.clone().given(&Condition::class(class, 2));
+        engine.send(Command::Render {
+            view: View::Sample,
+            ticket: Ticket(1),
+            cells: vec![(0, given(0)), (1, given(1)), (2, given(0))],
+            draft: false,
+        });
+        let events = engine.link().events;
+        let (mut cells, mut encoded) = (Vec::new(), Vec::new());
+        while cells.len() < 3 || encoded.len() < 2 {
+            match events.recv_timeout(std::time::Duration::from_secs(60)) {
+                Ok(Event::Rendered { pixels, .. }) => cells.push(pixels),
+                Ok(Event::Encoded { inspection, .. }) => {
+                    if encoded.is_empty() {
+                        let condition = Condition::class(1, 2);
+                        engine.send(Command::Give { item, condition });
+                    }
+                    encoded.push(inspection);
+                }
+                Ok(Event::Failed { message, .. }) => panic!("{message}"),
+                Ok(_) => {}
+                Err(e) => panic!("no event came: {e}"),
+            }
+        }
+        assert_ne!(cells[0], cells[1]);
+        assert_eq!(cells[0], cells[2]);
+        assert_eq!(encoded[0].condition, Condition::class(0, 2));
+        assert_eq!(encoded[1].condition, Condition::class(1, 2));
+        assert_ne!(encoded[0].bits_per_dim, encoded[1].bits_per_dim);
+        assert!(encoded.iter().all(|i| i.round_trip < 1e-4));
     }
 }

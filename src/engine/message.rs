@@ -11,6 +11,8 @@ use image::RgbImage;
 use serde::{Deserialize, Serialize};
 
 pub use crate::data::{CropSquare, PictureSource};
+pub use crate::files::import::Options as ModelOptions;
+pub use crate::latent::Condition;
 use crate::latent::LatentShape;
 pub use crate::latent::attributes::AttributeEdit;
 pub use crate::latent::interpolate::PathKind;
@@ -82,6 +84,9 @@ pub struct StoredPhoto {
     pub path: PathBuf,
     /// Its crop.
     pub crop: CropSquare,
+    /// Given which it was encoded.
+    #[serde(default, skip_serializing_if = "Condition::is_empty")]
+    pub condition: Condition,
 }
 
 /// A shelf item in a session file.
@@ -126,6 +131,20 @@ pub struct SessionFile {
 pub enum Command {
     /// Load a weight file, or the shipped one. Items are encoded anew where the model differs.
     OpenModel(Option<PathBuf>),
+    /// Load a model of another program, given what its file does not say, as the answer to [`Event::ModelAsks`].
+    OpenModelAs {
+        /// The file.
+        path: PathBuf,
+        /// What it does not say.
+        options: ModelOptions,
+    },
+    /// Show what a file would come to with these options: another [`Event::ModelAsks`]. The open model stays.
+    TryModel {
+        /// The file.
+        path: PathBuf,
+        /// What it does not say.
+        options: ModelOptions,
+    },
     /// Load directions for the open model; the file beside the weights is loaded by itself.
     OpenAttributes(PathBuf),
     /// Read a picture, propose a crop (a face where one is found) and encode it under `item`.
@@ -143,6 +162,15 @@ pub enum Command {
         item: ItemId,
         /// The new crop.
         crop: CropSquare,
+    },
+    /// Photos that come from now on are encoded given this.
+    SetCondition(Condition),
+    /// Give an item another condition: a photo is encoded anew, another latent decodes to another picture.
+    Give {
+        /// The item.
+        item: ItemId,
+        /// What it is given.
+        condition: Condition,
     },
     /// Keep the latent of a recipe under a new id.
     Pin {
@@ -229,6 +257,8 @@ pub struct ModelInfo {
     pub provenance: String,
     /// Where it runs: `cpu, 2 threads`.
     pub device: String,
+    /// Names of the values that it is conditioned on, as many as the configuration says, where its file has any.
+    pub condition_names: Vec<String>,
 }
 
 impl ModelInfo {
@@ -268,6 +298,8 @@ pub struct Inspection {
     pub projections: Vec<f32>,
     /// Subpixels that are not finite.
     pub non_finite: usize,
+    /// Given which the latent decodes to its picture.
+    pub condition: Condition,
 }
 
 /// What the worker answers.
@@ -275,6 +307,15 @@ pub struct Inspection {
 pub enum Event {
     /// A model is open; every earlier answer is void.
     ModelOpened(Box<ModelInfo>),
+    /// The file of a model of another program does not say everything. The open model stays until the answer.
+    ModelAsks {
+        /// The file.
+        path: PathBuf,
+        /// What it does not say, with what was taken for it in these pictures.
+        asks: ModelOptions,
+        /// Samples of the model, if it is so.
+        pictures: Vec<Arc<RgbImage>>,
+    },
     /// The directions that are open now.
     AttributesOpened(Vec<AttributeInfo>),
     /// A picture was read: an upright preview of it (at most 1,024 pixels a side) and the crop in use.

@@ -25,7 +25,7 @@ use crossbeam_channel::{Receiver, Sender, unbounded};
 
 pub use error::EngineError;
 pub use loader::{Loader, Shipped};
-pub use seams::{Cancelled, Codec, OpenModel, OpenedModel};
+pub use seams::{Cancelled, Codec, OpenForeign, OpenModel, OpenedModel};
 
 use library::{Library, failed};
 use mail::{Inbox, Outbox};
@@ -46,6 +46,8 @@ pub struct EngineLink {
 pub struct EngineOptions {
     /// Loads models.
     pub open: OpenModel,
+    /// Loads models of other programs, given what their files do not say.
+    pub open_foreign: OpenForeign,
     /// Decoded pictures that are kept, in bytes.
     pub picture_bytes: usize,
     /// Whole imported pictures that are kept for other crops, in bytes; others are read again.
@@ -58,6 +60,12 @@ impl EngineOptions {
     pub fn new(open: OpenModel) -> Self {
         Self {
             open,
+            open_foreign: Box::new(|path, _| {
+                Err(format!(
+                    "no model of another program opens here: {}",
+                    path.display()
+                ))
+            }),
             picture_bytes: 128 << 20,
             source_bytes: 256 << 20,
         }
@@ -87,8 +95,12 @@ impl Engine {
                     events: event_sender,
                     wake: Box::new(wake),
                 };
-                let session =
-                    Library::new(options.open, options.picture_bytes, options.source_bytes);
+                let session = Library::new(
+                    options.open,
+                    options.open_foreign,
+                    options.picture_bytes,
+                    options.source_bytes,
+                );
                 Worker::new(inbox, outbox, session).run();
             });
         let thread = spawned

@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use super::export::ExportJob;
 use super::message::{
-    Command, CropSquare, ItemId, PictureSource, Recipe, StoredItem, Ticket, View,
+    Command, Condition, CropSquare, ItemId, ModelOptions, PictureSource, Recipe, StoredItem,
+    Ticket, View,
 };
 use crate::latent::Latent;
 use crate::recipe::{items_of, needs};
@@ -20,6 +21,10 @@ const MAX_IN_A_ROW: usize = 4;
 pub(super) enum Job {
     /// Open a model; the number names the barrier that it ends.
     Open(Option<PathBuf>, u64),
+    /// Open a model of another program, given what its file does not say; likewise.
+    OpenAs(PathBuf, ModelOptions, u64),
+    /// Show what that would come to.
+    Try(PathBuf, ModelOptions),
     /// Open directions; likewise.
     Attributes(PathBuf, u64),
     /// Read, crop and encode a picture.
@@ -30,6 +35,8 @@ pub(super) enum Job {
     },
     /// Encode it with another crop.
     Recrop { item: ItemId, crop: CropSquare },
+    /// Encode or decode it given another condition.
+    Give { item: ItemId, condition: Condition },
     /// Encode or decode an item with another model.
     Refresh(ItemId),
     /// Keep a latent.
@@ -64,11 +71,14 @@ impl Job {
     /// The item that has a (new) latent once this is done.
     pub(super) fn item(&self) -> Option<ItemId> {
         match self {
-            Self::Import { item, .. } | Self::Recrop { item, .. } | Self::Pin { item, .. } => {
-                Some(*item)
-            }
+            Self::Import { item, .. }
+            | Self::Recrop { item, .. }
+            | Self::Give { item, .. }
+            | Self::Pin { item, .. } => Some(*item),
             Self::Refresh(item) | Self::Restore { item, .. } => Some(*item),
             Self::Open(..)
+            | Self::OpenAs(..)
+            | Self::Try(..)
             | Self::Attributes(..)
             | Self::SaveSession { .. }
             | Self::OpenSession { .. }
@@ -141,6 +151,8 @@ pub(super) enum Next {
 pub(super) enum Accepted {
     /// Nothing.
     Queued,
+    /// Photos are given this from now on.
+    Condition(Condition),
     /// The session forgets these items.
     Forget(Vec<ItemId>),
     /// An export was given up.
@@ -177,6 +189,14 @@ impl Queue {
     pub(super) fn accept(&mut self, command: Command) -> Accepted {
         match command {
             Command::OpenModel(path) => self.barrier(|n| Job::Open(path, n)),
+            Command::OpenModelAs { path, options } => {
+                self.barrier(|n| Job::OpenAs(path, options, n));
+            }
+            Command::TryModel { path, options } => {
+                // Only the newest counts, and somebody looks at it.
+                self.jobs.retain(|job| !matches!(job, Job::Try(..)));
+                self.jobs.push_front(Job::Try(path, options));
+            }
             Command::OpenAttributes(path) => self.barrier(|n| Job::Attributes(path, n)),
             Command::Import { item, source, crop } => {
                 self.jobs.push_back(Job::Import { item, source, crop });
@@ -187,6 +207,13 @@ impl Queue {
                     .retain(|job| !matches!(job, Job::Recrop { item: i, .. } if *i == item));
                 self.jobs.push_back(Job::Recrop { item, crop });
             }
+            Command::Give { item, condition } => {
+                // Only the newest counts.
+                self.jobs
+                    .retain(|job| !matches!(job, Job::Give { item: i, .. } if *i == item));
+                self.jobs.push_back(Job::Give { item, condition });
+            }
+            Command::SetCondition(condition) => return Accepted::Condition(condition),
             Command::Pin { item, recipe } => self.jobs.push_back(Job::Pin { item, recipe }),
             Command::Forget(items) => {
                 self.jobs

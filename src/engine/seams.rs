@@ -5,9 +5,9 @@ use std::path::Path;
 
 use image::RgbImage;
 
-use super::message::ModelInfo;
+use super::message::{ModelInfo, ModelOptions};
 use crate::latent::attributes::Directions;
-use crate::model::{Decoded, Encoded, GlowConfig, GlowModel, Latent, ModelError};
+use crate::model::{Condition, Decoded, Encoded, GlowConfig, GlowModel, Latent, ModelError};
 
 /// Above this, one picture takes a processor about a tenth of a second.
 const SLOW_FLOPS: f64 = 1e10;
@@ -35,6 +35,22 @@ pub trait Codec: Send {
         pictures: &[RgbImage],
         cancelled: Cancelled<'_>,
     ) -> Result<Vec<Encoded>, ModelError>;
+
+    /// As [`Codec::encode`], the pictures given a condition, which their latents then carry.
+    ///
+    /// Errors: as [`Codec::encode`], and a condition that the model cannot be given.
+    fn encode_given(
+        &self,
+        pictures: &[RgbImage],
+        condition: &Condition,
+        cancelled: Cancelled<'_>,
+    ) -> Result<Vec<Encoded>, ModelError> {
+        let mut encoded = self.encode(pictures, cancelled)?;
+        for e in &mut encoded {
+            e.latent.condition.clone_from(condition);
+        }
+        Ok(encoded)
+    }
 
     /// Decodes latents of the model's shape.
     ///
@@ -84,6 +100,15 @@ impl Codec for GlowModel {
         GlowModel::encode(self, pictures, cancelled)
     }
 
+    fn encode_given(
+        &self,
+        pictures: &[RgbImage],
+        condition: &Condition,
+        cancelled: Cancelled<'_>,
+    ) -> Result<Vec<Encoded>, ModelError> {
+        GlowModel::encode_given(self, pictures, std::slice::from_ref(condition), cancelled)
+    }
+
     fn decode(
         &self,
         latents: &[Latent],
@@ -121,7 +146,12 @@ pub struct OpenedModel {
     pub directions: Directions,
     /// What people should know about: attributes beside the model that cannot be read.
     pub warnings: Vec<String>,
+    /// What the file does not say, with what was taken for it: people are asked before the model takes the place of another.
+    pub asks: ModelOptions,
 }
 
 /// Loads a weight file, or the shipped model; the message of an error is shown as it is.
 pub type OpenModel = Box<dyn Fn(Option<&Path>) -> Result<OpenedModel, String> + Send>;
+
+/// Loads a model of another program, given what its file does not say.
+pub type OpenForeign = Box<dyn Fn(&Path, &ModelOptions) -> Result<OpenedModel, String> + Send>;

@@ -147,6 +147,7 @@ fn word(event: &Event) -> String {
         Event::Encoded { item, .. } => format!("e{}", item.0),
         Event::Inspected { ticket, .. } => format!("n{}", ticket.0),
         Event::ModelOpened(_) => "model".to_owned(),
+        Event::ModelAsks { .. } => "asks".to_owned(),
         Event::AttributesOpened(_) => "attributes".to_owned(),
         Event::SessionSaved { ticket, .. } => format!("s{}", ticket.0),
         Event::SessionRead { ticket, .. } => format!("o{}", ticket.0),

@@ -226,6 +226,7 @@ pub(crate) fn open_toy(
         n_parameters: 0,
         provenance: "{}".to_owned(),
         device: codec.device_label(),
+        condition_names: Vec::new(),
         config,
     };
     Ok(OpenedModel {
@@ -233,6 +234,7 @@ pub(crate) fn open_toy(
         info,
         directions: Directions::default(),
         warnings: Vec::new(),
+        asks: Default::default(),
     })
 }
 

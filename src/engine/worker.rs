@@ -61,6 +61,7 @@ impl Worker {
     fn accept(&mut self, command: Command) {
         match self.queue.accept(command) {
             Accepted::Queued => {}
+            Accepted::Condition(condition) => self.session.set_condition(condition),
             Accepted::Forget(items) => self.session.forget(&items),
             Accepted::ExportCancelled(job) => {
                 let path = job.request.path.display();

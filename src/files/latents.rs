@@ -1,7 +1,8 @@
 //! Latents as safetensors, format `glow-explorer-latents/1`.
 //!
 //! Tensors `eps.0`, `eps.1`, ... (finest level first), `[n, c, h, w]` f32, and optionally
-//! `bits_per_dim`, `[n]` f64. Metadata: `config`, JSON as in a weight file; optionally `names`, a JSON
+//! `bits_per_dim`, `[n]` f64, and, where the model is conditional, `condition`, `[n, values]` f32: given which each
+//! decodes to its picture (missing: zeros). Metadata: `config`, JSON as in a weight file; optionally `names`, a JSON
 //! list of n strings, and `settings`, JSON that says how the latents came about.
 
 use std::collections::HashMap;
@@ -9,7 +10,7 @@ use std::path::Path;
 
 use super::FormatError;
 use super::tensors::{OutTensor, TensorFile, read_bytes, shape_text, write_tensors};
-use crate::model::{GlowConfig, Latent};
+use crate::model::{Condition, GlowConfig, Latent};
 
 /// The `format` metadata of such a file.
 pub const FORMAT: &str = "glow-explorer-latents/1";
@@ -59,9 +60,17 @@ pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<LatentsFile, FormatError>
     for (l, s) in shape.levels.iter().enumerate() {
         levels.push(file.f32s(&format!("eps.{l}"), &[n, s.channels, s.side, s.side])?);
     }
+    let values = shape.condition;
+    let conditions = match file.find("condition") {
+        Some(_) => file.f32s("condition", &[n, values])?,
+        None => Vec::new(),
+    };
     let latents = (0..n)
         .map(|i| {
             let mut latent = Latent::zeros(&shape);
+            if let Some(own) = conditions.get(i * values..(i + 1) * values) {
+                latent.condition = Condition(own.to_vec());
+            }
             for (level, all) in latent.levels.iter_mut().zip(&levels) {
                 let len = level.data.len();
                 level.data.copy_from_slice(&all[i * len..(i + 1) * len]);
@@ -105,7 +114,8 @@ pub fn write(path: &Path, contents: &LatentsFile) -> Result<(), FormatError> {
         if !latent.fits(&shape) {
             return Err(unwritable(format!("latent {i} has another model's shape")));
         }
-        if latent.iter().any(|v| !v.is_finite()) {
+        let mut numbers = latent.iter().chain(&latent.condition.0);
+        if numbers.any(|v| !v.is_finite()) {
             return Err(unwritable(format!(
                 "latent {i} has values that are not finite"
             )));
@@ -119,6 +129,16 @@ pub fn write(path: &Path, contents: &LatentsFile) -> Result<(), FormatError> {
             .flat_map(|x| x.levels[l].data.iter().copied());
         let shape = vec![n, s.channels, s.side, s.side];
         tensors.push((format!("eps.{l}"), OutTensor::f32(shape, values)));
+    }
+    // Nothing said is zeros, as for a model that is not conditional.
+    if contents.latents.iter().any(|z| !z.condition.is_empty()) {
+        let values = shape.condition;
+        let all = contents.latents.iter().flat_map(|z| {
+            let own = z.condition.0.iter().copied();
+            own.chain(std::iter::repeat(0.0)).take(values)
+        });
+        let tensor = OutTensor::f32(vec![n, values], all);
+        tensors.push(("condition".to_owned(), tensor));
     }
     let mut metadata = HashMap::from([
         ("format".to_owned(), FORMAT.to_owned()),
@@ -204,6 +224,22 @@ mod tests {
             1,
             "no left-overs"
         );
+    }
+
+    #[test]
+    fn conditions_come_back_with_their_latents() {
+        let (_folder, path) = in_folder();
+        let mut contents = contents();
+        contents.config.variant.condition = 2;
+        contents.latents[0].condition = Condition(vec![0.25, 1.0]);
+        contents.latents[1].condition = Condition::class(0, 2);
+        write(&path, &contents).unwrap();
+        // What was not said comes back as the zeros that it means.
+        contents.latents[2].condition = Condition(vec![0.0; 2]);
+        assert_eq!(read(&path).unwrap(), contents);
+        contents.latents[1].condition = Condition(vec![1.0]);
+        let error = write(&path, &contents).unwrap_err().to_string();
+        assert!(error.contains("latent 1"), "{error}");
     }
 
     #[test]

@@ -35,6 +35,25 @@ pub struct WeightFile {
     pub preview: Option<Value>,
 }
 
+impl WeightFile {
+    /// The names of the values that the model is conditioned on, as `condition_names` of the provenance has them: one for each
+    /// value, or none.
+    pub fn condition_names(&self) -> Vec<String> {
+        let names = self.provenance.get(CONDITION_NAMES);
+        let names: Option<Vec<String>> = names.and_then(|names| {
+            let names = names.as_array()?.iter();
+            names.map(|name| name.as_str().map(str::to_owned)).collect()
+        });
+        let values = self.params.config.variant.condition;
+        names
+            .filter(|names| values > 0 && names.len() == values)
+            .unwrap_or_default()
+    }
+}
+
+/// Where the provenance names the values of a condition: a list of as many strings.
+pub const CONDITION_NAMES: &str = "condition_names";
+
 /// Reads a weight file.
 ///
 /// Errors: missing or unreadable, not safetensors, another format, a config that no model can have, missing,

@@ -83,7 +83,10 @@ pub fn between(a: &Latent, b: &Latent, t: f32, path: PathKind) -> Result<Latent,
             mix(a, wa, b, wb)
         })
         .collect();
-    Ok(Latent { levels })
+    Ok(Latent {
+        levels,
+        condition: a.condition_towards(b, t),
+    })
 }
 
 /// The point at `t` of the path through all keyframes, each stretch taking the same time.

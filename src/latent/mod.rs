@@ -9,7 +9,7 @@ pub mod interpolate;
 mod point;
 pub mod temperature;
 
-pub use point::{EpsShape, Latent, LatentShape, LevelEps};
+pub use point::{Condition, EpsShape, Latent, LatentShape, LevelEps};
 
 /// Latents or numbers that an operation of this module cannot take.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]

@@ -1,6 +1,39 @@
-//! The latent of one picture: one eps a level, in host memory; and what the latents of a model look like.
+//! The latent of one picture: one eps a level and what the model is given beside it, in host memory; and what the latents of a
+//! model look like.
+
+use serde::{Deserialize, Serialize};
 
 use crate::noise::Noise;
+
+/// What a conditional model is given beside a latent: one number for each class or attribute. Empty: all zero.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Condition(pub Vec<f32>);
+
+impl Condition {
+    /// One for this class, zero for the others.
+    pub fn class(index: usize, n: usize) -> Self {
+        Self((0..n).map(|i| f32::from(u8::from(i == index))).collect())
+    }
+
+    /// Whether nothing is said, which is the same as zeros.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether a model of so many values can be given this.
+    pub fn fits(&self, values: usize) -> bool {
+        self.0.is_empty() || self.0.len() == values
+    }
+
+    /// The point at `t` of the straight way from `self` to `other`.
+    fn towards(&self, other: &Self, t: f32) -> Self {
+        let n = self.0.len().max(other.0.len());
+        let at = |list: &[f32], i: usize| list.get(i).copied().unwrap_or(0.0);
+        let value = |i| (1.0 - t) * at(&self.0, i) + t * at(&other.0, i);
+        Self((0..n).map(value).collect())
+    }
+}
 
 /// The eps of one level, `(z - mean) * exp(-log_std)`; row-major `[channels, side, side]`.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,6 +72,8 @@ impl EpsShape {
 pub struct LatentShape {
     /// The levels, finest first.
     pub levels: Vec<EpsShape>,
+    /// Values of a condition that the model is given beside a latent; 0: none.
+    pub condition: usize,
 }
 
 impl LatentShape {
@@ -50,10 +85,12 @@ impl LatentShape {
 
 /// A point of the latent space: the list of eps, finest level first. Under the model it is
 /// standard normal, so every operation of the explorer happens in this space.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Latent {
     /// One eps a level, finest first.
     pub levels: Vec<LevelEps>,
+    /// Given which it decodes to its picture; empty where the model is not conditional.
+    pub condition: Condition,
 }
 
 impl Latent {
@@ -66,7 +103,19 @@ impl Latent {
         };
         Self {
             levels: shape.levels.iter().map(level).collect(),
+            condition: Condition::default(),
         }
+    }
+
+    /// The same numbers, given another condition.
+    pub fn given(mut self, condition: Condition) -> Self {
+        self.condition = condition;
+        self
+    }
+
+    /// The condition at `t` of the way from this latent to another.
+    pub(super) fn condition_towards(&self, other: &Self, t: f64) -> Condition {
+        self.condition.towards(&other.condition, t as f32)
     }
 
     /// `eps ~ N(0, temperature^2)`, drawn level by level, finest first.
@@ -79,9 +128,10 @@ impl Latent {
         latent
     }
 
-    /// Whether this latent has that shape.
+    /// Whether this latent has that shape, and a condition that its model can be given.
     pub fn fits(&self, shape: &LatentShape) -> bool {
-        shape.levels.len() == self.levels.len()
+        self.condition.fits(shape.condition)
+            && shape.levels.len() == self.levels.len()
             && shape.levels.iter().zip(&self.levels).all(|(s, e)| {
                 e.channels == s.channels && e.side == s.side && e.data.len() == s.len()
             })

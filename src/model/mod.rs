@@ -10,7 +10,9 @@ pub mod pixels;
 pub mod priors;
 
 pub use crate::config::{ConfigError, Coupling, GlowConfig, LevelShape, Padding, Permutation};
-pub use crate::latent::{Latent, LatentShape, LevelEps};
+pub use crate::latent::{Condition, Latent, LatentShape, LevelEps};
+
+use std::borrow::Cow;
 
 use image::RgbImage;
 
@@ -19,7 +21,6 @@ use device::DeviceModel;
 use fast::FastGlow;
 use incremental::Resume;
 use params::Params;
-pub use priors::Condition;
 use priors::Priors;
 
 /// What encoding a picture gives.
@@ -218,7 +219,7 @@ impl GlowModel {
         self.encode_given(pictures, &[], cancelled)
     }
 
-    /// As [`GlowModel::encode`], each picture given its own condition (none: the model's).
+    /// As [`GlowModel::encode`], the pictures given one condition, or one each (none: the model's).
     ///
     /// Errors: as [`GlowModel::encode`], and conditions of another number or length.
     pub fn encode_given(
@@ -240,7 +241,7 @@ impl GlowModel {
         self.encode_x_given(x, conditions, cancelled)
     }
 
-    /// What the model is conditioned on from now on, where a call names nothing else.
+    /// What the model is conditioned on from now on, where neither a call nor a latent says anything else.
     ///
     /// Errors: a condition of another length than the config's.
     pub fn set_condition(&mut self, condition: Condition) -> Result<(), ModelError> {
@@ -265,7 +266,7 @@ impl GlowModel {
         self.encode_x_given(x, &[], cancelled)
     }
 
-    /// As [`GlowModel::encode_x`], each input given its own condition (none: the model's).
+    /// As [`GlowModel::encode_x`], the inputs given one condition, or one each (none: the model's). The latents carry it.
     ///
     /// Errors: as [`GlowModel::encode`], and conditions of another number or length.
     pub fn encode_x_given(
@@ -274,7 +275,12 @@ impl GlowModel {
         conditions: &[Condition],
         cancelled: &(dyn Fn() -> bool + Sync),
     ) -> Result<Vec<Encoded>, ModelError> {
-        let maps = self.maps(conditions, x.len())?;
+        if conditions.len() > 1 && conditions.len() != x.len() {
+            return Err(fast::shape_error("conditions", x.len(), conditions.len()));
+        }
+        let one = conditions.first().unwrap_or(&self.condition);
+        let given = |i: usize| conditions.get(i).unwrap_or(one);
+        let maps = self.priors.maps((0..x.len()).map(given))?;
         let refs: Vec<&[f32]> = x.iter().map(Vec::as_slice).collect();
         let raw = match &self.backend {
             Backend::Cpu(cpu) => cpu.fast.encode(&refs, cancelled)?,
@@ -286,6 +292,7 @@ impl GlowModel {
             if let Some(map) = maps.of(i) {
                 map.outward(&mut raw.latent, &mut raw.level_log_prob);
             }
+            raw.latent.condition = given(i).clone();
             let level_bits: Vec<f64> = raw.level_log_prob.iter().map(|lp| lp * per_nat).collect();
             let bits_per_dim = f64::from(self.config.bits) + level_bits.iter().sum::<f64>();
             Encoded {
@@ -298,37 +305,25 @@ impl GlowModel {
         Ok(encoded.collect())
     }
 
-    /// Decodes latents (batched internally); `cancelled` is asked between steps of flow.
+    /// The latents as the flow takes them, each given its own condition (none: the model's).
+    fn inward<'a>(&self, latents: &'a [Latent]) -> Result<Vec<Cow<'a, Latent>>, ModelError> {
+        let given = latents.iter().map(|latent| match &latent.condition {
+            none if none.is_empty() => &self.condition,
+            own => own,
+        });
+        Ok(self.priors.maps(given)?.inward(latents))
+    }
+
+    /// Decodes latents (batched internally), each given its own condition (none: the model's); `cancelled` is asked between
+    /// steps of flow.
     ///
-    /// Errors: a latent of other shapes than the model's; cancellation.
+    /// Errors: a latent of other shapes than the model's, or with a condition of another length; cancellation.
     pub fn decode(
         &self,
         latents: &[Latent],
         cancelled: &(dyn Fn() -> bool + Sync),
     ) -> Result<Vec<Decoded>, ModelError> {
-        self.decode_given(latents, &[], cancelled)
-    }
-
-    fn maps(&self, conditions: &[Condition], n: usize) -> Result<priors::Maps, ModelError> {
-        let one = std::slice::from_ref(&self.condition);
-        let conditions = if conditions.is_empty() {
-            one
-        } else {
-            conditions
-        };
-        self.priors.maps(conditions, n)
-    }
-
-    /// As [`GlowModel::decode`], each latent given its own condition (none: the model's).
-    ///
-    /// Errors: as [`GlowModel::decode`], and conditions of another number or length.
-    pub fn decode_given(
-        &self,
-        latents: &[Latent],
-        conditions: &[Condition],
-        cancelled: &(dyn Fn() -> bool + Sync),
-    ) -> Result<Vec<Decoded>, ModelError> {
-        let inner = self.maps(conditions, latents.len())?.inward(latents);
+        let inner = self.inward(latents)?;
         let refs: Vec<&Latent> = inner.iter().map(|z| &**z).collect();
         let x = match &self.backend {
             Backend::Cpu(cpu) => cpu
@@ -376,7 +371,7 @@ impl GlowModel {
         let Some((fast, resume)) = draft else {
             return self.decode(latents, cancelled);
         };
-        let inner = self.maps(&[], latents.len())?.inward(latents);
+        let inner = self.inward(latents)?;
         let refs: Vec<&Latent> = inner.iter().map(|z| &**z).collect();
         Ok(self.decoded(resume.decode(fast, &self.config, &refs, cancelled)?))
     }

@@ -9,20 +9,9 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use super::ModelError;
 use super::params::Params;
-use super::{ModelError, fast::shape_error};
-use crate::latent::Latent;
-
-/// What a conditional model is given beside a latent: one number for each class or attribute. Empty: all zero.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Condition(pub Vec<f32>);
-
-impl Condition {
-    /// One for this class, zero for the others.
-    pub fn class(index: usize, n: usize) -> Self {
-        Self((0..n).map(|i| f32::from(u8::from(i == index))).collect())
-    }
-}
+use crate::latent::{Condition, Latent};
 
 /// The tables of one level.
 struct Table {
@@ -85,31 +74,39 @@ impl Priors {
 
     /// Refuses a condition of another length than the model's.
     pub(super) fn check(&self, condition: &Condition) -> Result<(), ModelError> {
-        let n = condition.0.len();
-        if n != 0 && n != self.values {
+        if !condition.fits(self.values) {
             return Err(ModelError::Shape {
                 what: "condition".into(),
                 expected: match self.values {
                     0 => "none, for the model is not conditional".into(),
                     values => format!("{values} numbers"),
                 },
-                found: n.to_string(),
+                found: condition.0.len().to_string(),
             });
         }
         Ok(())
     }
 
-    /// The maps of `n` latents, given one condition for all or one each.
-    pub(super) fn maps(&self, conditions: &[Condition], n: usize) -> Result<Maps, ModelError> {
-        if conditions.len() != 1 && conditions.len() != n {
-            return Err(shape_error("conditions", n, conditions.len()));
+    /// The map of each condition; equal neighbours share one.
+    pub(super) fn maps<'a>(
+        &self,
+        conditions: impl Iterator<Item = &'a Condition>,
+    ) -> Result<Maps, ModelError> {
+        let mut maps: Vec<Arc<Map>> = Vec::new();
+        let mut before = None;
+        for condition in conditions {
+            self.check(condition)?;
+            if self.tables.is_empty() {
+                continue;
+            }
+            let map = match maps.last() {
+                Some(map) if before == Some(condition) => Arc::clone(map),
+                _ => Arc::new(self.map(condition)),
+            };
+            maps.push(map);
+            before = Some(condition);
         }
-        conditions.iter().try_for_each(|c| self.check(c))?;
-        if self.tables.is_empty() {
-            return Ok(Maps(Vec::new()));
-        }
-        let maps = conditions.iter().map(|c| Arc::new(self.map(c)));
-        Ok(Maps(maps.collect()))
+        Ok(Maps(maps))
     }
 
     fn map(&self, condition: &Condition) -> Map {
@@ -189,16 +186,12 @@ impl Map {
     }
 }
 
-/// The maps of a batch: one for all, one each, or none where the model has no tables.
+/// The maps of a batch: one each, or none where the model has no tables.
 pub(super) struct Maps(Vec<Arc<Map>>);
 
 impl Maps {
     pub(super) fn of(&self, i: usize) -> Option<&Map> {
-        match self.0.as_slice() {
-            [] => None,
-            [one] => Some(one),
-            each => each.get(i).map(|map| &**map),
-        }
+        self.0.get(i).map(|map| &**map)
     }
 
     /// From what people see to what the flow takes.

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::latent::attributes::AttributeEdit;
 use crate::latent::interpolate::PathKind;
-use crate::latent::{Latent, LatentError};
+use crate::latent::{Condition, Latent, LatentError};
 
 pub(crate) use resolve::Resolver;
 pub use resolve::latents;
@@ -69,6 +69,13 @@ pub enum Recipe {
         base: Box<Recipe>,
         /// Factors, finest level first, or one for all.
         temperature: Vec<f32>,
+    },
+    /// The same latent, given another condition: the same eps as another class.
+    Given {
+        /// What is given it.
+        base: Box<Recipe>,
+        /// One number for each value that the model is conditioned on.
+        condition: Condition,
     },
 }
 
@@ -160,6 +167,17 @@ impl Recipe {
             temperature: temperature.to_vec(),
         }
     }
+
+    /// The recipe given a condition, where there is one.
+    pub fn given(self, condition: &Condition) -> Self {
+        if condition.is_empty() {
+            return self;
+        }
+        Self::Given {
+            base: Box::new(self),
+            condition: condition.clone(),
+        }
+    }
 }
 
 /// Steps within steps that a recipe may have.
@@ -189,7 +207,8 @@ fn walk<'a>(recipe: &'a Recipe, visit: &mut impl FnMut(&'a Recipe)) -> Result<()
             Recipe::Morph { keys, .. } => open.extend(keys.iter().rev().map(|k| (k, depth + 1))),
             Recipe::Edited { base, .. }
             | Recipe::Varied { base, .. }
-            | Recipe::Scaled { base, .. } => open.push((base, depth + 1)),
+            | Recipe::Scaled { base, .. }
+            | Recipe::Given { base, .. } => open.push((base, depth + 1)),
         }
     }
     Ok(())
@@ -272,6 +291,13 @@ pub(crate) fn key(recipe: &Recipe, items: &dyn Items) -> Result<Vec<u8>, RecipeE
                 key.extend(factor.to_bits().to_le_bytes());
             }
         }
+        Recipe::Given { condition, .. } => {
+            key.push(6);
+            key.extend((condition.0.len() as u64).to_le_bytes());
+            for value in &condition.0 {
+                key.extend(value.to_bits().to_le_bytes());
+            }
+        }
     })?;
     match unknown {
         Some(id) => Err(RecipeError::UnknownItem(id)),
@@ -296,7 +322,7 @@ pub(crate) fn name(recipe: &Recipe, items: &dyn Items) -> String {
             }
             Recipe::Edited { base, .. } => (base, ", edited"),
             Recipe::Varied { base, .. } => (base, ", varied"),
-            Recipe::Scaled { base, .. } => (base, ""),
+            Recipe::Scaled { base, .. } | Recipe::Given { base, .. } => (base, ""),
         };
         if after.is_empty() {
             after = step;
@@ -347,6 +373,9 @@ mod tests {
             edited("a", 1.0, true),
             edited("ab", 1.0, false),
             edited("a", 2.0, false),
+            sample(0).given(&Condition::class(0, 2)),
+            sample(0).given(&Condition::class(1, 2)),
+            scaled(sample(0).given(&Condition::class(1, 2)), 1.0),
         ];
         let keys: Vec<_> = recipes
             .iter()

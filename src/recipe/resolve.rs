@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Items, Recipe, RecipeError, walk};
 use crate::latent::attributes::{Directions, EditOptions};
-use crate::latent::{Latent, LatentShape, interpolate, temperature};
+use crate::latent::{Condition, Latent, LatentError, LatentShape, interpolate, temperature};
 use crate::lru::Lru;
 
 /// The latents of recipes for a model whose latents look like this.
@@ -86,6 +86,10 @@ impl Resolver<'_> {
             Recipe::Scaled { base, temperature } => {
                 temperature::scaled(&*self.resolve(base)?, temperature)?
             }
+            Recipe::Given { base, condition } => {
+                check_condition(condition, self.shape)?;
+                Latent::clone(&*self.resolve(base)?).given(condition.clone())
+            }
         };
         Ok(Arc::new(latent))
     }
@@ -100,6 +104,27 @@ impl Resolver<'_> {
         let latent = Arc::new(temperature::sample(self.shape, seed, index));
         self.samples.insert(&key, latent.clone(), 4 * latent.dims());
         latent
+    }
+}
+
+/// Refuses a condition that the model cannot be given.
+fn check_condition(condition: &Condition, shape: &LatentShape) -> Result<(), LatentError> {
+    let n = condition.0.len();
+    if !condition.fits(shape.condition) {
+        let expected = match shape.condition {
+            0 => "the open model is not conditional".to_owned(),
+            values => format!("the open model takes {values}"),
+        };
+        let what = "the count of numbers of a condition";
+        return Err(LatentError::number(what, n, &expected));
+    }
+    match condition.0.iter().find(|v| !v.is_finite()) {
+        Some(bad) => Err(LatentError::number(
+            "a condition",
+            bad,
+            "it must be a number",
+        )),
+        None => Ok(()),
     }
 }
 
@@ -148,6 +173,39 @@ mod tests {
         for ((m, a), b) in middle.iter().zip(pairs.iter()).zip(end.iter()) {
             assert!((m - (a + b)).abs() < 1e-5);
         }
+    }
+
+    #[test]
+    fn a_condition_stays_through_what_is_done_to_a_latent_and_moves_along_a_path() {
+        let shape = LatentShape {
+            condition: 2,
+            ..tiny_shape()
+        };
+        let class = |i| sample(0).given(&Condition::class(i, 2));
+        let resolve = |recipe: Recipe| {
+            let (directions, inputs) = (Directions::default(), Inputs::default());
+            latents(&[recipe], &shape, &directions, &inputs).map(|l| Arc::clone(&l[0]))
+        };
+        let varied = Recipe::Varied {
+            base: Box::new(scaled(class(1), 0.5)),
+            seed: 3,
+            amount: 0.2,
+        };
+        assert_eq!(resolve(varied).unwrap().condition.0, [0.0, 1.0]);
+        let morph = Recipe::Morph {
+            keys: vec![class(0), class(1)],
+            t: 0.25,
+            path: PathKind::Spherical,
+        };
+        assert_eq!(resolve(morph).unwrap().condition.0, [0.75, 0.25]);
+        let again = class(0).given(&Condition::class(1, 2));
+        assert_eq!(resolve(again).unwrap(), resolve(class(1)).unwrap());
+        let refuse = |condition: &[f32]| {
+            let recipe = sample(0).given(&Condition(condition.to_vec()));
+            resolve(recipe).unwrap_err().to_string()
+        };
+        assert!(refuse(&[1.0]).contains("takes 2"));
+        assert!(refuse(&[1.0, f32::NAN]).contains("must be a number"));
     }
 
     #[test]

@@ -165,7 +165,7 @@ fn cancelling_stops_a_decode_and_leaves_the_model_usable() {
     let zero = [Latent::zeros(&config.latent_shape())];
     assert!(model.decode(&zero, &|| true).is_err());
     assert_eq!(model.decode(&zero, &|| false).unwrap()[0].non_finite, 0);
-    let wrong = [Latent { levels: Vec::new() }];
+    let wrong = [Latent::default()];
     assert!(model.decode(&wrong, &|| false).is_err());
 }
 

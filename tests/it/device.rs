@@ -78,7 +78,7 @@ fn cancelling_stops_the_device_form_between_steps() {
         assert!(matches!(decoded, Err(ModelError::Cancelled)));
     }
     assert!(model.decode(&[&zero], &|| false).is_ok());
-    let wrong = Latent { levels: Vec::new() };
+    let wrong = Latent::default();
     assert!(model.decode(&[&wrong], &|| false).is_err());
     assert!(model.encode(&[&x[0][1..]], &|| false).is_err());
     assert!(model.encode(&[], &|| false).unwrap().is_empty());

@@ -3,8 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use glow_explorer::config::{Coupling, GlowConfig, Padding, Permutation};
 use glow_explorer::files::import::{self, Options};
-use glow_explorer::files::latents;
+use glow_explorer::files::{latents, weights};
+use glow_explorer::model::params::Params;
 use glow_explorer::model::pixels::largest_difference;
 use safetensors::SafeTensors;
 use safetensors::tensor::Metadata;
@@ -208,48 +210,331 @@ fn a_condition_must_fit_the_model() {
     );
 }
 
-/// Every cut and many changes of every file: a model or a message, never a panic.
-#[test]
-fn damaged_files_give_a_message() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("file");
-    let mut state = 1u64;
-    let mut random = move || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state as usize
-    };
-    let options = Options {
-        image_size: Some(8),
-        ..Options::default()
-    };
-    for case in cases() {
-        let bytes = std::fs::read(&case.file).unwrap();
-        for round in 0..60 {
-            let mut bytes = bytes.clone();
-            match round % 3 {
-                0 => bytes.truncate(random() % bytes.len()),
-                1 => {
-                    let at = random() % bytes.len();
-                    bytes[at] ^= 1 << (random() % 8);
-                }
-                // Where the pickle is: at the start.
-                _ => {
-                    for _ in 0..3 {
-                        let at = random() % bytes.len().min(4000);
-                        bytes[at] = random() as u8;
+/// Numbers from a seed, so that a failure can be seen again.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, n: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 16) as usize % n.max(1)
+    }
+
+    /// A place in the file: mostly where its structure is, at the start and at the end.
+    fn place(&mut self, n: usize) -> usize {
+        let near = n.min(6000);
+        match self.below(5) {
+            0 => self.below(n),
+            1 | 2 => self.below(near),
+            _ => n - 1 - self.below(near),
+        }
+    }
+
+    fn mutate(&mut self, bytes: &mut Vec<u8>, other: &[u8]) {
+        for _ in 0..=self.below(3) {
+            if bytes.is_empty() {
+                return;
+            }
+            let at = self.place(bytes.len());
+            match self.below(8) {
+                0 => bytes.truncate(at),
+                1 => bytes[at] ^= 1 << self.below(8),
+                2 => bytes[at] = self.below(256) as u8,
+                3 => {
+                    // Lengths, offsets and counts that are as large as can be, or nothing.
+                    let value = [0, u64::MAX, 1 << 31, 1 << 63, 255][self.below(5)].to_le_bytes();
+                    let n = [1, 2, 4, 8][self.below(4)];
+                    for (to, from) in bytes[at..].iter_mut().zip(&value[..n]) {
+                        *to = *from;
                     }
                 }
-            }
-            std::fs::write(&path, &bytes).unwrap();
-            if let Err(error) = import::open(&path, &options) {
-                let text = error.to_string();
-                assert!(
-                    text.contains(&*path.to_string_lossy()) && !text.contains('\n'),
-                    "{text}"
-                );
+                4 => {
+                    let end = bytes.len().min(at + 1 + self.below(64));
+                    bytes.drain(at..end);
+                }
+                5 => {
+                    let from = self.place(bytes.len());
+                    let chunk = bytes[from..bytes.len().min(from + 1 + self.below(200))].to_vec();
+                    bytes.splice(at..at, chunk);
+                }
+                6 => {
+                    let from = self.place(other.len());
+                    let chunk = &other[from..other.len().min(from + 1 + self.below(500))];
+                    let end = bytes.len().min(at + chunk.len());
+                    bytes[at..end].copy_from_slice(&chunk[..end - at]);
+                }
+                _ => {
+                    let to = self.place(bytes.len());
+                    bytes.swap(at, to);
+                }
             }
         }
+    }
+}
+
+/// Thousands of changes of every file: a model or a message of one line, never a panic.
+#[test]
+fn whatever_the_bytes_there_is_a_model_or_a_message() {
+    let options = Options {
+        image_size: Some(8),
+        permutation: Some(Permutation::Reverse),
+        ..Options::default()
+    };
+    let files: Vec<(String, Vec<u8>, Vec<Vec<u8>>)> = cases()
+        .into_iter()
+        .map(|case| {
+            let bytes = std::fs::read(&case.file).unwrap();
+            let data = case
+                .file
+                .to_string_lossy()
+                .replace(".index", ".data-00000-of-00001");
+            let data = (data != case.file.to_string_lossy()).then(|| std::fs::read(data).unwrap());
+            (case.name, bytes, Vec::from_iter(data))
+        })
+        .collect();
+    let mut random = Random(0x9e37_79b9_7f4a_7c15);
+    let (mut opened, mut refused) = (0, 0);
+    for (name, bytes, data) in &files {
+        for round in 0..150 {
+            let (mut bytes, mut data) = (bytes.clone(), data.clone());
+            let other = &files[random.below(files.len())].1;
+            match data.first_mut() {
+                Some(data) if round % 4 == 0 => random.mutate(data, other),
+                _ => random.mutate(&mut bytes, other),
+            }
+            match import::from_memory(&bytes, &data, &options) {
+                Ok(_) => opened += 1,
+                Err(error) => {
+                    refused += 1;
+                    let text = error.to_string();
+                    let plain = !text.is_empty() && !text.chars().any(char::is_control);
+                    assert!(plain, "{name}, round {round}: {text:?}");
+                }
+            }
+        }
+    }
+    // Some changes are in numbers alone; most are not.
+    assert!(
+        opened > 100 && refused > 1000,
+        "{opened} opened, {refused} refused"
+    );
+}
+
+#[test]
+fn what_is_no_glow_gets_one_sentence_and_runs_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let whole = std::fs::read(data().join("ros_affine_lu.pt")).unwrap();
+    let cut = |name: &str, file: &str, n: usize| {
+        let bytes = std::fs::read(data().join(file)).unwrap();
+        std::fs::write(folder.path().join(name), &bytes[..bytes.len() - n]).unwrap();
+    };
+    cut("cut.pt", "ros_affine_lu.pt", whole.len() / 2);
+    cut("cut_legacy.pt", "ros_affine_plain.pt", 100);
+    cut("cut.pb", "tf_reverse.pb", 1000);
+    cut("cut.index", "tf_affine.ckpt.index", 60);
+    cut("alone.index", "tf_affine.ckpt.index", 0);
+    for name in std::fs::read_dir(data().join("hostile")).unwrap() {
+        let path = name.unwrap().path();
+        std::fs::copy(&path, folder.path().join(path.file_name().unwrap())).unwrap();
+    }
+    for (name, part) in [
+        (
+            "resnet.pth",
+            "(bn1.bias, bn1.num_batches_tracked, bn1.running_mean, …) are those of no known Glow",
+        ),
+        (
+            "stylegan.pkl",
+            "`torch_utils.persistence._reconstruct_persistent_obj`",
+        ),
+        (
+            "stylegan_zip.pt",
+            "`torch_utils.persistence._reconstruct_persistent_obj`",
+        ),
+        ("module.pt", "state_dict()"),
+        (
+            "runs.pt",
+            "system`, which no file of weights needs; nothing of it was run",
+        ),
+        (
+            "runs_legacy.pt",
+            "system`, which no file of weights needs; nothing of it was run",
+        ),
+        ("bomb.pt", "compressed"),
+        ("shared.pt", "come to more numbers than are in it"),
+        ("other.zip", "not one that PyTorch wrote"),
+        ("script.pt", "TorchScript"),
+        ("cut.pt", "cut off or damaged"),
+        ("cut_legacy.pt", "ends before its last tensor"),
+        ("cut.pb", "not a usable"),
+        ("cut.index", "not a usable"),
+        (
+            "alone.index",
+            "lie beside it and does not: alone.data-00000-of-00001",
+        ),
+    ] {
+        let before = std::fs::read_dir(folder.path()).unwrap().count();
+        for command in [
+            "import FILE --out m.safetensors",
+            "sample --out a.png --model FILE",
+            "info FILE",
+        ] {
+            let words = command.replace("FILE", name);
+            failed(&run(folder.path(), &words), &words, &[part, name]);
+        }
+        let after = std::fs::read_dir(folder.path()).unwrap().count();
+        assert_eq!(before, after, "{name} left a file");
+    }
+}
+
+/// Writes the weights of a small model.
+fn small_model(folder: &Path, name: &str, config: &GlowConfig) -> PathBuf {
+    let path = folder.join(name);
+    let params = Params::perturbed(config.clone(), 5);
+    weights::write(&path, &params, &Value::Null, None, weights::Precision::F32).unwrap();
+    path
+}
+
+fn small_config(coupling: Coupling, permutation: Permutation, padding: Padding) -> GlowConfig {
+    let config = serde_json::json!({
+        "image_size": 16, "levels": 3, "depth": 2, "width": 8, "bits": 5,
+        "coupling": coupling, "permutation": permutation, "padding": padding,
+    });
+    serde_json::from_value(config).unwrap()
+}
+
+/// A Python with what a check needs; `None`, said on standard error, where there is none.
+fn python(script: &str, words: &[&str]) -> Option<String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/data/foreign")
+        .join(script);
+    let output = Command::new("python3").arg(path).args(words).output();
+    let skipped = |why: &str| {
+        eprintln!("skipped: {why}");
+        None
+    };
+    let Ok(output) = output else {
+        return skipped("no python3");
+    };
+    let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    match output.status.code() {
+        Some(0) => Some(text),
+        Some(77) => skipped(&text),
+        _ => panic!("{script}: {}", String::from_utf8_lossy(&output.stderr)),
+    }
+}
+
+#[test]
+fn a_state_dict_for_rosinality_says_what_the_model_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    for (coupling, permutation, more) in [
+        (Coupling::Affine, Permutation::InvconvLu, "affine=True"),
+        (Coupling::Additive, Permutation::Invconv, "affine=False"),
+        (Coupling::Affine, Permutation::Shuffle, "affine=True"),
+        (Coupling::Additive, Permutation::Reverse, "affine=False"),
+    ] {
+        let config = small_config(coupling, permutation, Padding::FinalOnes);
+        small_model(folder, "m.safetensors", &config);
+        let words = "export --model m.safetensors --to rosinality --out m.pt";
+        let said = succeeded(run(folder, words));
+        assert!(
+            said.contains(&format!("Glow(3, 2, 3, {more}, conv_lu=True)")),
+            "{said}"
+        );
+        succeeded(run(
+            folder,
+            "sample --model m.safetensors --count 2 --latents z.safetensors",
+        ));
+        succeeded(run(
+            folder,
+            "decode z.safetensors --model m.safetensors --tensor x.safetensors",
+        ));
+        let bits = |model: &str| -> Vec<f64> {
+            let words = format!("encode --tensor x.safetensors --json --model {model}");
+            let report: Value = serde_json::from_str(&succeeded(run(folder, &words))).unwrap();
+            let bits = report["pictures"].as_array().unwrap().iter();
+            bits.map(|p| p["bits_per_dim"].as_f64().unwrap()).collect()
+        };
+        let (ours, theirs) = (bits("m.safetensors"), bits("m.pt --image-size 16 --bits 5"));
+        assert_eq!(ours.len(), 2);
+        for (a, b) in ours.iter().zip(&theirs) {
+            assert!((a - b).abs() < 1e-4, "{permutation:?}: {a} {b}");
+        }
+        let words = ["m.pt", "x.safetensors", "5"].map(|name| match name {
+            "5" => name.to_owned(),
+            name => folder.join(name).display().to_string(),
+        });
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        if let Some(text) = python("check_state_dict.py", &words) {
+            let found: Vec<f64> = serde_json::from_str(&text).unwrap();
+            for (a, b) in ours.iter().zip(&found) {
+                assert!((a - b).abs() < 2e-4, "PyTorch: {a} {b}");
+            }
+        }
+    }
+    let config = small_config(Coupling::Affine, Permutation::Invconv, Padding::Zeros);
+    small_model(folder, "m.safetensors", &config);
+    let words = "export --model m.safetensors --to rosinality --out other.pt";
+    failed(
+        &run(folder, words),
+        words,
+        &["pads the last convolutions with ones", "other.pt"],
+    );
+}
+
+#[test]
+fn onnx_decodes_to_what_the_model_decodes_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let mut models = vec![];
+    for (name, coupling, permutation, padding) in [
+        (
+            "a",
+            Coupling::Affine,
+            Permutation::InvconvLu,
+            Padding::EdgeBias,
+        ),
+        (
+            "b",
+            Coupling::Additive,
+            Permutation::Shuffle,
+            Padding::FinalOnes,
+        ),
+        ("c", Coupling::Affine, Permutation::Reverse, Padding::Zeros),
+    ] {
+        let config = small_config(coupling, permutation, padding);
+        let path = small_model(folder, &format!("{name}.safetensors"), &config);
+        models.push((path, String::new(), String::new()));
+    }
+    for case in cases() {
+        let condition = case.options.split_once("--c").map_or("", |(_, rest)| rest);
+        let condition = match condition {
+            "" => String::new(),
+            rest => format!("--c{}", rest.split(';').next().unwrap()),
+        };
+        models.push((case.file, import_options(&case.options), condition));
+    }
+    for (file, options, condition) in models {
+        let model = format!("--model {} {options}", file.display());
+        succeeded(run(
+            folder,
+            &format!("export {model} --to onnx --out m.onnx"),
+        ));
+        let words =
+            format!("sample {model} {condition} --count 2 --temperature 1 --latents z.safetensors");
+        succeeded(run(folder, &words));
+        let words =
+            format!("decode z.safetensors {model} --temperature 0.7 --tensor y.safetensors");
+        succeeded(run(folder, &words));
+        let paths = ["m.onnx", "z.safetensors", "y.safetensors"]
+            .map(|n| folder.join(n).display().to_string());
+        let mut words: Vec<&str> = paths.iter().map(String::as_str).collect();
+        words.push("0.7");
+        let Some(text) = python("check_onnx.py", &words) else {
+            return;
+        };
+        let difference: f64 = text.parse().unwrap();
+        assert!(difference < 1e-3, "{}: {difference}", file.display());
     }
 }

@@ -13,7 +13,7 @@ use crate::engine::message::{
     CropSquare, Event, Inspection, ItemId, PictureSource, Recipe, StoredPhoto,
 };
 use crate::engine::seams::Cancelled;
-use crate::latent::{Latent, LatentShape};
+use crate::latent::{Condition, Latent, LatentShape};
 use crate::model::Decoded;
 use crate::recipe::{self, Ingredient, Items, RecipeError};
 
@@ -35,6 +35,7 @@ impl Items for ShelfItems {
 }
 
 /// Something on the shelf.
+#[derive(Clone)]
 pub(in crate::engine) struct Item {
     /// For people.
     pub(in crate::engine) name: String,
@@ -52,6 +53,8 @@ pub(in crate::engine) struct Item {
 struct Photo {
     source: PictureSource,
     crop: CropSquare,
+    /// Given which it is encoded.
+    condition: Condition,
     /// The crop at the size of the model that was open last.
     pixels: Option<Arc<RgbImage>>,
 }
@@ -90,6 +93,18 @@ impl Library {
         source: PictureSource,
         crop: Option<CropSquare>,
     ) -> Result<Event, EngineError> {
+        let condition = self.condition.clone();
+        self.import_given(id, source, crop, condition)
+    }
+
+    /// As [`Library::import`], to be encoded given a condition of its own.
+    pub(in crate::engine) fn import_given(
+        &mut self,
+        id: ItemId,
+        source: PictureSource,
+        crop: Option<CropSquare>,
+        condition: Condition,
+    ) -> Result<Event, EngineError> {
         let picture = intake::read(&source)?;
         let (width, height) = picture.rgb.dimensions();
         let (crop, face_found) = match crop {
@@ -116,6 +131,7 @@ impl Library {
         let photo = Photo {
             source,
             crop,
+            condition,
             pixels: None,
         };
         self.last_version += 1;
@@ -165,7 +181,11 @@ impl Library {
                 Arc::new(framing::apply_crop(&whole, photo.crop, size))
             }
         };
-        let encoded = self.encode_one(&pixels, cancelled)?;
+        // Another model than the condition was chosen for is given none.
+        if !photo.condition.fits(self.shape()?.condition) {
+            photo.condition = Condition::default();
+        }
+        let encoded = self.encode_given(&pixels, &photo.condition, cancelled)?;
         let decoded = self.decode_one(&encoded.latent, cancelled)?;
         let inspection = figures::of(&encoded.latent, &encoded, &decoded);
         photo.pixels = Some(pixels);
@@ -178,6 +198,31 @@ impl Library {
             inspection,
             decoded,
         ))
+    }
+
+    /// Gives an item another condition: a photo is encoded anew, another latent decodes to another picture.
+    pub(in crate::engine) fn give(
+        &mut self,
+        id: ItemId,
+        condition: Condition,
+        cancelled: Cancelled<'_>,
+    ) -> Result<Event, EngineError> {
+        let given = recipe::Recipe::Item(id).given(&condition);
+        // The checks of a recipe: an item that is there, a condition that the model can be given.
+        let latent = self.latent(&given, None);
+        let item = self.items.get(&id).ok_or(RecipeError::UnknownItem(id))?;
+        let Some(photo) = &item.photo else {
+            let name = item.name.clone();
+            let latent = Latent::clone(&*latent?).given(condition);
+            return self.shelve(id, name, Arc::new(latent), cancelled);
+        };
+        let mut item = Item::clone(item);
+        item.photo = Some(Photo {
+            condition,
+            ..photo.clone()
+        });
+        self.items.insert(id, Arc::new(item));
+        self.encode(id, None, cancelled)
     }
 
     fn whole_picture(
@@ -257,6 +302,7 @@ pub(super) fn stored_photo(item: &Item) -> Option<StoredPhoto> {
         PictureSource::Path(path) => Some(StoredPhoto {
             path: std::path::absolute(path).unwrap_or_else(|_| path.clone()),
             crop: photo.crop,
+            condition: photo.condition.clone(),
         }),
         PictureSource::Bytes { .. } | PictureSource::Rgba { .. } => None,
     }

@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use super::super::error::EngineError;
 use super::super::export::{ExportJob, Step};
-use super::super::library::{Library, store};
+use super::super::library::{Library, Opening, store};
 use super::super::message::{Command, Event, ItemId, PictureSource, StoredItem};
 use super::super::queue::Job;
 use super::Worker;
+use crate::files::import::looks_like_a_model;
 use crate::files::latents;
 use crate::latent::Latent;
 use crate::recipe::RecipeError;
@@ -24,11 +25,26 @@ impl Worker {
                 // Passed first: whoever waits for it waits no longer, even if it fails.
                 self.queue.pass(barrier);
                 self.guarded(None, None, |worker| {
-                    let opened = worker.session.open_model(path)?;
+                    match worker.session.open_model(path)? {
+                        Opening::Adopted(opened) => worker.opened(opened),
+                        Opening::Asks(event) => worker.outbox.send(event),
+                    }
+                    Ok(())
+                });
+            }
+            Job::OpenAs(path, options, barrier) => {
+                self.queue.pass(barrier);
+                self.guarded(None, None, |worker| {
+                    let opened = worker.session.open_model_as(path, options)?;
                     worker.opened(opened);
                     Ok(())
                 });
             }
+            Job::Try(path, options) => self.guarded(None, None, |worker| {
+                let event = worker.session.try_model(&path, &options)?;
+                worker.outbox.send(event);
+                Ok(())
+            }),
             Job::Attributes(path, barrier) => {
                 self.queue.pass(barrier);
                 self.guarded(None, None, |worker| {
@@ -78,7 +94,19 @@ impl Worker {
                 Ok(())
             }),
             Job::Import { item, source, crop } => self.guarded(None, Some(item), |worker| {
-                let event = worker.session.import(item, source, crop)?;
+                let path = match &source {
+                    PictureSource::Path(path) => Some(path.clone()),
+                    _ => None,
+                };
+                let event = match (worker.session.import(item, source, crop), path) {
+                    // Somebody who drops a model on the window means to open it, whatever it is called.
+                    (Err(_), Some(path)) if looks_like_a_model(&path) => {
+                        worker.outbox.send(Event::Forgotten(vec![item]));
+                        worker.queue.accept(Command::OpenModel(Some(path)));
+                        return Ok(());
+                    }
+                    (imported, _) => imported?,
+                };
                 worker.outbox.send(event);
                 worker.encode(item, |session, cancelled| {
                     session.encode(item, None, cancelled)
@@ -87,6 +115,11 @@ impl Worker {
             Job::Recrop { item, crop } => self.guarded(None, Some(item), |worker| {
                 worker.encode(item, |session, cancelled| {
                     session.encode(item, Some(crop), cancelled)
+                })
+            }),
+            Job::Give { item, condition } => self.guarded(None, Some(item), |worker| {
+                worker.encode(item, |session, cancelled| {
+                    session.give(item, condition, cancelled)
                 })
             }),
             Job::Refresh(item) => self.guarded(None, Some(item), |worker| {
@@ -176,7 +209,10 @@ impl Worker {
     ) -> Result<(), EngineError> {
         if let Some(photo) = stored.photo {
             let source = PictureSource::Path(photo.path);
-            match (self.session.import(item, source, Some(photo.crop)), &latent) {
+            let imported =
+                self.session
+                    .import_given(item, source, Some(photo.crop), photo.condition);
+            match (imported, &latent) {
                 (Ok(event), _) => {
                     self.outbox.send(event);
                     return self.encode(item, |session, cancelled| {

@@ -4,7 +4,7 @@
 //! other than matrices are not in the file.
 
 use super::glow::{
-    Conv, FinalConv, Glow, Level, Mixing, Norm, Split, Step, Table, halves_of_pairs,
+    ByValue, Conv, FinalConv, Glow, Level, Mixing, Norm, Split, Step, Table, halves_of_pairs,
 };
 use super::tensors::{self, Tensors};
 use super::{ImportError, Options};
@@ -107,6 +107,7 @@ pub(super) fn glow(t: &Tensors, names: Names, options: &Options) -> Result<Glow,
         padding: Padding::Zeros,
         coupling,
         scale_function: ScaleFunction::Sigmoid,
+        asks_scale: false,
         bits: (8, false),
         // chaiyujin's pixels are u8 / 255, ours u8 / 256 - 1/2.
         input: match names {
@@ -151,7 +152,11 @@ fn top(t: &Tensors, names: Names, c: usize) -> Result<Table, ImportError> {
                 .map(|(y, j)| entry(y, j))
                 .collect()
         };
-        table.condition = Some([half(0), half(c)]);
+        table.condition = Some(ByValue {
+            values: n,
+            mean: half(0),
+            log_std: half(c),
+        });
     }
     Ok(table)
 }
@@ -246,9 +251,8 @@ fn mixing(t: &Tensors, names: Names, c: usize, options: &Options) -> Result<Mixi
             "its channels are shuffled in an order that only the program's random numbers knew: it is not in the file, and \
              without it the model cannot be told",
         )),
-        _ => Err(ImportError::option(
-            "it has no 1x1 convolutions: its channels are reversed, or shuffled in an order that is not in the file; if they \
-             are reversed, say --permutation reverse",
-        )),
+        _ => Err(ImportError::Permutation {
+            path: std::path::PathBuf::new(),
+        }),
     }
 }

@@ -179,8 +179,15 @@ pub struct Step {
 pub struct Table {
     pub mean: Vec<f64>,
     pub log_std: Vec<f64>,
-    /// What each value of a condition adds, `[values, ..]`, of the same numbers a value.
-    pub condition: Option<[Vec<f64>; 2]>,
+    pub condition: Option<ByValue>,
+}
+
+/// What each value of a condition adds to mean and log_std, `[values, ..]`: a number for each channel, or a map.
+#[derive(Clone)]
+pub struct ByValue {
+    pub values: usize,
+    pub mean: Vec<f64>,
+    pub log_std: Vec<f64>,
 }
 
 impl Table {
@@ -220,8 +227,8 @@ impl Table {
         }
     }
 
-    /// Adds a base to mean and log_std, and rows for the values of a condition, each a number a channel.
-    pub fn add(&mut self, base: &[Vec<f64>; 2], by_value: &[Vec<f64>; 2]) {
+    /// Adds a base to mean and log_std, a number for each channel, and takes what the values of a condition add.
+    pub fn add(&mut self, base: &[Vec<f64>; 2], by_value: &ByValue) {
         let repeat = self.mean.len() / base[0].len().max(1);
         let spread = |v: &[f64]| -> Vec<f64> {
             v.iter()
@@ -231,21 +238,26 @@ impl Table {
         for (to, more) in [&mut self.mean, &mut self.log_std].into_iter().zip(base) {
             to.iter_mut().zip(spread(more)).for_each(|(a, b)| *a += b);
         }
-        self.condition = Some([spread(&by_value[0]), spread(&by_value[1])]);
+        self.condition = Some(by_value.clone());
     }
 
     /// The table as a map of `len` numbers, each repeated over its channel.
     fn spread(self, len: usize) -> Self {
-        let repeat = len / self.mean.len().max(1);
-        let spread = |v: Vec<f64>| -> Vec<f64> {
+        let spread = |v: Vec<f64>, len: usize| -> Vec<f64> {
+            let repeat = len / v.len().max(1);
             v.into_iter()
                 .flat_map(|v| std::iter::repeat_n(v, repeat))
                 .collect()
         };
+        let by_value = |c: ByValue| ByValue {
+            mean: spread(c.mean, c.values * len),
+            log_std: spread(c.log_std, c.values * len),
+            values: c.values,
+        };
         Self {
-            mean: spread(self.mean),
-            log_std: spread(self.log_std),
-            condition: self.condition.map(|pair| pair.map(spread)),
+            mean: spread(self.mean, len),
+            log_std: spread(self.log_std, len),
+            condition: self.condition.map(by_value),
         }
     }
 }
@@ -272,6 +284,8 @@ pub struct Glow {
     pub padding: Padding,
     pub coupling: Coupling,
     pub scale_function: ScaleFunction,
+    /// Whether the scale function is not in the file.
+    pub asks_scale: bool,
     /// Bits a subpixel that the program takes where nothing is said, and whether it can take others.
     pub bits: (u32, bool),
     /// `their x = gain * ours + offset`.
@@ -281,12 +295,18 @@ pub struct Glow {
     pub top: Box<dyn Fn(usize) -> Table>,
 }
 
-/// What was assumed because neither the file nor the options say it.
-pub type Notes = Vec<String>;
+/// What neither the file nor the options say.
+#[derive(Default)]
+pub struct Unsaid {
+    /// What was taken for it.
+    pub taken: Options,
+    /// The same for people.
+    pub notes: Vec<String>,
+}
 
 impl Glow {
     /// The side of a picture: what the file says, what the options say, or the usual.
-    fn size(&self, options: &Options, notes: &mut Notes) -> Result<usize, ImportError> {
+    fn size(&self, options: &Options, unsaid: &mut Unsaid) -> Result<usize, ImportError> {
         match (self.image_size, options.image_size) {
             (Some(found), Some(asked)) if found != asked => Err(ImportError::option(&format!(
                 "its pictures have {found} pixels a side, not {asked}: leave --image-size out"
@@ -296,7 +316,8 @@ impl Glow {
             (None, None) => {
                 // Four pixels a side at the top, as in every experiment of the paper but one.
                 let size = 4 << self.levels.len().min(8);
-                notes.push(format!(
+                unsaid.taken.image_size = Some(size);
+                unsaid.notes.push(format!(
                     "the file does not say the size of its pictures; {size} pixels are taken, say --image-size for others"
                 ));
                 Ok(size)
@@ -304,11 +325,12 @@ impl Glow {
         }
     }
 
-    fn bits(&self, options: &Options, notes: &mut Notes) -> u32 {
+    fn bits(&self, options: &Options, unsaid: &mut Unsaid) -> u32 {
         let (usual, varies) = self.bits;
         options.bits.unwrap_or_else(|| {
             if varies {
-                notes.push(format!(
+                unsaid.taken.bits = Some(usual);
+                unsaid.notes.push(format!(
                     "the file does not say its bits a subpixel; {usual} are taken, say --bits for others"
                 ));
             }
@@ -323,10 +345,17 @@ impl Glow {
         mut self,
         options: &Options,
         n_bytes: usize,
-    ) -> Result<(Params, Notes), ImportError> {
-        let mut notes = Notes::new();
-        let image_size = self.size(options, &mut notes)?;
-        let bits = self.bits(options, &mut notes);
+    ) -> Result<(Params, Unsaid), ImportError> {
+        let mut unsaid = Unsaid::default();
+        let image_size = self.size(options, &mut unsaid)?;
+        let bits = self.bits(options, &mut unsaid);
+        if self.asks_scale && options.scale_function.is_none() {
+            unsaid.taken.scale_function = Some(self.scale_function);
+            unsaid.notes.push(
+                "the file does not say the scale map of its couplings; the sigmoid is taken, say --scale-function for others"
+                    .to_owned(),
+            );
+        }
         let n_levels = self.levels.len();
         let depth = self.levels.first().map_or(0, |level| level.steps.len());
         if let Some(l) = self.levels.iter().position(|l| l.steps.len() != depth) {
@@ -342,13 +371,7 @@ impl Glow {
             .map(|s| s.mixing.kind());
         let permutation = same(kinds).unwrap_or(Permutation::Invconv);
         let has_tables = |l: &Level| matches!(l.split, Some(Split::Table(_)));
-        let side = image_size >> n_levels.min(63);
-        let top = (self.top)(side);
-        let condition = top
-            .condition
-            .as_ref()
-            .map(|[mean, _]| mean.len() / top.mean.len().max(1));
-        let config = GlowConfig {
+        let mut config = GlowConfig {
             image_size,
             channels: self.channels,
             levels: n_levels,
@@ -366,12 +389,19 @@ impl Glow {
                 } else {
                     SplitPrior::Conv
                 },
-                condition: condition.unwrap_or(0),
+                condition: 0,
             },
             ..blank()
-        }
-        .validated()
-        .map_err(|e| ImportError::option(&e.to_string()))?;
+        };
+        let check = |config: GlowConfig| {
+            let checked = config.validated();
+            checked.map_err(|e| ImportError::option(&e.to_string()))
+        };
+        // Before the top is made, whose size is the config's.
+        config = check(config)?;
+        let top = (self.top)(image_size >> n_levels);
+        config.variant.condition = top.condition.as_ref().map_or(0, |c| c.values);
+        config = check(config)?;
         let shapes = config.level_shapes();
         let numbers = |split: &Option<Split>| match split {
             Some(Split::Table(table)) => table.mean.len(),
@@ -416,7 +446,7 @@ impl Glow {
         writer.table("prior", top, len, is_map);
         match writer.wrong {
             Some(problem) => Err(ImportError::damaged(&problem)),
-            None => Ok((writer.params, notes)),
+            None => Ok((writer.params, unsaid)),
         }
     }
 }
@@ -496,9 +526,9 @@ impl Writer {
         }
         self.set(&format!("{prefix}.mean"), table.mean);
         self.set(&format!("{prefix}.log_std"), table.log_std);
-        if let Some([mean, log_std]) = table.condition {
-            self.set(&format!("{prefix}.condition_mean"), mean);
-            self.set(&format!("{prefix}.condition_log_std"), log_std);
+        if let Some(by_value) = table.condition {
+            self.set(&format!("{prefix}.condition_mean"), by_value.mean);
+            self.set(&format!("{prefix}.condition_log_std"), by_value.log_std);
         }
     }
 

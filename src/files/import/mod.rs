@@ -18,17 +18,22 @@ mod zip;
 
 use std::path::{Path, PathBuf};
 
+use safetensors::{Dtype, SafeTensors};
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use self::glow::Unsaid;
 use self::pickle::PickleError;
-use self::tensors::Tensors;
+use self::tensors::{Numbers, Tensors};
 use super::FormatError;
 use super::weights::{self, WeightFile};
 use crate::config::{Permutation, ScaleFunction};
 use crate::disk::{RegularFile, looks_like};
+use crate::model::params::Params;
 
 /// What a file may not say of itself.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Options {
     /// Bits a subpixel.
     pub bits: Option<u32>,
@@ -38,6 +43,13 @@ pub struct Options {
     pub permutation: Option<Permutation>,
     /// The factor of an affine coupling.
     pub scale_function: Option<ScaleFunction>,
+}
+
+impl Options {
+    /// Whether nothing is said.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// Programs whose models open.
@@ -107,6 +119,8 @@ pub struct Opened {
     pub program: Option<Program>,
     /// What was assumed.
     pub notes: Vec<String>,
+    /// What neither the file nor the options say, with what was taken for it.
+    pub unsaid: Options,
 }
 
 /// Why another program's file does not open.
@@ -115,6 +129,16 @@ pub enum ImportError {
     /// Our own format, or the file cannot be read.
     #[error(transparent)]
     Format(#[from] FormatError),
+    /// Channels are mixed in an order that the file does not say.
+    #[error(
+        "not a usable model: it has no 1x1 convolutions: its channels are reversed, or shuffled in an order that is not in the \
+         file; if they are reversed, say --permutation reverse{}",
+        path_text(path)
+    )]
+    Permutation {
+        /// The file; empty until it is known.
+        path: PathBuf,
+    },
     /// Something else.
     #[error("not a usable model: {problem}{advice}{}", path_text(path))]
     Invalid {
@@ -167,6 +191,9 @@ impl ImportError {
                 advice,
                 path: path.to_owned(),
             },
+            Self::Permutation { .. } => Self::Permutation {
+                path: path.to_owned(),
+            },
             other => other,
         }
     }
@@ -175,7 +202,10 @@ impl ImportError {
 impl From<PickleError> for ImportError {
     fn from(error: PickleError) -> Self {
         match error {
-            PickleError::Name(_) => Self::foreign(&error.to_string()),
+            PickleError::Name(_) => Self::new(
+                &error.to_string(),
+                "; if it is a whole model or its configuration, save the model's state_dict() alone",
+            ),
             _ => Self::damaged(&error.to_string()),
         }
     }
@@ -185,6 +215,62 @@ impl From<PickleError> for ImportError {
 ///
 /// Errors: the file is missing, damaged, of a program that is not known, or cannot be told without more options.
 pub fn open(path: &Path, options: &Options) -> Result<Opened, ImportError> {
+    let (bytes, prefix) = read(path)?;
+    match recognised(path, &bytes, &prefix, options) {
+        Some(opened) => opened,
+        None => Ok(Opened {
+            file: weights::from_bytes(&bytes, path)?,
+            program: None,
+            notes: Vec::new(),
+            unsaid: Options::default(),
+        }),
+    }
+}
+
+/// As [`open`], and where the file does not say how its channels are mixed they are taken as reversed: for those who show
+/// what comes of it, and ask.
+///
+/// Errors: as [`open`].
+pub fn guess(path: &Path, options: &Options) -> Result<Opened, ImportError> {
+    match open(path, options) {
+        Err(ImportError::Permutation { .. }) => {
+            let reverse = Some(Permutation::Reverse);
+            let mut opened = open(
+                path,
+                &Options {
+                    permutation: reverse,
+                    ..options.clone()
+                },
+            )?;
+            opened.unsaid.permutation = reverse;
+            opened.notes.push(
+                "the file does not say how its channels are mixed; they are taken as reversed"
+                    .to_owned(),
+            );
+            Ok(opened)
+        }
+        other => other,
+    }
+}
+
+/// Reads a model from a file of another program; `None` where it looks like none.
+pub fn foreign(path: &Path, options: &Options) -> Option<Result<Opened, ImportError>> {
+    match read(path) {
+        Ok((bytes, prefix)) => recognised(path, &bytes, &prefix, options),
+        Err(error) => Some(Err(error.into())),
+    }
+}
+
+/// Whether a file begins, or ends, as those of other programs' models do; nothing else of it is looked at.
+pub fn looks_like_a_model(path: &Path) -> bool {
+    let start = RegularFile::new(path, weights::MAX_BYTES).and_then(|mut file| file.next(16));
+    start.is_ok_and(|start| torch::is_torch(&start))
+        || tensorflow::prefix(path)
+            .is_some_and(|prefix| path != prefix && tensorflow::index_of(&prefix).is_file())
+}
+
+/// The bytes of a file, and what a TensorFlow checkpoint's files share.
+fn read(path: &Path) -> Result<(Vec<u8>, PathBuf), FormatError> {
     let checkpoint = tensorflow::prefix(path).map(|prefix| (tensorflow::index_of(&prefix), prefix));
     // A TensorFlow checkpoint is several files: any of them, or their common name, will do.
     let (index, prefix) = match checkpoint {
@@ -192,29 +278,19 @@ pub fn open(path: &Path, options: &Options) -> Result<Opened, ImportError> {
         Some((_, prefix)) => (path.to_owned(), prefix),
         None => (path.to_owned(), PathBuf::new()),
     };
-    let bytes = read_bytes(&index)?;
-    let Some(imported) = from_bytes(&bytes, &prefix, options) else {
-        return Ok(Opened {
-            file: weights::from_bytes(&bytes, path)?,
-            program: None,
-            notes: Vec::new(),
-        });
-    };
-    let (mut file, program, notes) = imported.map_err(|e| e.at(path))?;
-    let name = path
-        .file_name()
-        .unwrap_or(path.as_os_str())
-        .to_string_lossy();
-    file.provenance = json!({
-        "imported": name,
-        "program": program.name(),
-        "assumed": notes.join("; "),
-    });
-    Ok(Opened {
-        file,
-        program: Some(program),
-        notes,
-    })
+    Ok((read_bytes(&index)?, prefix))
+}
+
+fn recognised(
+    path: &Path,
+    bytes: &[u8],
+    prefix: &Path,
+    options: &Options,
+) -> Option<Result<Opened, ImportError>> {
+    let imported = from_bytes(bytes, &Beside::Disk(prefix), options)?;
+    let name = path.file_name().unwrap_or(path.as_os_str());
+    let opened = imported.map(|imported| imported.opened(&name.to_string_lossy()));
+    Some(opened.map_err(|e| e.at(path)))
 }
 
 /// The bytes of a file that may hold a model. Only formats without a signature may start with anything but zeros.
@@ -230,48 +306,124 @@ fn read_bytes(path: &Path) -> Result<Vec<u8>, FormatError> {
     Ok(file.rest(start)?)
 }
 
-/// Reads a model of another program that is in memory, in one piece.
+/// Reads a model of another program that is in memory; `data` are the files beside a TensorFlow index.
 ///
 /// Errors: as [`open`]; never a panic, whatever the bytes.
-pub fn from_memory(bytes: &[u8], options: &Options) -> Result<Opened, ImportError> {
-    match from_bytes(bytes, Path::new("memory"), options) {
-        Some(imported) => imported.map(|(file, program, notes)| Opened {
-            file,
-            program: Some(program),
-            notes,
-        }),
+pub fn from_memory(
+    bytes: &[u8],
+    data: &[Vec<u8>],
+    options: &Options,
+) -> Result<Opened, ImportError> {
+    match from_bytes(bytes, &Beside::Memory(data), options) {
+        Some(imported) => imported.map(|imported| imported.opened("memory")),
         None => Err(ImportError::foreign("it is of no known kind")),
     }
 }
 
-type Imported = (WeightFile, Program, Vec<String>);
+/// A model of another program.
+struct Imported {
+    params: Params,
+    program: Program,
+    unsaid: Unsaid,
+    /// Names of the values of its condition, where the file has them.
+    names: Vec<String>,
+}
 
-/// A model of another program; `None` where the bytes look like none. `prefix` is what a TensorFlow checkpoint's files share.
+impl Imported {
+    fn opened(self, name: &str) -> Opened {
+        let notes = self.unsaid.notes;
+        let mut provenance = json!({
+            "imported": name,
+            "program": self.program.name(),
+            "assumed": notes.join("; "),
+        });
+        if !self.names.is_empty() {
+            provenance[weights::CONDITION_NAMES] = self.names.into();
+        }
+        Opened {
+            file: WeightFile {
+                params: self.params,
+                provenance,
+                preview: None,
+            },
+            program: Some(self.program),
+            notes,
+            unsaid: self.unsaid.taken,
+        }
+    }
+}
+
+/// Where the numbers of a TensorFlow checkpoint are.
+enum Beside<'a> {
+    /// In files of which this is what the checkpoint's names share.
+    Disk(&'a Path),
+    Memory(&'a [Vec<u8>]),
+}
+
+/// A model of another program; `None` where the bytes look like none.
 fn from_bytes(
     bytes: &[u8],
-    prefix: &Path,
+    beside: &Beside<'_>,
     options: &Options,
 ) -> Option<Result<Imported, ImportError>> {
     if torch::is_torch(bytes) {
-        return Some(torch::read(bytes).and_then(|found| imported(found, bytes.len(), options)));
+        return Some(torch::read(bytes).and_then(|found| {
+            let mut imported = imported(found.dictionaries, bytes.len(), options)?;
+            let values = imported.params.config.variant.condition;
+            let mut lists = found.names.into_iter();
+            imported.names = lists
+                .find(|names| values > 0 && names.len() == values)
+                .unwrap_or_default();
+            Ok(imported)
+        }));
     }
     if tensorflow::is_index(bytes) {
-        return Some(bundle(bytes, prefix, options));
+        return Some(bundle(bytes, beside, options));
     }
-    if looks_like_ours(bytes) {
-        return None;
+    if looks_like_safetensors(bytes) {
+        let tensors = safetensors(bytes)?;
+        return Some(imported(vec![tensors], bytes.len(), options));
     }
     let constants = tensorflow::graph(bytes)?;
     Some(imported(vec![constants], bytes.len(), options))
 }
 
 /// Safetensors: a header of JSON behind its length.
-fn looks_like_ours(bytes: &[u8]) -> bool {
+fn looks_like_safetensors(bytes: &[u8]) -> bool {
     bytes.get(8) == Some(&b'{')
 }
 
-fn bundle(bytes: &[u8], prefix: &Path, options: &Options) -> Result<Imported, ImportError> {
+/// The tensors of a safetensors file that holds another program's state dict; `None` where it holds anything else, such as
+/// this program's own formats.
+fn safetensors(bytes: &[u8]) -> Option<Tensors<'_>> {
+    let file = SafeTensors::deserialize(bytes).ok()?;
+    let mut tensors = Tensors::default();
+    for (name, view) in file.iter() {
+        let dtype = match view.dtype() {
+            Dtype::F64 => pickle::Dtype::F64,
+            Dtype::F32 => pickle::Dtype::F32,
+            Dtype::F16 => pickle::Dtype::F16,
+            Dtype::BF16 => pickle::Dtype::Bf16,
+            // Counts and flags.
+            _ => continue,
+        };
+        let shape = view.shape().to_vec();
+        let numbers = Numbers::dense(view.data().into(), dtype, shape)?;
+        tensors.insert(name, numbers);
+    }
+    let tensors = tensors.without_prefix("module.");
+    Program::of(&tensors).is_some().then_some(tensors)
+}
+
+fn bundle(bytes: &[u8], beside: &Beside<'_>, options: &Options) -> Result<Imported, ImportError> {
     let index = tensorflow::Index::read(bytes)?;
+    let prefix = match beside {
+        Beside::Disk(prefix) => prefix,
+        Beside::Memory(data) => {
+            let n_bytes = data.iter().map(Vec::len).sum();
+            return imported(vec![index.tensors(data)?], n_bytes, options);
+        }
+    };
     let mut data = Vec::new();
     for path in index.data_files(prefix) {
         if !path.is_file() {
@@ -291,25 +443,32 @@ fn imported(
     n_bytes: usize,
     options: &Options,
 ) -> Result<Imported, ImportError> {
-    let n = dictionaries.len();
+    let mut first = None;
     for tensors in dictionaries {
         // PyTorch's DataParallel puts this before every name.
-        let tensors = tensors.without_prefix("module.");
+        let tensors = tensors.without_prefix("module.").within(n_bytes);
         let Some(program) = Program::of(&tensors) else {
+            let names = || tensors.names().take(3).map(shortened).collect::<Vec<_>>();
+            first.get_or_insert_with(|| names().join(", "));
             continue;
         };
         let glow = program.glow(&tensors, options)?;
-        let (params, notes) = glow.into_params(options, n_bytes)?;
-        let file = WeightFile {
+        let (params, unsaid) = glow.into_params(options, n_bytes)?;
+        return Ok(Imported {
             params,
-            provenance: serde_json::Value::Null,
-            preview: None,
-        };
-        return Ok((file, program, notes));
+            program,
+            unsaid,
+            names: Vec::new(),
+        });
     }
-    Err(ImportError::foreign(if n == 0 {
-        "it holds no tensors by name"
-    } else {
-        "its tensors are those of no known Glow"
+    Err(ImportError::foreign(&match first {
+        None => "it holds no tensors by name".to_owned(),
+        Some(names) => format!("its tensors ({names}, …) are those of no known Glow"),
     }))
+}
+
+/// A name for a message: without control characters, and not too long.
+fn shortened(name: &str) -> String {
+    let plain = name.chars().filter(|c| !c.is_control());
+    plain.take(40).collect()
 }

@@ -5,7 +5,7 @@
 //! each class. The scale map is not in the file.
 
 use super::glow::{
-    Conv, FinalConv, Glow, Level, Mixing, Norm, Split, Step, Table, halves_of_pairs,
+    ByValue, Conv, FinalConv, Glow, Level, Mixing, Norm, Split, Step, Table, halves_of_pairs,
 };
 use super::tensors::{self, Tensors};
 use super::{ImportError, Options};
@@ -80,6 +80,7 @@ pub(super) fn glow(t: &Tensors, options: &Options) -> Result<Glow, ImportError> 
             Coupling::Affine => scale_function,
             Coupling::Additive => ScaleFunction::Sigmoid,
         },
+        asks_scale: coupling == Coupling::Affine,
         bits: (8, true),
         input: (1.0, 0.0),
         levels,
@@ -149,7 +150,11 @@ fn prior(t: &Tensors, n: usize) -> Result<(Table, Option<usize>), ImportError> {
                     .collect())
             };
             let mut table = Table::standard(n * h * h);
-            table.condition = Some([outermost("loc")?, outermost("log_scale")?]);
+            table.condition = Some(ByValue {
+                values: classes,
+                mean: outermost("loc")?,
+                log_std: outermost("log_scale")?,
+            });
             Ok((table, Some(h)))
         }
         ref shape => Err(ImportError::foreign(&format!(
@@ -163,12 +168,13 @@ fn by_class(
     mean: &str,
     log_std: &str,
     n: usize,
-) -> Result<Option<[Vec<f64>; 2]>, ImportError> {
+) -> Result<Option<ByValue>, ImportError> {
     match t.shape(mean) {
-        Some(&[classes, _]) => Ok(Some([
-            t.get(mean, &[classes, n])?,
-            t.get(log_std, &[classes, n])?,
-        ])),
+        Some(&[classes, _]) => Ok(Some(ByValue {
+            values: classes,
+            mean: t.get(mean, &[classes, n])?,
+            log_std: t.get(log_std, &[classes, n])?,
+        })),
         _ => Ok(None),
     }
 }

@@ -5,7 +5,7 @@
 
 use super::ImportError;
 use super::glow::{
-    Conv, FinalConv, Glow, Level, Mixing, Norm, Split, Step, Table, halves_of_pairs,
+    ByValue, Conv, FinalConv, Glow, Level, Mixing, Norm, Split, Step, Table, halves_of_pairs,
 };
 use super::tensors::{self, Tensors};
 use crate::config::{Coupling, Padding, ScaleFunction};
@@ -14,8 +14,8 @@ use crate::linalg::Matrix;
 /// What stands before `0/0/…` in the names, where they are of this program.
 pub(super) fn scope<'a>(t: &'a Tensors) -> Option<&'a str> {
     t.names()
-        .find_map(|name| name.strip_suffix("0/0/actnorm_center/b"))
-        .filter(|scope| scope.is_empty() || scope.ends_with('/'))
+        .filter_map(|name| name.strip_suffix("0/0/actnorm_center/b"))
+        .find(|scope| scope.is_empty() || scope.ends_with('/'))
 }
 
 /// The model of these names, which are below the scope.
@@ -70,6 +70,7 @@ pub(super) fn glow(t: &Tensors) -> Result<Glow, ImportError> {
         padding,
         coupling,
         scale_function: ScaleFunction::Sigmoid,
+        asks_scale: false,
         bits: (if n_levels > 4 { 5 } else { 8 }, true),
         input: (1.0, 0.0),
         levels,
@@ -91,15 +92,12 @@ pub(super) fn glow(t: &Tensors) -> Result<Glow, ImportError> {
 
 /// How many numbers 0, 1, 2, .. follow a prefix and are followed by a slash.
 fn count(t: &Tensors, prefix: &str) -> usize {
-    let has = |n: &usize| {
-        let start = format!("{prefix}{n}/");
-        t.names().any(|name| name.starts_with(&start))
-    };
-    (0..256).take_while(has).count()
+    let has = |n: &usize| t.has_below(&format!("{prefix}{n}/"));
+    (0..tensors::MAX_COUNT).take_while(has).count()
 }
 
 /// What classes add to the top: a bias of mean and log_std, and a row for each class.
-type ByClass = ([Vec<f64>; 2], [Vec<f64>; 2]);
+type ByClass = ([Vec<f64>; 2], ByValue);
 
 fn condition(t: &Tensors, c: usize) -> Result<Option<ByClass>, ImportError> {
     let Some(&[n, _]) = t.shape("prior/y_emb/W") else {
@@ -118,7 +116,12 @@ fn condition(t: &Tensors, c: usize) -> Result<Option<ByClass>, ImportError> {
         (base.collect(), rows.collect())
     };
     let ((mean, mean_rows), (log_std, log_std_rows)) = (halves(0), halves(c));
-    Ok(Some(([mean, log_std], [mean_rows, log_std_rows])))
+    let by_class = ByValue {
+        values: n,
+        mean: mean_rows,
+        log_std: log_std_rows,
+    };
+    Ok(Some(([mean, log_std], by_class)))
 }
 
 fn norm(t: &Tensors, prefix: &str, n: usize) -> Result<Norm, ImportError> {

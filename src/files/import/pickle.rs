@@ -176,13 +176,27 @@ impl Call {
             | ("torch._tensor", "Tensor")
             | ("torch.nn.parameter", "Parameter" | "Buffer")
             | ("numpy.core.multiarray" | "numpy._core.multiarray", "scalar" | "_reconstruct")
-            | ("numpy", "dtype" | "ndarray" | "float64" | "float32" | "int64")
+            | ("numpy.core.numeric" | "numpy._core.numeric", "_frombuffer")
+            | (
+                "numpy",
+                "dtype" | "ndarray" | "float64" | "float32" | "float16" | "int64" | "int32"
+                | "uint8" | "bool_" | "bool",
+            )
             | ("numpy.dtypes", _)
             | ("argparse", "Namespace")
             | ("collections", "defaultdict" | "Counter" | "deque")
-            | ("__builtin__" | "builtins", "int" | "float" | "bool" | "str" | "complex") => {
-                Self::Opaque
-            }
+            | ("datetime", "datetime" | "date" | "time" | "timedelta" | "timezone")
+            | (
+                "pathlib" | "pathlib._local",
+                "PosixPath" | "WindowsPath" | "PurePosixPath" | "Path",
+            )
+            | ("copyreg" | "copy_reg", "_reconstructor")
+            | ("easydict", "EasyDict")
+            | (
+                "__builtin__" | "builtins",
+                "int" | "float" | "bool" | "str" | "complex" | "object" | "bytearray" | "slice"
+                | "range",
+            ) => Self::Opaque,
             _ => return None,
         })
     }

@@ -48,6 +48,7 @@ pub(super) fn glow(t: &Tensors) -> Result<Glow, ImportError> {
         padding: Padding::FinalOnes,
         coupling,
         scale_function: ScaleFunction::Sigmoid,
+        asks_scale: false,
         bits: (5, true),
         input: (1.0, 0.0),
         levels,

@@ -14,8 +14,9 @@ const MAGIC: [u8; 8] = 0xdb47_7524_8b80_fb57_u64.to_le_bytes();
 /// Handles of two blocks and the number.
 const FOOTER: usize = 48;
 
-/// A splat constant is never larger than the weights of a layer.
-const MAX_SPLAT: usize = 1 << 24;
+/// Variables of an index, and bytes of their names and entries together, which are copied: more than any model has.
+const MAX_ENTRIES: usize = 1 << 20;
+const MAX_COPIED: usize = 64 << 20;
 
 /// Whether the bytes are an index.
 pub fn is_index(bytes: &[u8]) -> bool {
@@ -96,9 +97,14 @@ impl Index {
             shards: 0,
             entries: Vec::new(),
         };
-        for (_, value) in block(bytes, directory)? {
+        // A directory may name the same block again and again.
+        let mut left = MAX_COPIED;
+        for (_, value) in block(bytes, directory, &mut left)? {
             let data = handle(&mut value.as_slice()).ok_or_else(damaged)?;
-            for (key, value) in block(bytes, data)? {
+            for (key, value) in block(bytes, data, &mut left)? {
+                if index.entries.len() == MAX_ENTRIES {
+                    return Err(damaged());
+                }
                 if key.is_empty() {
                     index.header(&value).ok_or_else(damaged)?;
                 } else {
@@ -114,8 +120,8 @@ impl Index {
     }
 
     fn header(&mut self, bytes: &[u8]) -> Option<()> {
-        for (number, field) in fields(bytes)? {
-            match (number, field) {
+        for field in fields(bytes) {
+            match field? {
                 (1, Field::Number(n)) => self.shards = usize::try_from(n).ok()?,
                 (2, Field::Number(endianness)) if endianness != 0 => return None,
                 _ => {}
@@ -157,7 +163,11 @@ fn handle(bytes: &mut &[u8]) -> Option<(usize, usize)> {
 /// Names and values of a block: each name is given by what it shares with the one before.
 type Items = Vec<(Vec<u8>, Vec<u8>)>;
 
-fn block(bytes: &[u8], (offset, size): (usize, usize)) -> Result<Items, ImportError> {
+fn block(
+    bytes: &[u8],
+    (offset, size): (usize, usize),
+    left: &mut usize,
+) -> Result<Items, ImportError> {
     let damaged = || ImportError::damaged("its index of variables is damaged");
     let end = offset.checked_add(size).ok_or_else(damaged)?;
     let body = bytes.get(offset..end).ok_or_else(damaged)?;
@@ -176,8 +186,12 @@ fn block(bytes: &[u8], (offset, size): (usize, usize)) -> Result<Items, ImportEr
     let mut rest = &rest[..entries.ok_or_else(damaged)?];
     let mut items: Items = Vec::new();
     let mut key: Vec<u8> = Vec::new();
-    // Names are copied from one to the next; all together stay within what an honest table can need.
-    let mut copied = 0usize;
+    // Names are copied from one to the next; all together stay within what an honest table can need. An item takes some bytes
+    // whatever is in it.
+    let mut spend = |n: usize| -> Option<()> {
+        *left = left.checked_sub(n + 64)?;
+        Some(())
+    };
     while !rest.is_empty() {
         let mut number = || varint(&mut rest).and_then(|v| usize::try_from(v).ok());
         let (shared, own, n) = (number(), number(), number());
@@ -189,10 +203,7 @@ fn block(bytes: &[u8], (offset, size): (usize, usize)) -> Result<Items, ImportEr
         }
         key.truncate(shared);
         key.extend_from_slice(&rest[..own]);
-        copied += key.len();
-        if copied > 64 << 20 {
-            return Err(damaged());
-        }
+        spend(key.len() + n).ok_or_else(damaged)?;
         items.push((key.clone(), rest[own..own + n].to_vec()));
         rest = &rest[own + n..];
     }
@@ -208,8 +219,8 @@ fn entry(name: String, bytes: &[u8]) -> Option<Entry> {
         offset: 0,
         size: 0,
     };
-    for (number, field) in fields(bytes)? {
-        match (number, field) {
+    for field in fields(bytes) {
+        match field? {
             (1, Field::Number(v)) => entry.dtype = type_of(v),
             (2, Field::Bytes(shape)) => entry.shape = shape_of(shape)?,
             (3, Field::Number(v)) => entry.shard = usize::try_from(v).ok()?,
@@ -223,26 +234,29 @@ fn entry(name: String, bytes: &[u8]) -> Option<Entry> {
 
 fn shape_of(bytes: &[u8]) -> Option<Vec<usize>> {
     let mut shape = Vec::new();
-    for (number, field) in fields(bytes)? {
-        if let (2, Field::Bytes(dimension)) = (number, field) {
+    for field in fields(bytes) {
+        if let (2, Field::Bytes(dimension)) = field? {
             let mut size = 0;
-            for (number, field) in fields(dimension)? {
-                if let (1, Field::Number(v)) = (number, field) {
+            for field in fields(dimension) {
+                if let (1, Field::Number(v)) = field? {
                     size = usize::try_from(v).ok()?;
                 }
             }
             shape.push(size);
+            if shape.len() > 8 {
+                return None;
+            }
         }
     }
-    (shape.len() <= 8).then_some(shape)
+    Some(shape)
 }
 
 /// The constants of a graph by their names; `None` where the bytes are no graph.
 pub fn graph(bytes: &[u8]) -> Option<Tensors<'_>> {
     let mut tensors = Tensors::default();
     let mut n_nodes = 0;
-    for (number, field) in fields(bytes)? {
-        if let (1, Field::Bytes(node)) = (number, field) {
+    for field in fields(bytes) {
+        if let (1, Field::Bytes(node)) = field? {
             let (name, op, value) = node_of(node)?;
             n_nodes += 1;
             if op == "Const"
@@ -258,22 +272,20 @@ pub fn graph(bytes: &[u8]) -> Option<Tensors<'_>> {
 /// Name, operation and the attribute `value` of a node.
 fn node_of(bytes: &[u8]) -> Option<(&str, &str, Option<&[u8]>)> {
     let (mut name, mut op, mut value) = ("", "", None);
-    for (number, field) in fields(bytes)? {
-        match (number, field) {
+    for field in fields(bytes) {
+        match field? {
             (1, Field::Bytes(text)) => name = std::str::from_utf8(text).ok()?,
             (2, Field::Bytes(text)) => op = std::str::from_utf8(text).ok()?,
             (5, Field::Bytes(attribute)) => {
-                let parts = fields(attribute)?;
-                let is_value = parts
-                    .iter()
-                    .any(|part| matches!(part, (1, Field::Bytes(b"value"))));
-                for part in parts {
-                    if let (2, Field::Bytes(bytes)) = part
-                        && is_value
-                    {
+                let is_value = |part| matches!(part, Some((1, Field::Bytes(b"value"))));
+                if !fields(attribute).any(is_value) {
+                    continue;
+                }
+                for part in fields(attribute) {
+                    if let (2, Field::Bytes(bytes)) = part? {
                         // Of an attribute's kinds of value, 8 is a tensor.
-                        value = fields(bytes)?.into_iter().find_map(|part| match part {
-                            (8, Field::Bytes(tensor)) => Some(tensor),
+                        value = fields(bytes).find_map(|part| match part {
+                            Some((8, Field::Bytes(tensor))) => Some(tensor),
                             _ => None,
                         });
                     }
@@ -289,8 +301,8 @@ fn node_of(bytes: &[u8]) -> Option<(&str, &str, Option<&[u8]>)> {
 fn constant(bytes: &[u8]) -> Option<Numbers<'_>> {
     let (mut dtype, mut shape, mut content) = (None, Vec::new(), None);
     let mut listed: Vec<u8> = Vec::new();
-    for (number, field) in fields(bytes)? {
-        match (number, field) {
+    for field in fields(bytes) {
+        match field? {
             (1, Field::Number(v)) => dtype = type_of(v),
             (2, Field::Bytes(bytes)) => shape = shape_of(bytes)?,
             (4, Field::Bytes(bytes)) => content = Some(bytes),
@@ -304,14 +316,9 @@ fn constant(bytes: &[u8]) -> Option<Numbers<'_>> {
     if let Some(content) = content.filter(|c| !c.is_empty()) {
         return Numbers::dense(Cow::Borrowed(content), dtype, shape);
     }
-    let count = shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d))?;
-    if listed.is_empty() || count > MAX_SPLAT || !matches!(dtype, Dtype::F32 | Dtype::F64) {
+    if listed.is_empty() || !matches!(dtype, Dtype::F32 | Dtype::F64) {
         return None;
     }
     // The last number stands for all that are missing.
-    let last = listed[listed.len().checked_sub(dtype.bytes())?..].to_vec();
-    while listed.len() < count * dtype.bytes() {
-        listed.extend_from_slice(&last);
-    }
-    Numbers::dense(Cow::Owned(listed), dtype, shape)
+    Numbers::filled(listed, dtype, shape)
 }

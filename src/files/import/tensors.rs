@@ -1,7 +1,9 @@
 //! Named tensors of another program's file, read in double precision where they are wanted.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use super::ImportError;
 use super::pickle::Dtype;
@@ -15,10 +17,12 @@ pub struct Numbers<'a> {
     offset: usize,
     shape: Vec<usize>,
     strides: Vec<usize>,
+    /// How many the data has: any beyond are the last one again.
+    len: usize,
 }
 
 impl<'a> Numbers<'a> {
-    /// A view of `data`; `None` where it reaches beyond, or holds more numbers than `data` has.
+    /// A view of `data`; `None` where it reaches beyond.
     pub fn strided(
         data: impl Into<Cow<'a, [u8]>>,
         dtype: Dtype,
@@ -29,9 +33,6 @@ impl<'a> Numbers<'a> {
         let data = data.into();
         let available = data.len() / dtype.bytes();
         let count = shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d))?;
-        if count > available {
-            return None;
-        }
         if count > 0 {
             let mut last = offset;
             for (d, s) in shape.iter().zip(&strides) {
@@ -47,15 +48,31 @@ impl<'a> Numbers<'a> {
             offset,
             shape,
             strides,
+            len: available,
+        })
+    }
+
+    /// Row-major numbers of which `data` holds the first; the last of those stands for all that are missing. `None` where there
+    /// is none, or too many.
+    pub fn filled(data: Vec<u8>, dtype: Dtype, shape: Vec<usize>) -> Option<Self> {
+        let len = data.len() / dtype.bytes();
+        let count = shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d))?;
+        if len == 0 || count < len {
+            return None;
+        }
+        Some(Self {
+            data: Cow::Owned(data),
+            dtype,
+            offset: 0,
+            strides: row_major(&shape)?,
+            shape,
+            len,
         })
     }
 
     /// Row-major numbers that fill `data`.
     pub fn dense(data: Cow<'a, [u8]>, dtype: Dtype, shape: Vec<usize>) -> Option<Self> {
-        let mut strides = vec![1usize; shape.len()];
-        for at in (1..shape.len()).rev() {
-            strides[at - 1] = strides[at].checked_mul(shape[at])?;
-        }
+        let strides = row_major(&shape)?;
         Self::strided(data, dtype, 0, shape, strides)
     }
 
@@ -71,6 +88,7 @@ impl<'a> Numbers<'a> {
 
     fn at(&self, index: usize) -> f64 {
         let n = self.dtype.bytes();
+        let index = index.min(self.len - 1);
         let bytes = &self.data[index * n..(index + 1) * n];
         fn of<const N: usize>(bytes: &[u8]) -> [u8; N] {
             bytes.first_chunk().copied().unwrap_or([0; N])
@@ -110,16 +128,36 @@ impl<'a> Numbers<'a> {
     }
 }
 
+fn row_major(shape: &[usize]) -> Option<Vec<usize>> {
+    let mut strides = vec![1usize; shape.len()];
+    for at in (1..shape.len()).rev() {
+        strides[at - 1] = strides[at].checked_mul(shape[at])?;
+    }
+    Some(strides)
+}
+
 /// Tensors by name.
 #[derive(Clone, Debug, Default)]
 pub struct Tensors<'a> {
     by_name: BTreeMap<String, Numbers<'a>>,
+    /// How many numbers may still be read: tensors that share their numbers, or that are one number again and again, must not
+    /// come to more than a file of this size can honestly hold.
+    budget: Rc<Cell<usize>>,
 }
+
+/// Numbers that may be read of any file, however short.
+const FREE_NUMBERS: usize = 1 << 20;
 
 impl<'a> Tensors<'a> {
     /// One more.
     pub fn insert(&mut self, name: &str, numbers: Numbers<'a>) {
         self.by_name.insert(name.to_owned(), numbers);
+    }
+
+    /// The same, of a file of so many bytes.
+    pub fn within(self, n_bytes: usize) -> Self {
+        self.budget.set(n_bytes.saturating_add(FREE_NUMBERS));
+        self
     }
 
     /// Whether there is none.
@@ -130,6 +168,18 @@ impl<'a> Tensors<'a> {
     /// All names, sorted.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.by_name.keys().map(String::as_str)
+    }
+
+    /// The names from this one on, sorted.
+    fn names_from(&self, first: &str) -> impl Iterator<Item = &str> {
+        let names = self.by_name.range(first.to_owned()..);
+        names.map(|(name, _)| name.as_str())
+    }
+
+    /// Whether a name starts so.
+    pub fn has_below(&self, prefix: &str) -> bool {
+        let mut names = self.names_from(prefix);
+        names.next().is_some_and(|name| name.starts_with(prefix))
     }
 
     /// Whether there is one of this name.
@@ -146,16 +196,19 @@ impl<'a> Tensors<'a> {
             |(name, numbers): (String, Numbers<'a>)| (name[prefix.len()..].to_owned(), numbers);
         Self {
             by_name: self.by_name.into_iter().map(cut).collect(),
+            budget: self.budget,
         }
     }
 
     /// Those below a prefix, without it.
     pub fn below(&self, prefix: &str) -> Self {
-        let below = self.by_name.iter().filter_map(|(name, numbers)| {
+        let below = self.by_name.range(prefix.to_owned()..);
+        let below = below.map_while(|(name, numbers)| {
             Some((name.strip_prefix(prefix)?.to_owned(), numbers.clone()))
         });
         Self {
             by_name: below.collect(),
+            budget: Rc::clone(&self.budget),
         }
     }
 
@@ -186,6 +239,12 @@ impl<'a> Tensors<'a> {
                 numbers.shape()
             )));
         }
+        let Some(left) = self.budget.get().checked_sub(numbers.count()) else {
+            return Err(ImportError::damaged(
+                "its tensors come to more numbers than are in it",
+            ));
+        };
+        self.budget.set(left);
         let numbers = numbers.to_vec();
         match numbers.iter().position(|v| !v.is_finite()) {
             None => Ok(numbers),
@@ -203,7 +262,10 @@ pub(super) fn indices(tensors: &Tensors, prefix: &str) -> Vec<usize> {
         let rest = name.strip_prefix(prefix)?;
         rest.split('.').next()?.parse().ok()
     };
-    let mut found: Vec<usize> = tensors.names().filter_map(number).collect();
+    let names = tensors
+        .names_from(prefix)
+        .take_while(|name| name.starts_with(prefix));
+    let mut found: Vec<usize> = names.filter_map(number).collect();
     found.sort_unstable();
     found.dedup();
     found
@@ -212,12 +274,12 @@ pub(super) fn indices(tensors: &Tensors, prefix: &str) -> Vec<usize> {
 /// How many there are of the numbers 0, 1, 2, .. that follow `prefix`.
 pub(super) fn count(tensors: &Tensors, prefix: &str) -> usize {
     let found = indices(tensors, prefix);
-    found
-        .iter()
-        .enumerate()
-        .take_while(|(i, n)| i == *n)
-        .count()
+    let in_order = found.iter().enumerate().take_while(|(i, n)| i == *n);
+    in_order.count().min(MAX_COUNT)
 }
+
+/// Levels and steps that are looked at; no config allows as many.
+pub(super) const MAX_COUNT: usize = 300;
 
 /// The shape of a convolution's weights `[out, in, k, k]`.
 pub(super) fn shape4(tensors: &Tensors, name: &str) -> Result<[usize; 4], ImportError> {

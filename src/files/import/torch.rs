@@ -16,6 +16,32 @@ const MAX_DEPTH: usize = 6;
 /// Entries that are looked at, of all dictionaries together.
 const MAX_ENTRIES: usize = 1 << 20;
 
+/// What a file holds.
+pub struct Found<'a> {
+    /// Its dictionaries of tensors, outermost and first ones in front.
+    pub dictionaries: Vec<Tensors<'a>>,
+    /// Its lists of names of classes or attributes.
+    pub names: Vec<Vec<String>>,
+}
+
+/// Under these names programs keep lists of names of classes or attributes, or dictionaries from such names to numbers.
+const NAME_KEYS: &[&str] = &[
+    "class_names",
+    "classes",
+    "class_to_idx",
+    "labels",
+    "label_names",
+    "attributes",
+    "attribute_names",
+    "attr_names",
+    "attrs",
+    "condition_names",
+    "names",
+];
+
+/// Longer lists are of something else.
+const MAX_NAMES: usize = 4096;
+
 /// A file, read: the object and where the numbers of each storage are.
 struct Archive {
     object: Pickle,
@@ -31,16 +57,16 @@ fn is_pickle(bytes: &[u8]) -> bool {
     matches!(bytes, [0x80, 0..=5, ..])
 }
 
-/// The dictionaries of tensors in a file, outermost and first ones in front.
+/// The dictionaries of tensors in a file, and what else of it is of use.
 ///
 /// Errors: what [`ImportError`] says; never a panic, whatever the bytes.
-pub fn read(bytes: &[u8]) -> Result<Vec<Tensors<'_>>, ImportError> {
+pub fn read(bytes: &[u8]) -> Result<Found<'_>, ImportError> {
     let archive = if is_pickle(bytes) {
         legacy(bytes)?
     } else {
         zipped(bytes)?
     };
-    archive.dictionaries(bytes)
+    archive.found(bytes)
 }
 
 fn zipped(bytes: &[u8]) -> Result<Archive, ImportError> {
@@ -131,8 +157,8 @@ fn legacy(bytes: &[u8]) -> Result<Archive, ImportError> {
 }
 
 impl Archive {
-    fn dictionaries<'a>(&self, bytes: &'a [u8]) -> Result<Vec<Tensors<'a>>, ImportError> {
-        let mut found = Vec::new();
+    fn found<'a>(&self, bytes: &'a [u8]) -> Result<Found<'a>, ImportError> {
+        let (mut found, mut names) = (Vec::new(), Vec::new());
         let mut queue = std::collections::VecDeque::from([(self.object.root, 0)]);
         let mut n_seen = 0;
         while let Some((value, depth)) = queue.pop_front() {
@@ -151,6 +177,8 @@ impl Archive {
                     (self.object.text(key), self.object.node(value))
                 {
                     tensors.insert(name, self.numbers(view, bytes)?);
+                } else if let Some(list) = self.names(key, value) {
+                    names.push(list);
                 } else if depth < MAX_DEPTH && self.object.dict(value).is_some() {
                     queue.push_back((value, depth + 1));
                 }
@@ -159,7 +187,36 @@ impl Archive {
                 found.push(tensors);
             }
         }
-        Ok(found)
+        Ok(Found {
+            dictionaries: found,
+            names,
+        })
+    }
+
+    /// A list of names, or a dictionary from names to their places, under a name that says so.
+    fn names(&self, key: Value, value: Value) -> Option<Vec<String>> {
+        let key = self.object.text(key)?;
+        if !NAME_KEYS.iter().any(|name| key.eq_ignore_ascii_case(name)) {
+            return None;
+        }
+        let text = |value: Value| self.object.text(value).map(str::to_owned);
+        if let Some(items) = self.object.items(value) {
+            let items = items.iter().take(MAX_NAMES + 1);
+            let names: Option<Vec<String>> = items.map(|&item| text(item)).collect();
+            return names.filter(|names| !names.is_empty() && names.len() <= MAX_NAMES);
+        }
+        let entries = self.object.dict(value)?;
+        if entries.is_empty() || entries.len() > MAX_NAMES {
+            return None;
+        }
+        let mut names = vec![None; entries.len()];
+        for &(name, place) in entries {
+            let Value::Int(place) = place else {
+                return None;
+            };
+            *names.get_mut(usize::try_from(place).ok()?)? = Some(text(name)?);
+        }
+        names.into_iter().collect()
     }
 
     fn numbers<'a>(&self, view: &TensorView, bytes: &'a [u8]) -> Result<Numbers<'a>, ImportError> {

@@ -25,35 +25,51 @@ pub fn varint(bytes: &mut &[u8]) -> Option<u64> {
     None
 }
 
-/// The fields of a message, in order; `None` where the bytes are none.
-pub fn fields(mut bytes: &[u8]) -> Option<Vec<(u64, Field<'_>)>> {
-    let mut fields = Vec::new();
-    while !bytes.is_empty() {
-        let key = varint(&mut bytes)?;
-        let (number, kind) = (key >> 3, key & 7);
-        let mut take = |n: usize| -> Option<&[u8]> {
-            let (taken, rest) = bytes.split_at_checked(n)?;
-            bytes = rest;
-            Some(taken)
-        };
-        let field = match kind {
-            0 => Field::Number(varint(&mut bytes)?),
-            1 => Field::Fixed(take(8)?),
-            5 => Field::Fixed(take(4)?),
+/// The fields of a message, in order; a `None` among them, the last, where the bytes are no message.
+pub fn fields(bytes: &[u8]) -> Fields<'_> {
+    Fields(bytes)
+}
+
+/// See [`fields`].
+pub struct Fields<'a>(&'a [u8]);
+
+impl<'a> Iterator for Fields<'a> {
+    type Item = Option<(u64, Field<'a>)>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.0.is_empty() {
+            return None;
+        }
+        let field = self.field();
+        if field.is_none() {
+            self.0 = &[];
+        }
+        Some(field)
+    }
+}
+
+impl<'a> Fields<'a> {
+    fn take(&mut self, n: usize) -> Option<&'a [u8]> {
+        let (taken, rest) = self.0.split_at_checked(n)?;
+        self.0 = rest;
+        Some(taken)
+    }
+
+    fn field(&mut self) -> Option<(u64, Field<'a>)> {
+        let key = varint(&mut self.0)?;
+        let field = match key & 7 {
+            0 => Field::Number(varint(&mut self.0)?),
+            1 => Field::Fixed(self.take(8)?),
+            5 => Field::Fixed(self.take(4)?),
             2 => {
-                let n = usize::try_from(varint(&mut bytes)?).ok()?;
-                let (taken, rest) = bytes.split_at_checked(n)?;
-                bytes = rest;
-                Field::Bytes(taken)
+                let n = usize::try_from(varint(&mut self.0)?).ok()?;
+                Field::Bytes(self.take(n)?)
             }
             _ => return None,
         };
-        if number == 0 {
-            return None;
-        }
-        fields.push((number, field));
+        let number = key >> 3;
+        (number > 0).then_some((number, field))
     }
-    Some(fields)
 }
 
 /// A message that is being written.

@@ -20,6 +20,27 @@ pub enum Target {
     Onnx,
 }
 
+/// What people need to know to use the file.
+pub fn hint(params: &Params, target: Target) -> String {
+    match target {
+        Target::Rosinality => format!("{} takes it", rosinality::constructor(params)),
+        Target::Onnx => {
+            let levels = params.config.levels;
+            let last = levels - 1;
+            let eps = if levels == 1 {
+                "eps.0".to_owned()
+            } else {
+                format!("eps.0 (finest) to eps.{last}")
+            };
+            let condition = match params.config.variant.condition {
+                0 => String::new(),
+                values => format!(", condition [n, {values}]"),
+            };
+            format!("from {eps}, each [n, c, h, w], and temperature{condition} to x")
+        }
+    }
+}
+
 /// Writes `params` as a file of another program.
 ///
 /// Errors: a model that the program cannot express, with the reason; the system's.

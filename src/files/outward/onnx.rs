@@ -1,4 +1,5 @@
-//! The decoder as an ONNX graph: from `eps.0`, `eps.1`, … (finest first) and `temperature` to `x`.
+//! The decoder as an ONNX graph: from `eps.0`, `eps.1`, … (finest first) and `temperature` to `x`; where the model is conditional,
+//! `condition` `[n, values]` is one more input.
 //!
 //! `z = mean + exp(log_std) * eps * temperature`, then every step backwards, with actnorms folded into their neighbours and each
 //! 1x1 convolution's inverse taken in double precision. What a padding adds is a convolution of a ring of ones, which the
@@ -12,12 +13,12 @@ const OPSET: u64 = 13;
 const FLOAT: u64 = 1;
 const INT64: u64 = 7;
 
+/// Protocol buffers end there.
+const MAX_BYTES: usize = i32::MAX as usize;
+
 /// The file, or why this model cannot be one.
 pub(super) fn bytes(params: &Params) -> Result<Vec<u8>, String> {
     let config = &params.config;
-    if config.variant.condition > 0 {
-        return Err("a conditional model cannot leave as ONNX yet".into());
-    }
     let mut graph = Graph {
         params,
         nodes: Writer::default(),
@@ -49,7 +50,11 @@ pub(super) fn bytes(params: &Params) -> Result<Vec<u8>, String> {
         x = graph.unsqueeze(&x);
     }
     graph.nodes.message(1, &node("Identity", &[&x], "x", &[]));
-    Ok(model(graph, config))
+    let bytes = model(graph, config);
+    if bytes.len() > MAX_BYTES {
+        return Err("it comes to more than the two gigabytes that an ONNX file can have".into());
+    }
+    Ok(bytes)
 }
 
 struct Graph<'a> {
@@ -211,10 +216,14 @@ impl Graph<'_> {
             let log_std = self.get(&format!("{prefix}.log_std"));
             let side = if mean.len() == n { 1 } else { side };
             let shape = [1, n, side, side];
-            (
-                self.constant(&shape, mean),
-                self.constant(&shape, log_std.iter().map(|v| v.exp())),
-            )
+            if self.params.config.variant.condition > 0 {
+                let mean = self.given(&format!("{prefix}.condition_mean"), shape, mean);
+                let log_std = self.given(&format!("{prefix}.condition_log_std"), shape, log_std);
+                (mean, self.node("Exp", &[&log_std]))
+            } else {
+                let std = log_std.iter().map(|v| v.exp());
+                (self.constant(&shape, mean), self.constant(&shape, std))
+            }
         } else {
             let h = self.final_conv(l, &format!("levels.{l}.split.prior"), x);
             let [mean, log_std] = self.split(&h, c / 2, c / 2);
@@ -223,6 +232,19 @@ impl Graph<'_> {
         };
         let z = self.node("Mul", &[scaled, &std]);
         self.node("Add", &[&z, &mean])
+    }
+
+    /// A table, and what the condition adds to it.
+    fn given(&mut self, by_value: &str, [_, c, h, w]: [usize; 4], base: Vec<f64>) -> String {
+        let rows = self.get(by_value);
+        let rows = self.constant(&[rows.len() / base.len(), base.len()], rows);
+        let more = self.node("MatMul", &["condition", &rows]);
+        let shape = [-1, c as i64, h as i64, w as i64];
+        let bytes: Vec<u8> = shape.iter().flat_map(|v| v.to_le_bytes()).collect();
+        let shape = self.raw(&[4], INT64, &bytes);
+        let more = self.node("Reshape", &[&more, &shape]);
+        let base = self.constant(&[1, c, h, w], base);
+        self.node("Add", &[&base, &more])
     }
 
     /// A step backwards.
@@ -355,6 +377,10 @@ fn value(name: &str, dims: &[usize]) -> Writer {
 
 fn model(mut graph: Graph, config: &GlowConfig) -> Vec<u8> {
     graph.inputs.message(11, &value("temperature", &[]));
+    if config.variant.condition > 0 {
+        let condition = value("condition", &[config.variant.condition]);
+        graph.inputs.message(11, &condition);
+    }
     let mut out = Writer::default();
     out.append(graph.nodes);
     out.bytes(2, b"glow");

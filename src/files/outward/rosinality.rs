@@ -1,11 +1,28 @@
 //! A state dict of rosinality/glow-pytorch.
 //!
-//! Its networks have biases in place of activation normalisation, which is folded into their weights; its matrices are LU.
+//! Its networks have biases in place of activation normalisation, which is folded into their weights; its matrices are LU. Its
+//! coupling networks always have 512 hidden channels: what a narrower model lacks is zeros, which change nothing.
 
 use super::torch::{Numbers, Tensor, archive};
 use crate::config::{Coupling, Padding, Permutation};
 use crate::linalg::Matrix;
 use crate::model::params::Params;
+
+/// Hidden channels of every coupling network there.
+const WIDTH: usize = 512;
+
+/// The call that makes the model there which takes the file.
+pub(super) fn constructor(params: &Params) -> String {
+    let config = &params.config;
+    let affine = match config.coupling {
+        Coupling::Affine => "True",
+        Coupling::Additive => "False",
+    };
+    format!(
+        "Glow({}, {}, {}, affine={affine}, conv_lu=True)",
+        config.channels, config.depth, config.levels
+    )
+}
 
 /// The file, or why this model cannot be one.
 pub(super) fn bytes(params: &Params) -> Result<Vec<u8>, String> {
@@ -27,6 +44,12 @@ pub(super) fn bytes(params: &Params) -> Result<Vec<u8>, String> {
                 .into(),
         );
     }
+    if config.width > WIDTH {
+        return Err(format!(
+            "the coupling networks of rosinality's program have {WIDTH} hidden channels, and those of this model {}",
+            config.width
+        ));
+    }
     let mut out = Out {
         params,
         tensors: Vec::new(),
@@ -42,6 +65,7 @@ pub(super) fn bytes(params: &Params) -> Result<Vec<u8>, String> {
                 &from,
                 &format!("blocks.{l}.prior"),
                 &(0..c).collect::<Vec<_>>(),
+                None,
             );
         } else {
             out.top(l, shape.channels, shape.side)?;
@@ -86,9 +110,9 @@ impl Out<'_> {
         });
         self.mixing(l, k, c, &format!("{to}invconv."));
         let (m, width) = (c / 2, self.params.config.width);
-        for (conv, norm, to_at, shape) in [
-            ("conv1", "actnorm1", 0, [width, m, 3, 3]),
-            ("conv2", "actnorm2", 2, [width, width, 1, 1]),
+        for (conv, norm, to_at, input, wide_input, k) in [
+            ("conv1", "actnorm1", 0, m, m, 3),
+            ("conv2", "actnorm2", 2, width, WIDTH, 1),
         ] {
             let scale: Vec<f64> = self
                 .get(&format!("{from}coupling.{norm}.log_scale"))
@@ -97,12 +121,15 @@ impl Out<'_> {
                 .collect();
             let weight = self.get(&format!("{from}coupling.{conv}.weight"));
             let bias = self.get(&format!("{from}coupling.{norm}.bias"));
-            let per = weight.len() / width;
-            let weight = weight.iter().enumerate().map(|(i, w)| w * scale[i / per]);
+            let per = input * k * k;
+            let weight = weight.iter().enumerate();
+            let weight: Vec<f64> = weight.map(|(i, w)| w * scale[i / per]).collect();
+            let weight = widened(&weight, [width, per], [WIDTH, wide_input * k * k]);
             let name = format!("{to}coupling.net.{to_at}.");
-            self.push(format!("{name}weight"), &shape, weight.collect::<Vec<_>>());
-            let bias = bias.iter().zip(&scale).map(|(b, s)| b * s);
-            self.push(format!("{name}bias"), &[width], bias.collect::<Vec<_>>());
+            self.push(format!("{name}weight"), &[WIDTH, wide_input, k, k], weight);
+            let bias: Vec<f64> = bias.iter().zip(&scale).map(|(b, s)| b * s).collect();
+            let bias = widened(&bias, [width, 1], [WIDTH, 1]);
+            self.push(format!("{name}bias"), &[WIDTH], bias);
         }
         // Raw first there, shift first here.
         let order: Vec<usize> = match self.params.config.coupling {
@@ -113,20 +140,24 @@ impl Out<'_> {
             &format!("{from}coupling.conv3"),
             &format!("{to}coupling.net.4"),
             &order,
+            Some(WIDTH),
         );
     }
 
-    fn final_conv(&mut self, from: &str, to: &str, order: &[usize]) {
+    /// A final convolution, its outputs in this order, with zeros for the inputs up to `wide`.
+    fn final_conv(&mut self, from: &str, to: &str, order: &[usize], wide: Option<usize>) {
         let weight = self.get(&format!("{from}.weight"));
         let per = weight.len() / order.len();
         let weight = order
             .iter()
             .flat_map(|&j| weight[j * per..(j + 1) * per].to_vec());
-        let shape = [order.len(), per / 9, 3, 3];
+        let weight: Vec<f64> = weight.collect();
+        let input = wide.unwrap_or(per / 9);
+        let weight = widened(&weight, [order.len(), per], [order.len(), 9 * input]);
         self.push(
             format!("{to}.conv.weight"),
-            &shape,
-            weight.collect::<Vec<_>>(),
+            &[order.len(), input, 3, 3],
+            weight,
         );
         for (ours, theirs, shape) in [
             ("bias", "conv.bias", vec![order.len()]),
@@ -211,6 +242,15 @@ impl Out<'_> {
         self.push(format!("{to}scale"), &[1, 2 * c, 1, 1], vec![0.0; 2 * c]);
         Ok(())
     }
+}
+
+/// A matrix in the corner of a larger one of zeros; both `[rows, columns]`.
+fn widened(matrix: &[f64], [_, from]: [usize; 2], [rows, to]: [usize; 2]) -> Vec<f64> {
+    let mut out = vec![0.0; rows * to];
+    for (out, row) in out.chunks_exact_mut(to).zip(matrix.chunks_exact(from)) {
+        out[..from].copy_from_slice(row);
+    }
+    out
 }
 
 /// A bias and the weights of the eight outer taps that make a map, where there are such.

@@ -20,7 +20,7 @@ use candle_core::{Device, Tensor};
 use super::fast::{RawEncoding, shape_error};
 use super::glow::Glow;
 use super::params::Params;
-use super::{DeviceChoice, Latent, LevelEps, ModelError};
+use super::{Condition, DeviceChoice, Latent, LevelEps, ModelError};
 use crate::config::GlowConfig;
 use net::{Encoding, FoldedGlow};
 
@@ -211,6 +211,7 @@ impl DeviceModel {
             RawEncoding {
                 latent: Latent {
                     levels: levels.collect(),
+                    condition: Condition::default(),
                 },
                 level_log_prob: encoding.level_log_prob.iter().map(|lp| lp[i]).collect(),
             }

@@ -3,7 +3,7 @@
 use super::super::folded::FoldedLevel;
 use crate::config::GlowConfig;
 use crate::kernels::{Aligned, padded};
-use crate::latent::{Latent, LevelEps};
+use crate::latent::{Condition, Latent, LevelEps};
 
 /// Calls `visit(at in [c, h, w], at in squeezed rows)` for every number of a picture whose finest level is
 /// `level`.
@@ -83,5 +83,6 @@ pub(super) fn latent_from_rows(
         });
     Latent {
         levels: levels.collect(),
+        condition: Condition::default(),
     }
 }

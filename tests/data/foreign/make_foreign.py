@@ -547,6 +547,70 @@ CASES |= {
 }
 
 
+# ---------------------------------------------------------------- files that are no Glow
+
+class Runs:
+    """Would run a command where a pickle is executed."""
+
+    def __reduce__(self):
+        return os.system, ("touch ran",)
+
+
+def hostile():
+    import pickle
+    import zipfile
+    folder = os.path.join(HERE, "hostile")
+    os.makedirs(folder, exist_ok=True)
+    path = lambda name: os.path.join(folder, name)
+    t = torch.zeros
+    resnet = collections.OrderedDict(
+        [("conv1.weight", t(4, 3, 7, 7)), ("bn1.weight", t(4)), ("bn1.bias", t(4)), ("bn1.running_mean", t(4)),
+         ("bn1.running_var", t(4)), ("bn1.num_batches_tracked", torch.tensor(7)), ("layer1.0.conv1.weight", t(4, 4, 3, 3)),
+         ("fc.weight", t(10, 4)), ("fc.bias", t(10))])
+    torch.save(resnet, path("resnet.pth"))
+    torch.save(torch.nn.Sequential(torch.nn.Linear(2, 2)), path("module.pt"))
+    state = rosinality_state(Draw(99), 3, 2, 1, 4, True, True)
+    for name, new in (("runs.pt", True), ("runs_legacy.pt", False)):
+        torch.save({"model": state, "extra": Runs()}, path(name), _use_new_zipfile_serialization=new)
+    # A pickle that names a constructor of its own, as those of StyleGAN do.
+    call = b"\x80\x04\x95" + (0).to_bytes(8, "little") + b"}\x8c\x05G_ema\x8c\x17torch_utils.persistence" \
+        b"\x8c\x1b_reconstruct_persistent_obj\x93}\x85Rs."
+    with open(path("stylegan.pkl"), "wb") as f:
+        f.write(call)
+    with zipfile.ZipFile(path("stylegan_zip.pt"), "w") as z:
+        z.writestr("archive/data.pkl", call)
+    with zipfile.ZipFile(path("bomb.pt"), "w", zipfile.ZIP_DEFLATED) as z:
+        z.writestr("archive/data.pkl", pickle.dumps({}, 2))
+        z.writestr("archive/data/0", bytes(30 << 20))
+    with zipfile.ZipFile(path("other.zip"), "w") as z:
+        z.writestr("readme.txt", "nothing")
+    with zipfile.ZipFile(path("script.pt"), "w") as z:
+        z.writestr("archive/data.pkl", pickle.dumps({}, 2))
+        z.writestr("archive/constants.pkl", pickle.dumps({}, 2))
+    # Many tensors of the same numbers, which come to many times the file.
+    state = rosinality_state(Draw(98), 3, 1, 40, 4, True, True)
+    one = torch.zeros(1)
+    wide = torch.zeros(192, 192, 1, 1)
+    shared = {}
+    for k, v in state.items():
+        if k.endswith("net.0.weight"):
+            v = wide.view(-1)[: 192 * 6].view(192, 6, 1, 1).expand(192, 6, 3, 3)
+        elif k.endswith("net.2.weight"):
+            v = wide
+        elif "net.4.conv.weight" in k:
+            v = wide.view(-1)[: 12 * 192].view(12, 192, 1, 1).expand(12, 192, 3, 3)
+        elif k.endswith(("net.0.bias", "net.2.bias")):
+            v = one.expand(192)
+        elif "scale" in k and "actnorm" in k:
+            v = torch.ones(1).expand(v.shape)
+        elif v.is_floating_point():
+            v = wide.view(-1)[: v.numel()].view(v.shape)
+        shared[k] = v
+    torch.save(shared, path("shared.pt"))
+
+
+CASES["hostile"] = hostile
+
 if __name__ == "__main__":
     torch.set_num_threads(1)
     for name in sys.argv[1:] or CASES:
