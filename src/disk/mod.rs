@@ -116,13 +116,9 @@ impl RegularFile {
     }
 
     /// Bytes in the file.
+    #[expect(clippy::len_without_is_empty, reason = "a length to check, not a container")]
     pub fn len(&self) -> u64 {
         self.len
-    }
-
-    /// Whether it has none.
-    pub fn is_empty(&self) -> bool {
-        self.len == 0
     }
 
     /// The next `n` bytes, or as many as there are.

@@ -239,7 +239,7 @@ fn other_files_with_the_name_of_a_picture_are_named() {
     assert!(message(b"\0\0\0\x18ftypheic\0\0\0\0").contains("HEIC"));
     assert!(message(b"%PDF-1.7").contains("PDF"));
     assert!(message(&[0; 64]).contains("zeros"));
-    assert!(message(b"hello").contains("another kind of file"));
+    assert!(message(b"hello").contains("not a picture but a text"));
     assert!(message(b"").contains("empty"));
 }
 
@@ -381,14 +381,22 @@ fn colours_that_were_multiplied_by_their_alpha_are_not_multiplied_again() {
     assert_eq!(found.get_pixel(1, 0).0, [128; 3]);
 }
 
-/// A PNG of one pixel with more of its header set.
-fn png_of(pixel: [u8; 3], prepare: impl FnOnce(&mut png::Info<'static>)) -> Vec<u8> {
+/// A PNG of one pixel, with code points of primaries and transfer, and more of its header set.
+fn png_of(
+    pixel: [u8; 3],
+    coding: Option<[u8; 2]>,
+    prepare: impl FnOnce(&mut png::Info<'static>),
+) -> Vec<u8> {
     let mut info = png::Info::with_size(1, 1);
     info.color_type = png::ColorType::Rgb;
     prepare(&mut info);
     let mut bytes = Vec::new();
     let encoder = png::Encoder::with_info(&mut bytes, info).unwrap();
     let mut writer = encoder.write_header().unwrap();
+    if let Some([primaries, transfer]) = coding {
+        let kind = png::chunk::ChunkType(*b"cICP");
+        writer.write_chunk(kind, &[primaries, transfer, 0, 1]).unwrap();
+    }
     writer.write_image_data(&pixel).unwrap();
     writer.finish().unwrap();
     bytes
@@ -397,22 +405,13 @@ fn png_of(pixel: [u8; 3], prepare: impl FnOnce(&mut png::Info<'static>)) -> Vec<
 #[test]
 fn what_a_png_says_of_its_colours_is_applied() {
     let red = [200, 60, 60];
-    let coding = |primaries, transfer| {
-        png_of(red, |info| {
-            info.coding_independent_code_points = Some(png::CodingIndependentCodePoints {
-                color_primaries: primaries,
-                transfer_function: transfer,
-                matrix_coefficients: 0,
-                is_video_full_range_image: true,
-            });
-        })
-    };
+    let coding = |primaries, transfer| png_of(red, Some([primaries, transfer]), |_| {});
     let near = |bytes: &[u8], expected: [u8; 3], tolerance| {
         let (rgb, notes) = decode_good(bytes);
         assert!(notes.is_empty(), "{notes:?}");
         assert_near(rgb.get_pixel(0, 0), expected, tolerance);
     };
-    near(&png_of(red, |_| {}), red, 0);
+    near(&png_of(red, None, |_| {}), red, 0);
     // BT.709 with sRGB's curve is sRGB; 12 are the primaries of Display P3.
     near(&coding(1, 13), red, 1);
     let (p3, notes) = decode_good(&coding(12, 13));
@@ -423,14 +422,14 @@ fn what_a_png_says_of_its_colours_is_applied() {
 
     let scaled = png::ScaledFloat::new;
     near(
-        &png_of(red, |info| info.source_gamma = Some(scaled(0.45455))),
+        &png_of(red, None, |info| info.source_gamma = Some(scaled(0.45455))),
         red,
         0,
     );
     // Linear light of a half is 188 in sRGB.
-    let linear = png_of([128; 3], |info| info.source_gamma = Some(scaled(1.0)));
+    let linear = png_of([128; 3], None, |info| info.source_gamma = Some(scaled(1.0)));
     near(&linear, [188; 3], 2);
-    let wide = png_of(red, |info| {
+    let wide = png_of(red, None, |info| {
         let pair = |x, y| (scaled(x), scaled(y));
         info.source_chromaticities = Some(png::SourceChromaticities {
             white: pair(0.3127, 0.3290),
