@@ -1,7 +1,7 @@
 //! `cargo bench`: encode, decode and training step for the small and the medium configuration, on one and on two
 //! threads, beside the matrix products alone. Prints one JSON object a line; figures are medians.
 
-use glow_explorer::measure::bench::{Options, run};
+use glow_explorer::measure::bench::{BenchOptions, run};
 use glow_explorer::model::DeviceChoice;
 use glow_explorer::model::GlowConfig;
 use glow_explorer::model::params::Params;
@@ -18,7 +18,7 @@ fn main() {
     ] {
         let config: GlowConfig = serde_json::from_str(config).expect("the configs are valid JSON");
         let config = config.validated().expect("the configs are valid");
-        let options = Options {
+        let options = BenchOptions {
             device: DeviceChoice::Cpu,
             tf32: false,
             batch,

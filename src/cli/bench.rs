@@ -6,7 +6,7 @@ use super::common::{note, progress, say, say_json};
 use super::output::check_target;
 use crate::export::write_png;
 use crate::files::{shipped, weights};
-use crate::measure::bench::{Options, Report, run as measure};
+use crate::measure::bench::{BenchOptions, BenchReport, run as measure};
 use crate::measure::memory::TrainMemory;
 use crate::measure::sweep;
 use crate::model::params::Params;
@@ -88,7 +88,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
     refuse_too_large(&params.config, batch)?;
     let report = measure(
         params,
-        &Options {
+        &BenchOptions {
             device: args.device.clone(),
             tf32: args.tf32,
             batch,
@@ -166,7 +166,7 @@ fn sweep_paths(folder: &Path) -> anyhow::Result<(PathBuf, PathBuf)> {
 }
 
 /// The report for people.
-fn text(r: &Report) -> String {
+fn text(r: &BenchReport) -> String {
     let ms = |s: f64| format!("{:.1} ms", 1e3 * s);
     let mut lines = vec![
         format!("{}, {} threads, batch {}", r.device, r.threads, r.batch),

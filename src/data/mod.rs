@@ -7,6 +7,7 @@ mod error;
 pub mod faces;
 pub mod intake;
 pub mod labels;
+mod names;
 mod order;
 mod picture_set;
 mod resample;

@@ -116,7 +116,10 @@ impl RegularFile {
     }
 
     /// Bytes in the file.
-    #[expect(clippy::len_without_is_empty, reason = "a length to check, not a container")]
+    #[expect(
+        clippy::len_without_is_empty,
+        reason = "a length to check, not a container"
+    )]
     pub fn len(&self) -> u64 {
         self.len
     }

@@ -17,7 +17,7 @@ use crate::train::gradients::CpuGradients;
 
 /// What one run of the bench measured; the keys are those of other programs' benches of the same kind.
 #[derive(Clone, Debug, Serialize)]
-pub struct Report {
+pub struct BenchReport {
     /// Where it ran.
     pub device: String,
     /// Threads.
@@ -71,7 +71,7 @@ pub struct Report {
 
 /// What to measure.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub struct BenchOptions {
     /// Where to compute.
     pub device: DeviceChoice,
     /// Whether a CUDA device may round to TF32.
@@ -93,7 +93,7 @@ pub struct Options {
 /// Runs the bench. It takes the parameters, since training changes them. On a device only encode and decode are measured.
 ///
 /// Errors: a 1x1 convolution without an inverse; a device that does not work.
-pub fn run(params: Params, options: &Options) -> Result<Report, ModelError> {
+pub fn run(params: Params, options: &BenchOptions) -> Result<BenchReport, ModelError> {
     if options.device != DeviceChoice::Cpu {
         let model = GlowModel::new(&params, &options.device, options.threads)?;
         if model.is_on_device() {
@@ -104,7 +104,7 @@ pub fn run(params: Params, options: &Options) -> Result<Report, ModelError> {
 }
 
 /// Encode and decode of a model on its device, as whoever uses it calls them: host numbers in and out.
-fn on_device(model: &GlowModel, options: &Options) -> Result<Report, ModelError> {
+fn on_device(model: &GlowModel, options: &BenchOptions) -> Result<BenchReport, ModelError> {
     let (config, never) = (model.config().clone(), || false);
     let decode = |latents: &[&Latent]| -> Result<Vec<Vec<f32>>, ModelError> {
         let latents: Vec<Latent> = latents.iter().map(|&l| l.clone()).collect();
@@ -124,7 +124,7 @@ fn on_device(model: &GlowModel, options: &Options) -> Result<Report, ModelError>
         decode.push(seconds(|| model.decode(&latents, &never))?);
     }
     let (encode_s, decode_s) = (median(&encode[2..]), median(&decode[2..]));
-    Ok(Report {
+    Ok(BenchReport {
         device: model.device_label(),
         threads: options.threads,
         batch: options.batch,
@@ -147,7 +147,7 @@ fn on_device(model: &GlowModel, options: &Options) -> Result<Report, ModelError>
     })
 }
 
-fn on_cpu(mut params: Params, options: &Options) -> Result<Report, ModelError> {
+fn on_cpu(mut params: Params, options: &BenchOptions) -> Result<BenchReport, ModelError> {
     let config = params.config.clone();
     let fast = FastGlow::new(&params, options.threads)?;
     let pictures = pictures(
@@ -223,7 +223,7 @@ fn on_cpu(mut params: Params, options: &Options) -> Result<Report, ModelError> {
     let decode_gflops = config.flops() * options.batch as f64 / decode_s / 1e9;
     let (train_step_s, train_memory) = train.unzip();
     let (train_step_keeping_s, train_keeping_memory) = keeping.unzip();
-    Ok(Report {
+    Ok(BenchReport {
         device: "cpu".into(),
         threads: options.threads,
         batch: options.batch,
@@ -273,7 +273,7 @@ pub(super) fn pictures(
 fn train_step(
     params: &mut Params,
     x: &[&[f32]],
-    options: &Options,
+    options: &BenchOptions,
     activations: Activations,
     arithmetic: Arithmetic,
 ) -> Result<(f64, TrainMemory), ModelError> {

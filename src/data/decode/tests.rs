@@ -395,7 +395,9 @@ fn png_of(
     let mut writer = encoder.write_header().unwrap();
     if let Some([primaries, transfer]) = coding {
         let kind = png::chunk::ChunkType(*b"cICP");
-        writer.write_chunk(kind, &[primaries, transfer, 0, 1]).unwrap();
+        writer
+            .write_chunk(kind, &[primaries, transfer, 0, 1])
+            .unwrap();
     }
     writer.write_image_data(&pixel).unwrap();
     writer.finish().unwrap();
