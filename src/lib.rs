@@ -19,7 +19,7 @@
 pub(crate) mod app;
 pub mod cli;
 pub mod config;
-pub(crate) mod data;
+pub mod data;
 pub(crate) mod disk;
 #[cfg_attr(
     not(feature = "gui"),
@@ -36,6 +36,7 @@ mod lru;
 pub mod measure;
 pub mod model;
 pub mod noise;
+pub mod paste;
 pub(crate) mod quote;
 pub(crate) mod recipe;
 pub mod train;

@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use super::dialog::{Dialog, ExportSource, PathPurpose};
-use super::state::{LogLevel, Named, PlayMode, Selection, Tab, ThemeChoice};
-use crate::engine::message::{CropSquare, ItemId, PathKind, PictureSource, Recipe, Ticket};
+use super::screens::{Tab, Wish};
+use super::state::{LogLevel, Named, Selection, ThemeChoice};
+use crate::engine::message::{CropSquare, ItemId, PictureSource, Recipe, Ticket};
 
 /// A wish of the person. Views return them; they are applied after the frame.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,27 +16,8 @@ pub enum Action {
     Select(Selection),
     /// Move the selection over the grid, the filmstrip or the shelf.
     MoveSelection(i32, i32),
-    /// Show the selected cell large, or the grid again.
-    Enlarge(bool),
-    /// Which cell is under the pointer.
-    FocusCell(Option<u32>),
-
-    /// Seed of the grid.
-    SetSeed(u64),
-    /// One temperature for all levels.
-    SetTemperature(f32),
-    /// Fold the temperatures of the levels out or in.
-    SetPerLevel(bool),
-    /// The temperature of one level.
-    SetLevelTemperature(usize, f32),
-    /// Columns and rows of the grid.
-    SetGrid(u32, u32),
-    /// Fill the grid with variations.
-    MoreLikeThis(Named),
-    /// How far variations go.
-    SetVariation(f32),
-    /// Fresh samples again.
-    LeaveVariations,
+    /// Something on one of the screens.
+    Screen(Wish),
 
     /// Keep a picture on the shelf.
     Pin(Named),
@@ -47,44 +29,6 @@ pub enum Action {
     Remove(ItemId),
     /// Import failed items again, or frame a photo anew.
     Recrop(ItemId, CropSquare),
-
-    /// Put a picture into a keyframe slot.
-    SetKey(usize, Named),
-    /// Empty a keyframe slot.
-    ClearKey(usize),
-    /// One more slot.
-    AddSlot,
-    /// First becomes last.
-    ReverseKeys,
-    /// Position on the path.
-    SetT(f32),
-    /// Straight or spherical.
-    SetPath(PathKind),
-    /// Pictures in the filmstrip.
-    SetSteps(u32),
-    /// Run or stop.
-    Play(bool),
-    /// What happens at the end.
-    SetPlayMode(PlayMode),
-    /// Seconds for the whole path.
-    SetPlaySeconds(f32),
-    /// Time has passed while playing, seconds.
-    Advance(f32),
-
-    /// Choose what is edited.
-    EditBase(Named),
-    /// Move an attribute slider.
-    SetAmount(String, f32),
-    /// All sliders to zero.
-    ResetAmounts,
-    /// Keep other attributes as they are.
-    SetKeepOthers(bool),
-    /// Factor on the result's eps.
-    SetEditTemperature(f32),
-    /// Text in the search box.
-    SetSearch(String),
-    /// Show the picture before the edit.
-    Before(bool),
 
     /// Open a model; `None` is the shipped one.
     OpenModel(Option<PathBuf>),
@@ -134,8 +78,6 @@ pub enum Action {
     CopyImage(Recipe),
     /// Ask for the clipboard (done by the window).
     Paste,
-    /// A seed that nobody chose (done by the window, which has the clock).
-    NewSeed,
     /// Leave (done by the window).
     Quit,
 }

@@ -6,13 +6,11 @@ use super::action::Action;
 use super::dialog::{CropForm, Dialog, ExportForm, PathPurpose};
 use super::export;
 use super::session::Opening;
-use super::state::{
-    Document, ItemStatus, LogLevel, MAX_KEYS, Named, Selection, State, Tab, Variation,
-};
+use super::state::{Document, ItemStatus, LogLevel, Selection, State, Tab};
 use crate::engine::message::{Command, ItemId, Recipe, Ticket};
 
-/// Photos of the command line that a morph is made of.
-const GIVEN_SLOTS: usize = 2;
+/// Photos of the command line that screens begin with; fewer are only looked at.
+const GIVEN: usize = 2;
 
 impl State {
     /// The first commands of a run.
@@ -30,8 +28,8 @@ impl State {
                 commands.extend(self.apply(action));
             }
             let given = self.doc.shelf.iter().skip(own).map(|e| Some(e.id));
-            self.given = given.take(GIVEN_SLOTS).collect();
-            if self.given.len() < GIVEN_SLOTS {
+            self.given = given.take(GIVEN).collect();
+            if self.given.len() < GIVEN {
                 // One photo is to be looked at; there is nothing yet to morph it into.
                 self.given.clear();
             }
@@ -41,42 +39,12 @@ impl State {
     }
 
     /// Does what the person wants; what the worker must hear is returned.
-    pub fn apply(&mut self, action: Action) -> Vec<Command> {
-        match action {
+    pub fn apply(&mut self, action: impl Into<Action>) -> Vec<Command> {
+        match action.into() {
             Action::SetTab(tab) => self.set_tab(tab),
-            Action::Select(selection) => self.selection = selection,
+            Action::Select(selection) => self.select(selection),
             Action::MoveSelection(dx, dy) => self.move_selection(dx, dy),
-            Action::Enlarge(enlarged) => self.enlarged = enlarged,
-            Action::FocusCell(cell) => self.focus_cell = cell,
-
-            Action::SetSeed(seed) => self.doc.sample.seed = seed,
-            Action::SetTemperature(value) => {
-                self.doc.sample.temperature = value;
-                self.doc.sample.level_temperatures.fill(value);
-            }
-            Action::SetPerLevel(per_level) => self.doc.sample.per_level = per_level,
-            Action::SetLevelTemperature(level, value) => {
-                if let Some(slot) = self.doc.sample.level_temperatures.get_mut(level) {
-                    *slot = value;
-                }
-            }
-            Action::SetGrid(columns, rows) => {
-                self.doc.sample.columns = columns.clamp(1, 12);
-                self.doc.sample.rows = rows.clamp(1, 12);
-            }
-            Action::MoreLikeThis(base) => {
-                let amount = (self.doc.sample.variation.as_ref()).map_or(0.3, |v| v.amount);
-                self.doc.sample.variation = Some(Variation { base, amount });
-                self.selection = Selection::Cell(0);
-                self.enlarged = false;
-                self.tab = Tab::Sample;
-            }
-            Action::SetVariation(amount) => {
-                if let Some(variation) = &mut self.doc.sample.variation {
-                    variation.amount = amount;
-                }
-            }
-            Action::LeaveVariations => self.doc.sample.variation = None,
+            Action::Screen(wish) => return wish.apply(self),
 
             Action::Pin(named) => return vec![self.pin(named)],
             Action::Import(sources) => return self.import(sources),
@@ -99,60 +67,6 @@ impl State {
                     return vec![Command::Recrop { item, crop }];
                 }
             }
-
-            Action::SetKey(slot, named) => self.set_key(slot, named),
-            Action::ClearKey(slot) => {
-                let keys = &mut self.doc.morph.keys;
-                if slot >= 2 && slot < keys.len() {
-                    keys.remove(slot);
-                } else if let Some(key) = keys.get_mut(slot) {
-                    *key = None;
-                }
-            }
-            Action::AddSlot => {
-                if self.doc.morph.keys.len() < MAX_KEYS {
-                    self.doc.morph.keys.push(None);
-                }
-            }
-            Action::ReverseKeys => {
-                self.doc.morph.keys.reverse();
-                self.playback.t = 1.0 - self.playback.t;
-            }
-            Action::SetT(t) => {
-                self.playback.t = t.clamp(0.0, 1.0);
-                self.selection = Selection::Morph;
-            }
-            Action::SetPath(path) => self.doc.morph.path = path,
-            Action::SetSteps(steps) => self.doc.morph.steps = steps.clamp(2, 60),
-            Action::Play(playing) => self.play(playing),
-            Action::SetPlayMode(mode) => {
-                self.playback.mode = mode;
-                self.playback.backwards = false;
-            }
-            Action::SetPlaySeconds(seconds) => self.playback.seconds = seconds.clamp(0.5, 60.0),
-            Action::Advance(elapsed_secs) => self.advance(elapsed_secs),
-
-            Action::EditBase(base) => {
-                self.doc.edit.base = Some(base);
-                self.tab = Tab::Edit;
-                self.selection = Selection::Edit;
-            }
-            Action::SetAmount(name, amount) => {
-                if amount == 0.0 {
-                    self.doc.edit.amounts.remove(&name);
-                } else {
-                    self.doc.edit.amounts.insert(name, amount);
-                }
-                self.selection = Selection::Edit;
-            }
-            Action::ResetAmounts => {
-                self.doc.edit.amounts.clear();
-                self.doc.edit.temperature = 1.0;
-            }
-            Action::SetKeepOthers(keep) => self.doc.edit.keep_others = keep,
-            Action::SetEditTemperature(value) => self.doc.edit.temperature = value,
-            Action::SetSearch(text) => self.search = text,
-            Action::Before(before) => self.before = before,
 
             Action::OpenModel(path) => {
                 self.live.opening = true;
@@ -181,7 +95,7 @@ impl State {
                 if self.dialog.take().is_none() {
                     // Messages lie over the picture, so they go first.
                     if self.live.toasts.is_empty() {
-                        self.enlarged = false;
+                        self.tab.screen().escape(self);
                     }
                     self.live.toasts.clear();
                 }
@@ -202,70 +116,35 @@ impl State {
                 }
             }
             Action::Log(level, text) => self.log(level, text),
-            Action::Browse(_)
-            | Action::CopyImage(_)
-            | Action::NewSeed
-            | Action::Paste
-            | Action::Quit => {}
+            Action::Browse(_) | Action::CopyImage(_) | Action::Paste | Action::Quit => {}
         }
         Vec::new()
     }
 
     fn set_tab(&mut self, tab: Tab) {
-        self.tab = tab;
-        self.enlarged = false;
-        if tab == Tab::Edit && self.doc.edit.base.is_none() {
-            // An empty edit tab helps nobody: what was selected is what one wants to edit.
-            self.doc.edit.base = self.selected();
+        let before = std::mem::replace(&mut self.tab, tab);
+        if before != tab {
+            before.screen().left(self);
         }
-        match tab {
-            Tab::Morph if self.doc.morph.path_keys().is_some() => {
-                self.selection = Selection::Morph;
-            }
-            Tab::Edit if self.doc.edit.base.is_some() => self.selection = Selection::Edit,
-            _ => {}
-        }
-        if tab != Tab::Morph {
-            self.playback.playing = false;
+        tab.screen().opened(self);
+    }
+
+    fn select(&mut self, selection: Selection) {
+        self.selection = selection;
+        if let (Selection::Item(_), Some(named)) = (selection, self.selected()) {
+            self.tab.screen().shelf_selected(self, &named);
         }
     }
 
     fn move_selection(&mut self, dx: i32, dy: i32) {
-        match (self.tab, self.selection) {
-            (Tab::Sample, Selection::Cell(cell)) => {
-                let (columns, rows) = (self.doc.sample.columns as i32, self.doc.sample.rows as i32);
-                let x = (cell as i32 % columns + dx).clamp(0, columns - 1);
-                let y = (cell as i32 / columns + dy).clamp(0, rows - 1);
-                self.selection = Selection::Cell((y * columns + x) as u32);
-            }
-            (_, Selection::Item(id)) => {
-                let shelf = &self.doc.shelf;
-                let at = shelf.iter().position(|e| e.id == id).unwrap_or(0) as i32;
-                let to = (at + dx + dy).clamp(0, shelf.len() as i32 - 1);
-                if let Some(entry) = shelf.get(to as usize) {
-                    self.selection = Selection::Item(entry.id);
-                }
-            }
-            (Tab::Morph, _) => {
-                let intervals = (self.doc.morph.steps - 1) as f32;
-                let step = (self.playback.t * intervals).round() + (dx + dy) as f32;
-                self.playback.t = (step / intervals).clamp(0.0, 1.0);
-            }
-            _ => self.selection = Selection::Cell(0),
-        }
-    }
-
-    pub(super) fn set_key(&mut self, slot: usize, named: Named) {
-        if slot >= MAX_KEYS {
-            return;
-        }
-        let keys = &mut self.doc.morph.keys;
-        if slot >= keys.len() {
-            keys.resize(slot + 1, None);
-        }
-        keys[slot] = Some(named);
-        if self.tab == Tab::Morph && self.doc.morph.path_keys().is_some() {
-            self.selection = Selection::Morph;
+        let Selection::Item(id) = self.selection else {
+            return self.tab.screen().arrows(self, dx, dy);
+        };
+        let shelf = &self.doc.shelf;
+        let at = shelf.iter().position(|e| e.id == id).unwrap_or(0) as i32;
+        let to = (at + dx + dy).clamp(0, (shelf.len() as i32 - 1).max(0));
+        if let Some(entry) = shelf.get(to as usize) {
+            self.select(Selection::Item(entry.id));
         }
     }
 
@@ -300,7 +179,7 @@ impl State {
         self.doc = doc;
         self.history.amend(&self.doc);
         if self.selected().is_none() {
-            self.selection = Selection::Cell(0);
+            self.selection = Selection::FIRST;
         }
     }
 }
@@ -316,15 +195,7 @@ pub fn mentions_any(recipe: &Recipe) -> bool {
 }
 
 fn stands_on(recipe: &Recipe, wanted: &impl Fn(ItemId) -> bool) -> bool {
-    match recipe {
-        Recipe::Item(item) => wanted(*item),
-        Recipe::Sample { .. } => false,
-        Recipe::Morph { keys, .. } => keys.iter().any(|key| stands_on(key, wanted)),
-        Recipe::Edited { base, .. }
-        | Recipe::Varied { base, .. }
-        | Recipe::Scaled { base, .. }
-        | Recipe::Given { base, .. } => stands_on(base, wanted),
-    }
+    !recipe.all_items(&|item| !wanted(item))
 }
 
 /// A file as people call it.

@@ -10,8 +10,11 @@ use image::{Rgb, RgbImage};
 
 use crate::engine::EngineLink;
 use crate::engine::message::{
-    AttributeInfo, Command, CropSquare, Event, Inspection, ItemId, ModelInfo, PictureSource, Recipe,
+    Answer, AttributeInfo, Command, CropSquare, Event, Inspection, ItemId, LevelReport,
+    LevelStatistics, ModelInfo, Neighbour, PictureSource, Question, Recipe, SelfTest, TensorInfo,
+    WalkStep,
 };
+use crate::latent::LevelEps;
 use crate::model::{Coupling, GlowConfig, Padding, Permutation};
 
 /// Numbers that make up a drawn face.
@@ -146,6 +149,11 @@ impl FakeEngine {
                     inspection,
                 });
             }
+            Command::Ask { ticket, question } => {
+                let answer = self.answer_to(question);
+                let ticket = *ticket;
+                self.say(Event::Answered { ticket, answer });
+            }
             Command::Export { ticket, request } => {
                 self.say(Event::Exported {
                     ticket: *ticket,
@@ -168,6 +176,64 @@ impl FakeEngine {
                 message: "the session cannot be read".to_owned(),
             }),
             Command::ImportLatents { .. } | Command::Cancel(_) => {}
+        }
+    }
+
+    fn answer_to(&self, question: &Question) -> Answer {
+        match question {
+            Question::Levels(recipe) => {
+                let numbers = self.numbers(recipe);
+                let level = |level: usize| LevelReport {
+                    statistics: LevelStatistics::of(&LevelEps {
+                        channels: 1,
+                        side: 10,
+                        data: (0..10u64)
+                            .flat_map(|i| normals(i + 100 * level as u64))
+                            .map(|v| v * 0.5 + 0.1 * numbers[level])
+                            .collect(),
+                    }),
+                    eps: Arc::new(face(&numbers)),
+                };
+                Answer::Levels((0..3).map(level).collect())
+            }
+            Question::Walk(recipe) => {
+                let numbers = self.numbers(recipe);
+                let step = |at: usize| WalkStep {
+                    level: 2 - at / 5,
+                    undone: at % 5,
+                    pixels: Arc::new(face(&numbers.map(|v| v * at as f32 / 14.0))),
+                };
+                Answer::Walk(Arc::new((0..15).map(step).collect()))
+            }
+            Question::Photo { recipe, .. } => Answer::Photo {
+                before: Arc::new(face(&[0.0; N])),
+                after: Arc::new(face(&self.numbers(recipe))),
+            },
+            Question::Neighbours(items) => {
+                let numbers = |id: &ItemId| self.items.get(id).copied().unwrap_or_default();
+                let distance = |a: &ItemId, b: &ItemId| {
+                    let (a, b) = (numbers(a), numbers(b));
+                    let squares = a.iter().zip(&b).map(|(a, b)| f64::from(a - b).powi(2));
+                    (squares.sum::<f64>() / (2 * N) as f64).sqrt()
+                };
+                let nearest = |id: &ItemId| {
+                    let others = items.iter().filter(|other| *other != id);
+                    let all = others.map(|other| Neighbour {
+                        item: *other,
+                        distance: distance(id, other),
+                    });
+                    (*id, all.min_by(|a, b| a.distance.total_cmp(&b.distance)))
+                };
+                Answer::Neighbours(items.iter().map(nearest).collect())
+            }
+            Question::SelfTest { count, .. } => Answer::SelfTest(SelfTest {
+                count: *count as usize,
+                finite: *count as usize,
+                round_trip: 2.4e-6,
+                bits_per_dim: 1.27,
+                decode_ms: 11.0,
+                encode_ms: 13.0,
+            }),
         }
     }
 
@@ -246,6 +312,11 @@ impl FakeEngine {
                 std::array::from_fn(|k| base[k] + amount * noise[k])
             }
             Recipe::Scaled { base, temperature } => self.numbers(base).map(|v| v * temperature[0]),
+            Recipe::Mixed { a, b, shares } => {
+                let (a, b) = (self.numbers(a), self.numbers(b));
+                let share = |k: usize| shares[k % shares.len()];
+                std::array::from_fn(|k| a[k] + share(k) * (b[k] - a[k]))
+            }
             Recipe::Given { base, .. } => self.numbers(base),
         }
     }
@@ -264,6 +335,7 @@ fn model_info(path: Option<PathBuf>) -> ModelInfo {
         variant: Default::default(),
         padding: Padding::EdgeBias,
         scale_floor: Default::default(),
+        detail: Vec::new(),
     };
     ModelInfo {
         name: "faces-64 (shipped)".to_owned(),
@@ -272,8 +344,24 @@ fn model_info(path: Option<PathBuf>) -> ModelInfo {
         n_parameters: 4_812_000,
         provenance: "{\n  \"data\": \"faces\",\n  \"steps\": 12000\n}".to_owned(),
         device: "cpu, 2 threads".to_owned(),
+        tensors: Arc::new(tensors()),
         condition_names: Vec::new(),
     }
+}
+
+fn tensors() -> Vec<TensorInfo> {
+    let level = |l: usize| {
+        let name = |part: &str| format!("levels.{l}.steps.0.{part}");
+        let c = 12 << l;
+        [
+            (name("actnorm.bias"), vec![c]),
+            (name("permutation.l"), vec![c, c]),
+            (name("coupling.conv1.weight"), vec![128, c / 2, 3, 3]),
+        ]
+    };
+    let all = (0..3).flat_map(level);
+    all.map(|(name, shape)| TensorInfo { name, shape })
+        .collect()
 }
 
 fn attributes() -> Vec<AttributeInfo> {

@@ -1,14 +1,18 @@
 //! One table of everything that can be done by name: it feeds the keyboard, the palette, the menus
 //! and the list of keys, so that they cannot disagree.
 
+use std::sync::LazyLock;
+
 use egui::{Key, KeyboardShortcut, Modifiers};
 
 use super::action::Action;
-use super::dialog::{Dialog, ExportSource, PathPurpose};
-use super::state::{Selection, State, Tab, ThemeChoice};
-use crate::engine::message::PathKind;
+use super::dialog::{Dialog, PathPurpose};
+use super::export;
+use super::screens::{Tab, all_offers};
+use super::state::{Named, Selection, State, ThemeChoice};
 
 /// Something that can be done by name.
+#[derive(Clone, Copy)]
 pub struct Entry {
     /// Name in menus, palette and help.
     pub name: &'static str,
@@ -16,33 +20,102 @@ pub struct Entry {
     pub group: &'static str,
     /// Its key, where it has one.
     pub shortcut: Option<KeyboardShortcut>,
-    /// The action; `None` where it cannot be done now.
-    pub action: fn(&State) -> Option<Action>,
+    /// What it does.
+    pub deed: Deed,
 }
 
-const fn plain(key: Key) -> Option<KeyboardShortcut> {
+/// What an entry does.
+#[derive(Clone, Copy)]
+pub enum Deed {
+    /// An action; `None` where it cannot be done now.
+    Do(fn(&State) -> Option<Action>),
+    /// Open a screen.
+    Open(Tab),
+    /// Something with the selected picture.
+    Offer(fn(Named) -> Action),
+}
+
+impl Entry {
+    /// The action; `None` where it cannot be done now.
+    pub fn action(&self, state: &State) -> Option<Action> {
+        match self.deed {
+            Deed::Do(action) => action(state),
+            Deed::Open(tab) => Some(Action::SetTab(tab)),
+            Deed::Offer(wish) => Some(wish(state.selected()?)),
+        }
+    }
+}
+
+/// A key alone.
+pub const fn plain(key: Key) -> Option<KeyboardShortcut> {
     Some(KeyboardShortcut::new(Modifiers::NONE, key))
 }
 
-const fn ctrl(key: Key) -> Option<KeyboardShortcut> {
+/// A key with Ctrl, or with Cmd on a Mac.
+pub const fn ctrl(key: Key) -> Option<KeyboardShortcut> {
     Some(KeyboardShortcut::new(Modifiers::COMMAND, key))
 }
 
 const CTRL_SHIFT: Modifiers = Modifiers::COMMAND.plus(Modifiers::SHIFT);
 
-const fn ctrl_shift(key: Key) -> Option<KeyboardShortcut> {
+/// The same, with Shift.
+pub const fn ctrl_shift(key: Key) -> Option<KeyboardShortcut> {
     Some(KeyboardShortcut::new(CTRL_SHIFT, key))
 }
 
+/// A table of entries by group: name, key, action.
 macro_rules! entries {
     ($($group:literal: { $($name:literal, $shortcut:expr, $action:expr;)* })*) => {
-        &[$($(Entry { name: $name, group: $group, shortcut: $shortcut, action: $action },)*)*]
+        &[$($($crate::app::keys::Entry {
+            name: $name,
+            group: $group,
+            shortcut: $shortcut,
+            deed: $crate::app::keys::Deed::Do($action),
+        },)*)*]
     };
 }
+pub(super) use entries;
 
-/// All entries, grouped. Longer key combinations stand before shorter ones of the same letter,
-/// because egui lets `Ctrl+Z` match `Ctrl+Shift+Z`.
-pub const ENTRIES: &[Entry] = entries! {
+/// Keys of the screens, in the order of the bar.
+const TAB_KEYS: [Key; 9] = [
+    Key::Num1,
+    Key::Num2,
+    Key::Num3,
+    Key::Num4,
+    Key::Num5,
+    Key::Num6,
+    Key::Num7,
+    Key::Num8,
+    Key::Num9,
+];
+
+/// All entries: the window's own, and those of the screens.
+pub fn all() -> &'static [Entry] {
+    static ALL: LazyLock<Vec<Entry>> = LazyLock::new(|| {
+        let offers = all_offers().map(|offer| Entry {
+            name: offer.name,
+            group: "Edit",
+            shortcut: offer.key,
+            deed: Deed::Offer(offer.wish),
+        });
+        let tabs = Tab::ALL.iter().enumerate().map(|(at, tab)| Entry {
+            name: tab.screen().label(),
+            group: "View",
+            shortcut: TAB_KEYS.get(at).copied().and_then(plain),
+            deed: Deed::Open(*tab),
+        });
+        let screens = Tab::ALL.iter().flat_map(|tab| tab.screen().entries());
+        let first = FIRST.iter().copied();
+        let last = LAST.iter().copied();
+        (first.chain(offers).chain(tabs))
+            .chain(VIEW.iter().chain(screens).copied())
+            .chain(last)
+            .collect()
+    });
+    &ALL
+}
+
+const FIRST: &[Entry] = entries! {
     "File": {
         "Type a path…", ctrl_shift(Key::O), |_| Some(type_path(PathPurpose::Pictures));
         "Open pictures…", ctrl(Key::O), |_| Some(Action::Browse(PathPurpose::Pictures));
@@ -54,7 +127,7 @@ pub const ENTRIES: &[Entry] = entries! {
         });
         "Open session…", None, |_| Some(Action::Browse(PathPurpose::OpenSession));
         "New session", None, |_| Some(Action::NewSession);
-        "Export…", ctrl(Key::E), |s| Some(Action::OpenExport(export_source(s)));
+        "Export…", ctrl(Key::E), |s| Some(Action::OpenExport(export::usual_source(s)));
         "Open model…", None, |_| Some(Action::Browse(PathPurpose::Model));
         "Type the path of a model…", None, |_| Some(type_path(PathPurpose::Model));
         "Open attributes…", None, |_| Some(Action::Browse(PathPurpose::Attributes));
@@ -71,16 +144,11 @@ pub const ENTRIES: &[Entry] = entries! {
             Selection::Item(id) => Some(Action::Remove(id)),
             _ => None,
         };
-        "Use as A", plain(Key::A), |s| Some(Action::SetKey(0, s.selected()?));
-        "Use as B", plain(Key::B), |s| Some(Action::SetKey(1, s.selected()?));
-        "Edit this picture", plain(Key::E), |s| Some(Action::EditBase(s.selected()?));
-        "More like this", plain(Key::M), |s| Some(Action::MoreLikeThis(s.selected()?));
     }
+};
+
+const VIEW: &[Entry] = entries! {
     "View": {
-        "Sample", plain(Key::Num1), |_| Some(Action::SetTab(Tab::Sample));
-        "Morph", plain(Key::Num2), |_| Some(Action::SetTab(Tab::Morph));
-        "Edit", plain(Key::Num3), |_| Some(Action::SetTab(Tab::Edit));
-        "Enlarge", plain(Key::Enter), |s| (s.tab == Tab::Sample).then_some(Action::Enlarge(!s.enlarged));
         "Shelf", ctrl(Key::B), |s| Some(Action::SetShelfOpen(!s.settings.shelf_open));
         "Inspector", ctrl(Key::I), |s| Some(Action::SetInspectorOpen(!s.settings.inspector_open));
         "Smooth pictures", None, |s| Some(Action::SetSmooth(!s.settings.smooth));
@@ -92,23 +160,9 @@ pub const ENTRIES: &[Entry] = entries! {
         "Light theme", None, |_| Some(Action::SetTheme(ThemeChoice::Light));
         "Dark theme", None, |_| Some(Action::SetTheme(ThemeChoice::Dark));
     }
-    "Sample": {
-        "New seed", plain(Key::R), |_| Some(Action::NewSeed);
-        "Next seed", plain(Key::CloseBracket), |s| Some(Action::SetSeed(s.doc.sample.seed.wrapping_add(1)));
-        "Previous seed", plain(Key::OpenBracket), |s| Some(Action::SetSeed(s.doc.sample.seed.saturating_sub(1)));
-        "Temperature per level", None, |s| Some(Action::SetPerLevel(!s.doc.sample.per_level));
-        "Fresh samples", None, |s| s.doc.sample.variation.as_ref().map(|_| Action::LeaveVariations);
-    }
-    "Morph": {
-        "Play or pause", plain(Key::Space), |s| (s.doc.morph.path_keys().is_some()).then_some(Action::Play(!s.playback.playing));
-        "Swap A and B", plain(Key::X), |_| Some(Action::ReverseKeys);
-        "Straight path", None, |_| Some(Action::SetPath(PathKind::Linear));
-        "Spherical path", None, |_| Some(Action::SetPath(PathKind::Spherical));
-    }
-    "Attributes": {
-        "Reset all attributes", plain(Key::Num0), |s| (s.tab == Tab::Edit).then_some(Action::ResetAmounts);
-        "Keep other attributes", None, |s| Some(Action::SetKeepOthers(!s.doc.edit.keep_others));
-    }
+};
+
+const LAST: &[Entry] = entries! {
     "Selection": {
         "Left", plain(Key::ArrowLeft), |_| Some(Action::MoveSelection(-1, 0));
         "Right", plain(Key::ArrowRight), |_| Some(Action::MoveSelection(1, 0));
@@ -140,15 +194,11 @@ fn rename(state: &State) -> Option<Action> {
     Some(Action::Show(Dialog::Rename { item, text }))
 }
 
-/// What "Export…" means on the open tab.
-pub fn export_source(state: &State) -> ExportSource {
-    match state.tab {
-        Tab::Sample if state.enlarged => ExportSource::Selected,
-        Tab::Sample => ExportSource::Grid,
-        Tab::Morph if state.doc.morph.path_keys().is_some() => ExportSource::Morph,
-        Tab::Edit if state.doc.edit.base.is_some() => ExportSource::BeforeAfter,
-        Tab::Morph | Tab::Edit => ExportSource::Grid,
-    }
+/// All entries, longer key combinations first: egui lets `Ctrl+Z` match `Ctrl+Shift+Z`.
+fn by_length() -> impl Iterator<Item = &'static Entry> {
+    let has_shift = |entry: &&Entry| entry.shortcut.is_some_and(|s| s.modifiers.shift);
+    let long = all().iter().filter(has_shift);
+    long.chain(all().iter().filter(move |entry| !has_shift(entry)))
 }
 
 /// A key combination as it stands on the keyboard: `Ctrl++`, not `Ctrl+Plus`.
@@ -176,7 +226,7 @@ pub fn shortcut_text(ctx: &egui::Context, shortcut: &KeyboardShortcut) -> String
 
 /// The entry of a name.
 pub fn entry(name: &str) -> Option<&'static Entry> {
-    ENTRIES.iter().find(|entry| entry.name == name)
+    all().iter().find(|entry| entry.name == name)
 }
 
 /// Actions of the keys pressed in this frame.
@@ -192,7 +242,7 @@ pub fn actions_of_keys(ctx: &egui::Context, state: &State) -> Vec<Action> {
     }
     let mut actions = Vec::new();
     ctx.input_mut(|input| {
-        for entry in ENTRIES {
+        for entry in by_length() {
             let Some(shortcut) = entry.shortcut else {
                 continue;
             };
@@ -207,7 +257,7 @@ pub fn actions_of_keys(ctx: &egui::Context, state: &State) -> Vec<Action> {
                 continue;
             }
             if input.consume_shortcut(&shortcut) {
-                actions.extend((entry.action)(state));
+                actions.extend(entry.action(state));
             }
         }
     });
@@ -216,7 +266,7 @@ pub fn actions_of_keys(ctx: &egui::Context, state: &State) -> Vec<Action> {
 
 /// Entries that fit a few letters, best first.
 pub fn search(query: &str) -> Vec<&'static Entry> {
-    let mut found: Vec<(u32, &Entry)> = (ENTRIES.iter())
+    let mut found: Vec<(u32, &Entry)> = (all().iter())
         .filter(|entry| entry.group != "Selection" && entry.name != "Larger (=)")
         .filter_map(|entry| Some((fuzzy(query, entry.name)?, entry)))
         .collect();
@@ -248,8 +298,8 @@ mod tests {
 
     #[test]
     fn no_key_means_two_things() {
-        for (i, a) in ENTRIES.iter().enumerate() {
-            for b in &ENTRIES[i + 1..] {
+        for (i, a) in all().iter().enumerate() {
+            for b in &all()[i + 1..] {
                 assert!(
                     a.shortcut.is_none() || a.shortcut != b.shortcut,
                     "{} and {} share a key",

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use image::RgbImage;
 
+use super::answers::Answers;
 use super::session::Framing;
 use crate::engine::message::{
     AttributeInfo, CropSquare, Inspection, ModelInfo, Recipe, Ticket, View,
@@ -191,6 +192,8 @@ pub struct Live {
     pub inspecting: Option<(Ticket, Recipe)>,
     /// A recipe whose figures could not be had.
     pub inspect_failed: Option<Recipe>,
+    /// What else was asked and answered.
+    pub answers: Answers,
     /// Decode times, milliseconds, newest last.
     pub decode_ms: VecDeque<f32>,
     /// Requests waiting in the worker.

@@ -6,6 +6,7 @@
 //! whatever the screen still lacks.
 
 pub mod action;
+pub mod answers;
 mod apply;
 pub mod autosave;
 pub mod dialog;
@@ -16,11 +17,11 @@ pub mod icon;
 pub mod intake;
 pub mod keys;
 pub mod live;
-mod playback;
 mod receive;
-mod reopened;
+pub mod reopened;
 pub mod replay;
 pub mod requests;
+pub mod screens;
 pub mod session;
 mod shelf;
 pub mod state;
@@ -43,7 +44,7 @@ use eframe::{APP_KEY, CreationContext, Frame, Storage};
 use egui::{Context, Ui, ViewportBuilder, ViewportCommand};
 
 use crate::engine::EngineLink;
-use crate::engine::message::{Command, Recipe, View};
+use crate::engine::message::{Command, Recipe};
 use action::Action;
 use autosave::{Before, Slot};
 use dialog::{Dialog, ExportFormat, PathPurpose, PathsChosen};
@@ -253,8 +254,12 @@ impl ExplorerApp {
     }
 
     /// Does what the person wished for: what needs the window here, the rest in the state.
-    fn perform(&mut self, ctx: &Context, action: Action) {
-        match action {
+    fn perform(&mut self, ctx: &Context, action: impl Into<Action>) {
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        self.state.chance = u64::from(now.subsec_nanos()) / 100;
+        match action.into() {
             Action::Browse(purpose) => {
                 let suggestion = self.suggestion(purpose);
                 let (out, wake) = (self.paths_out.clone(), Arc::clone(&self.wake));
@@ -265,14 +270,6 @@ impl ExplorerApp {
             }
             Action::CopyImage(recipe) => self.copy_image(ctx, &recipe),
             Action::Paste => ctx.send_viewport_cmd(ViewportCommand::RequestPaste),
-            Action::NewSeed => {
-                let now = SystemTime::now()
-                    .duration_since(UNIX_EPOCH)
-                    .unwrap_or_default();
-                // Short enough to read out and to type.
-                let seed = u64::from(now.subsec_nanos()) / 100 % 1_000_000;
-                self.perform(ctx, Action::SetSeed(seed));
-            }
             Action::Quit => ctx.send_viewport_cmd(ViewportCommand::Close),
             Action::Export if self.must_ask_to_replace() => {}
             action => {
@@ -296,11 +293,11 @@ impl ExplorerApp {
         let Some(Dialog::Export(form)) = &mut self.state.dialog else {
             return false;
         };
-        let path = Path::new(form.path.trim());
+        let path = form.target();
         let exists = match form.format {
             // A folder may exist, as long as nothing is in it.
             ExportFormat::Frames => {
-                std::fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_some())
+                std::fs::read_dir(&path).is_ok_and(|mut entries| entries.next().is_some())
             }
             _ => path.exists(),
         };
@@ -351,18 +348,15 @@ impl eframe::App for ExplorerApp {
             tokens: Tokens::of(ui),
         };
         views::window_ui(ui, &mut cx);
-        if self.state.playback.playing {
-            actions.push(Action::Advance(ctx.input(|i| i.unstable_dt).min(0.1)));
-            // While a decode is out, its answer wakes the window; painting faster than that would
-            // only take the cores from it.
-            let morph = self.state.live.views.get(&View::Morph);
-            let waiting = morph.is_some_and(|v| v.in_flight.is_some());
-            ctx.request_repaint_after(Duration::from_millis(if waiting { 50 } else { 16 }));
+        if let Some(running) = self.state.running() {
+            let elapsed_secs = ctx.input(|i| i.unstable_dt).min(0.1);
+            actions.push((running.step)(elapsed_secs));
+            ctx.request_repaint_after(running.next_frame);
         }
-        // What changes only where the pointer is needs no second frame, and playing has its own
+        // What changes only where the pointer is needs no second frame, and what runs has its own
         // pace; everything else does, since this frame was drawn before it happened.
         let had_dialog = self.state.dialog.is_some();
-        let quiet = |a: &Action| matches!(a, Action::FocusCell(_) | Action::Advance(_));
+        let quiet = |a: &Action| matches!(a, Action::Screen(wish) if wish.is_quiet());
         let worth_a_frame = !actions.iter().all(quiet);
         for action in actions {
             self.perform(&ctx, action);
@@ -372,7 +366,8 @@ impl eframe::App for ExplorerApp {
             dialog.type_ahead(&intake::typed(&ctx));
         }
         let settled = !ctx.input(|i| i.pointer.any_down());
-        if settled && !self.state.playback.playing {
+        let at_rest = settled && self.state.running().is_none();
+        if at_rest {
             self.state.history.observe(&self.state.doc);
         }
         let commands = self.state.sync(settled);
@@ -381,7 +376,7 @@ impl eframe::App for ExplorerApp {
         // with this frame's input.
         self.state.trace_shown(self.started.elapsed().as_secs_f64());
         self.state.trace_wanted(now);
-        if settled && !self.state.playback.playing {
+        if at_rest {
             let (commands, again) = self.state.autosave(now);
             self.send(commands);
             if let Some(secs) = again {

@@ -1,9 +1,10 @@
 //! What the worker's answers do to the [`State`].
 
+use super::answers::Answers;
 use super::session::Framing;
 use super::state::{
-    Flight, Item, ItemStatus, Live, LogLevel, Named, Origin, Photo, Progress, Shown, State,
-    ViewState,
+    Flight, Item, ItemStatus, Live, LogLevel, Named, Origin, Photo, Progress, ShelfEntry, Shown,
+    State, Tab, ViewState,
 };
 use crate::engine::message::{Command, Event, ItemId, ModelInfo, Recipe, Ticket, View};
 
@@ -11,8 +12,6 @@ use crate::engine::message::{Command, Event, ItemId, ModelInfo, Recipe, Ticket, 
 const TIMES_KEPT: usize = 48;
 /// Figures kept.
 const INSPECTIONS_KEPT: usize = 64;
-/// Samples pinned on the first start, so that the shelf is never empty.
-const FIRST_PINS: [u32; 4] = [0, 7, 14, 21];
 
 impl State {
     /// Takes an answer in.
@@ -37,11 +36,13 @@ impl State {
                 settings,
             } => return self.inquired(item, path, settings.as_deref()),
             Event::AttributesOpened(attributes) => {
-                let known = |name: &String| attributes.iter().any(|a| a.name == *name);
-                self.doc.edit.amounts.retain(|name, _| known(name));
                 self.live.attributes = attributes;
+                for tab in Tab::ALL {
+                    tab.screen().attributes_opened(self);
+                }
                 self.live.inspections.clear();
                 self.live.inspect_failed = None;
+                self.live.answers = Answers::default();
                 // What was drawn along the old directions is not what their names mean now.
                 self.live.views.clear();
             }
@@ -133,6 +134,7 @@ impl State {
                     }
                 }
             }
+            Event::Answered { ticket, answer } => self.answered(ticket, answer),
             Event::Progress {
                 ticket,
                 what,
@@ -162,15 +164,8 @@ impl State {
     }
 
     fn model_opened(&mut self, info: ModelInfo) -> Vec<Command> {
-        let keep_amounts = std::mem::take(&mut self.session.keep_amounts);
-        if self.live.model.is_some() && !keep_amounts {
-            // Directions belong to the model they were found with.
-            self.doc.edit.amounts.clear();
-        }
-        let levels = info.latent_shape().levels.len();
-        let sample = &mut self.doc.sample;
-        let temperature = sample.temperature;
-        sample.level_temperatures.resize(levels, temperature);
+        let brought_along = std::mem::take(&mut self.session.keep_amounts);
+        let keep = self.live.model.is_none() || brought_along;
         // Every earlier answer is void: what is on its way will not come, what is shown is old.
         self.live = Live {
             log: std::mem::take(&mut self.live.log),
@@ -182,7 +177,10 @@ impl State {
             LogLevel::Info,
             format!("opened {} on {}", info.name, info.device),
         );
-        self.live.model = Some(info);
+        self.live.model = Some(info.clone());
+        for tab in Tab::ALL {
+            tab.screen().model_opened(self, &info, keep);
+        }
         for item in self.items.values_mut() {
             // The worker makes every latent anew, or says that it cannot.
             item.status = ItemStatus::Busy;
@@ -201,25 +199,17 @@ impl State {
         let has_samples = self.items.values().any(|i| i.origin == Origin::Sample);
         let mut commands = Vec::new();
         if !has_samples {
-            let n_cells = self.doc.sample.n_cells();
-            let cells: Vec<Named> = (FIRST_PINS.iter().filter(|&&i| i < n_cells))
-                .map(|&index| self.doc.sample.cell(index))
-                .collect();
-            commands.extend(cells.into_iter().map(|named| self.pin(named)));
-            // A morph that is ready beats two empty slots.
-            let pinned: Vec<Named> = (self.doc.shelf.iter())
-                .filter(|e| {
-                    self.items
-                        .get(&e.id)
-                        .is_some_and(|i| i.origin == Origin::Sample)
-                })
-                .map(|e| Named {
-                    recipe: Recipe::Item(e.id),
-                    label: e.name.clone(),
-                })
-                .collect();
-            for (key, named) in self.doc.morph.keys.iter_mut().zip(pinned) {
-                key.get_or_insert(named);
+            let pictures = Tab::ALL.iter().map(|tab| tab.screen().first_pictures(self));
+            let pictures: Vec<Named> = pictures.flatten().collect();
+            commands.extend(pictures.into_iter().map(|named| self.pin(named)));
+            let is_sample = |e: &&ShelfEntry| {
+                let item = self.items.get(&e.id);
+                item.is_some_and(|i| i.origin == Origin::Sample)
+            };
+            let pinned = self.doc.shelf.iter().filter(is_sample);
+            let pinned: Vec<Named> = pinned.map(ShelfEntry::named).collect();
+            for tab in Tab::ALL {
+                tab.screen().first_shelf(&mut self.doc, &pinned);
             }
         }
         self.history.amend(&self.doc);
@@ -269,6 +259,7 @@ impl State {
         }
         (self.live.inspections).retain(|(r, _)| !super::apply::mentions(r, id));
         self.live.inspect_failed = None;
+        self.live.answers.forget(id);
     }
 
     fn clear_progress(&mut self, ticket: Ticket) {
@@ -297,6 +288,7 @@ impl State {
                 commands = self.first_pins();
             }
             self.live.exporting.retain(|(t, _)| *t != ticket);
+            self.live.answers.gave_up(ticket);
             self.clear_progress(ticket);
             for view in self.live.views.values_mut() {
                 if let Some(flight) = view.in_flight.take_if(|f| f.ticket == ticket) {

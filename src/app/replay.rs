@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use super::action::Action;
+use super::screens::morph::{self, MorphWish};
+use super::screens::sample::{self, SampleWish};
 use super::state::{State, Tab};
 use super::widgets::bars::median_and_p95;
 use crate::engine::message::View;
@@ -92,11 +94,13 @@ pub fn run(
     replay.settle()?;
     replay.step(|state| state.apply(Action::SetTab(Tab::Morph)));
     replay.settle()?;
-    let hero = replay.drag(View::Morph, |share| Action::SetT(0.02 + 0.96 * share))?;
+    let hero = replay.drag(morph::HERO, |share| {
+        MorphWish::SetT(0.02 + 0.96 * share).into()
+    })?;
     replay.step(|state| state.apply(Action::SetTab(Tab::Sample)));
     replay.settle()?;
-    let grid = replay.drag(View::Sample, |share| {
-        Action::SetTemperature(0.3 + 0.6 * share)
+    let grid = replay.drag(sample::GRID, |share| {
+        SampleWish::SetTemperature(0.3 + 0.6 * share).into()
     })?;
     let info = replay.state.live.model.as_ref();
     Ok(Report {

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::state::{
-    Document, EditTab, Item, ItemStatus, LogLevel, Named, Origin, Playback, Selection, State, Tab,
+    Desks, Document, Item, ItemStatus, LogLevel, Named, Origin, Selection, State, Tab,
 };
 use crate::engine::message::{Command, CropSquare, ItemId, Recipe, SessionFile, Ticket};
 
@@ -84,7 +84,7 @@ pub struct Framing {
 #[serde(default)]
 struct WindowPart {
     doc: Document,
-    playback: Playback,
+    desks: Desks,
     tab: Tab,
     framings: Vec<(ItemId, Framing)>,
 }
@@ -108,7 +108,7 @@ impl State {
         });
         let part = WindowPart {
             doc: self.doc.clone(),
-            playback: self.playback.clone(),
+            desks: self.desks.clone(),
             tab: self.tab,
             framings: framings.collect(),
         };
@@ -146,12 +146,11 @@ impl State {
     /// Begins afresh: an empty shelf, and the tabs as on the first day.
     pub(super) fn new_session(&mut self) -> Vec<Command> {
         let commands = self.clear_shelf();
-        let levels = self.doc.sample.level_temperatures.len();
         self.doc = Document::default();
-        self.doc.sample.level_temperatures = vec![self.doc.sample.temperature; levels];
+        self.make_sound();
         self.session.path = None;
-        self.selection = Selection::Cell(0);
-        self.enlarged = false;
+        self.selection = Selection::FIRST;
+        self.desks = Desks::default();
         self.history.reset(&self.doc);
         commands
     }
@@ -274,7 +273,7 @@ impl State {
         let Some((_, Errand::Open(opening))) = self.take_errand(ticket) else {
             return Vec::new();
         };
-        let part: WindowPart = match serde_json::from_value(session.window) {
+        let part: WindowPart = match serde_json::from_value(upgraded(session.window)) {
             Ok(part) => part,
             Err(error) => {
                 let shown = path.display();
@@ -315,18 +314,14 @@ impl State {
         self.doc = renamed(part.doc, &ids);
         self.doc.shelf.extend(kept);
         self.make_sound();
-        self.playback = Playback {
-            playing: false,
-            ..part.playback
-        };
+        self.desks = part.desks;
         self.tab = part.tab;
-        self.enlarged = false;
         self.dialog = None;
         if !has_newer || self.selected().is_none() {
-            self.selection = match self.tab {
-                Tab::Morph if self.doc.morph.path_keys().is_some() => Selection::Morph,
-                Tab::Edit if self.doc.edit.base.is_some() => Selection::Edit,
-                _ => Selection::Cell(0),
+            let shown = self.tab.screen().subject(self, 0);
+            self.selection = match shown {
+                Some(_) => Selection::Of(self.tab, 0),
+                None => Selection::FIRST,
             };
         }
         self.history.reset(&self.doc);
@@ -362,25 +357,17 @@ impl State {
         }
         commands
     }
+}
 
-    /// Numbers from a file, held to what sliders allow.
-    pub(super) fn make_sound(&mut self) {
-        let sample = &mut self.doc.sample;
-        sample.columns = sample.columns.clamp(1, 12);
-        sample.rows = sample.rows.clamp(1, 12);
-        if let Some(model) = &self.live.model {
-            let temperature = sample.temperature;
-            sample
-                .level_temperatures
-                .resize(model.latent_shape().levels.len(), temperature);
-        }
-        let morph = &mut self.doc.morph;
-        morph.steps = morph.steps.clamp(2, 60);
-        morph.keys.truncate(super::state::MAX_KEYS);
-        while morph.keys.len() < 2 {
-            morph.keys.push(None);
-        }
+/// A window's part as it is written today: where the morph stands once lay beside the document.
+fn upgraded(mut window: serde_json::Value) -> serde_json::Value {
+    if let Some(part) = window.as_object_mut()
+        && let Some(playback) = part.remove("playback")
+        && !part.contains_key("desks")
+    {
+        part.insert("desks".to_owned(), serde_json::json!({ "morph": playback }));
     }
+    window
 }
 
 /// A document with its items under their new ids; what stands on items that are not there is left out.
@@ -392,43 +379,25 @@ fn renamed(mut doc: Document, ids: &HashMap<ItemId, ItemId>) -> Document {
         }
         None => false,
     });
-    let named = |named: Named| {
-        Some(Named {
-            recipe: renamed_recipe(named.recipe, ids)?,
-            ..named
-        })
+    let mut named = |named: &mut Named| match renamed_recipe(named.recipe.clone(), ids) {
+        Some(recipe) => {
+            named.recipe = recipe;
+            true
+        }
+        None => false,
     };
-    for key in &mut doc.morph.keys {
-        *key = key.take().and_then(named);
-    }
-    doc.edit.base = doc.edit.base.take().and_then(named);
-    if doc.edit.base.is_none() {
-        doc.edit = EditTab::default();
-    }
-    if let Some(mut variation) = doc.sample.variation.take()
-        && let Some(base) = named(variation.base)
-    {
-        variation.base = base;
-        doc.sample.variation = Some(variation);
+    for tab in Tab::ALL {
+        tab.screen().retain(&mut doc, &mut named);
     }
     doc
 }
 
 fn renamed_recipe(mut recipe: Recipe, ids: &HashMap<ItemId, ItemId>) -> Option<Recipe> {
-    match &mut recipe {
-        Recipe::Item(id) => *id = *ids.get(id)?,
-        Recipe::Sample { .. } => {}
-        Recipe::Morph { keys, .. } => {
-            for key in keys {
-                *key = renamed_recipe(key.clone(), ids)?;
-            }
-        }
-        Recipe::Edited { base, .. }
-        | Recipe::Varied { base, .. }
-        | Recipe::Scaled { base, .. }
-        | Recipe::Given { base, .. } => {
-            **base = renamed_recipe((**base).clone(), ids)?;
-        }
+    if let Recipe::Item(id) = &mut recipe {
+        *id = *ids.get(id)?;
+    }
+    for part in recipe.parts_mut() {
+        *part = renamed_recipe(part.clone(), ids)?;
     }
     Some(recipe)
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::apply::{mentions, name_of_path};
-use super::state::{Item, ItemStatus, LogLevel, Named, Origin, Selection, ShelfEntry, State};
+use super::state::{Item, ItemStatus, LogLevel, Named, Origin, Selection, ShelfEntry, State, Tab};
 use crate::engine::message::{Command, ItemId, PictureSource};
 
 /// Removed items whose latents are kept for undo.
@@ -56,17 +56,9 @@ impl State {
     fn detach(&mut self, id: ItemId) {
         self.doc.shelf.retain(|e| e.id != id);
         let uses = |named: &Named| mentions(&named.recipe, id);
-        for key in &mut self.doc.morph.keys {
-            if key.as_ref().is_some_and(uses) {
-                *key = None;
-            }
-        }
-        if self.doc.edit.base.as_ref().is_some_and(uses) {
-            self.doc.edit.base = None;
-        }
-        let variation = self.doc.sample.variation.as_ref();
-        if variation.is_some_and(|v| uses(&v.base)) {
-            self.doc.sample.variation = None;
+        for tab in Tab::ALL {
+            let keep = &mut |named: &mut Named| !uses(named);
+            tab.screen().retain(&mut self.doc, keep);
         }
         if self.selection == Selection::Item(id) {
             self.selection = Selection::None;
@@ -106,7 +98,7 @@ impl State {
         if selected {
             self.selection = self.before_import.unwrap_or_default();
             if self.selected().is_none() {
-                self.selection = Selection::Cell(0);
+                self.selection = Selection::FIRST;
             }
         }
         self.imports_settled();
@@ -121,7 +113,9 @@ impl State {
         };
         *given = None;
         if let Some(named) = self.subject(Selection::Item(id)) {
-            self.set_key(slot, named);
+            for tab in Tab::ALL {
+                tab.screen().given(self, slot, &named);
+            }
         }
     }
 
@@ -145,7 +139,7 @@ impl State {
             self.items.remove(id);
         }
         if self.selected().is_none() {
-            self.selection = Selection::Cell(0);
+            self.selection = Selection::FIRST;
         }
         self.history.forget(&busy);
         self.history.amend(&self.doc);

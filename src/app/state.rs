@@ -14,38 +14,10 @@ use super::dialog::Dialog;
 pub use super::document::*;
 use super::history::History;
 pub use super::live::*;
+pub use super::screens::Tab;
 use super::session::Session;
 use super::trace::Trace;
 use crate::engine::message::{Inspection, ItemId, Recipe, View};
-
-/// Attributes beyond which a search box helps.
-pub const SEARCH_FROM: usize = 8;
-
-/// The tabs of the work area.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Tab {
-    /// A grid of samples.
-    #[default]
-    Sample,
-    /// A path through keyframes.
-    Morph,
-    /// Attribute sliders on one picture.
-    Edit,
-}
-
-impl Tab {
-    /// All tabs, in the order of the bar.
-    pub const ALL: [Self; 3] = [Self::Sample, Self::Morph, Self::Edit];
-
-    /// Name on the bar.
-    pub fn label(self) -> &'static str {
-        match self {
-            Self::Sample => "Sample",
-            Self::Morph => "Morph",
-            Self::Edit => "Edit",
-        }
-    }
-}
 
 /// Light, dark, or as the system has it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -107,14 +79,15 @@ pub enum Selection {
     /// Nothing.
     #[default]
     None,
-    /// A cell of the sample grid.
-    Cell(u32),
+    /// A picture of a screen, by its number there.
+    Of(Tab, u32),
     /// A shelf item.
     Item(ItemId),
-    /// The morph.
-    Morph,
-    /// The edited picture.
-    Edit,
+}
+
+impl Selection {
+    /// The first picture of the first screen.
+    pub const FIRST: Self = Self::Of(Tab::ALL[0], 0);
 }
 
 /// Everything on the screen.
@@ -127,8 +100,8 @@ pub struct State {
     pub tab: Tab,
     /// What undo brings back.
     pub doc: Document,
-    /// Where the morph stands.
-    pub playback: Playback,
+    /// What lies about on the screens.
+    pub desks: Desks,
     /// Folder of the last export.
     pub export_folder: Option<PathBuf>,
     /// Sessions opened or saved last, newest first.
@@ -148,18 +121,6 @@ pub struct State {
     /// What the inspector shows.
     #[serde(skip)]
     pub selection: Selection,
-    /// The cell under the pointer: drawn first.
-    #[serde(skip)]
-    pub focus_cell: Option<u32>,
-    /// Whether the selected cell is shown large.
-    #[serde(skip)]
-    pub enlarged: bool,
-    /// Text in the attribute search box.
-    #[serde(skip)]
-    pub search: String,
-    /// Whether the edit tab shows the picture before the edit.
-    #[serde(skip)]
-    pub before: bool,
     /// The shelf's pictures.
     #[serde(skip)]
     pub items: BTreeMap<ItemId, Item>,
@@ -178,6 +139,9 @@ pub struct State {
     /// Next id or ticket or picture number.
     #[serde(skip)]
     pub(super) next: u64,
+    /// A number that nobody chose, another one at each action; the window has the clock for it.
+    #[serde(skip)]
+    pub(super) chance: u64,
 }
 
 impl Default for State {
@@ -186,24 +150,21 @@ impl Default for State {
             settings: Settings::default(),
             tab: Tab::default(),
             doc: Document::default(),
-            playback: Playback::default(),
+            desks: Desks::default(),
             export_folder: None,
             recent: Vec::new(),
             session: Session::default(),
             trace: Trace::default(),
             before_import: None,
             given: Vec::new(),
-            selection: Selection::Cell(0),
-            focus_cell: None,
-            enlarged: false,
-            search: String::new(),
-            before: false,
+            selection: Selection::FIRST,
             items: BTreeMap::new(),
             removed: VecDeque::new(),
             history: History::default(),
             live: Live::default(),
             dialog: None,
             next: 1,
+            chance: 0,
         }
     }
 }
@@ -212,12 +173,10 @@ impl State {
     /// A stored state made fit for a new run: latents did not survive, so nothing may name them.
     pub fn restored(mut self) -> Self {
         self.doc.shelf.clear();
-        self.doc.edit = EditTab::default();
-        self.doc.morph.keys = vec![None, None];
-        self.doc.sample.variation = None;
-        self.doc.sample.columns = self.doc.sample.columns.clamp(1, 12);
-        self.doc.sample.rows = self.doc.sample.rows.clamp(1, 12);
-        self.doc.morph.steps = self.doc.morph.steps.clamp(2, 60);
+        for tab in Tab::ALL {
+            tab.screen().new_run(&mut self.doc);
+        }
+        self.make_sound();
         let scale = self.settings.ui_scale;
         self.settings.ui_scale = if scale.is_finite() {
             scale.clamp(0.6, 2.0)
@@ -225,9 +184,16 @@ impl State {
             1.0
         };
         self.next = 1;
-        self.selection = Selection::Cell(0);
+        self.selection = Selection::FIRST;
         self.history.reset(&self.doc);
         self
+    }
+
+    /// Numbers from a file, held to what controls allow.
+    pub(super) fn make_sound(&mut self) {
+        for tab in Tab::ALL {
+            tab.screen().make_sound(self);
+        }
     }
 
     /// A number that was not handed out before.
@@ -249,15 +215,11 @@ impl State {
     pub fn subject(&self, selection: Selection) -> Option<Named> {
         match selection {
             Selection::None => None,
-            Selection::Cell(index) => {
-                (index < self.doc.sample.n_cells()).then(|| self.doc.sample.cell(index))
+            Selection::Of(tab, number) => tab.screen().subject(self, number),
+            Selection::Item(id) => {
+                let entry = self.doc.shelf.iter().find(|e| e.id == id);
+                entry.map(ShelfEntry::named)
             }
-            Selection::Item(id) => self.doc.shelf.iter().find(|e| e.id == id).map(|e| Named {
-                recipe: Recipe::Item(id),
-                label: e.name.clone(),
-            }),
-            Selection::Morph => self.doc.morph.at(self.playback.t),
-            Selection::Edit => self.doc.edit.result(),
         }
     }
 
@@ -281,10 +243,8 @@ impl State {
     pub fn selection_picture(&self) -> Option<&Picture> {
         match self.selection {
             Selection::None => None,
-            Selection::Cell(cell) => self.cell_picture(View::Sample, cell),
+            Selection::Of(tab, number) => tab.screen().picture(self, number),
             Selection::Item(id) => self.items.get(&id)?.thumbnail.as_ref(),
-            Selection::Morph => self.cell_picture(View::Morph, 0),
-            Selection::Edit => self.cell_picture(View::Edit, 0),
         }
     }
 
@@ -309,6 +269,15 @@ impl State {
         of_it.min_by_key(|s| s.draft).map(|s| (&s.picture, s.draft))
     }
 
+    /// `Level 1 · 32 px`.
+    pub fn level_label(&self, level: usize) -> String {
+        let shape = self.live.model.as_ref().map(|m| m.latent_shape());
+        match shape.as_ref().and_then(|shape| shape.levels.get(level)) {
+            Some(shape) => format!("Level {} · {} px", level + 1, shape.side),
+            None => format!("Level {}", level + 1),
+        }
+    }
+
     /// Figures of a recipe, where they are known.
     pub fn inspection_of(&self, recipe: &Recipe) -> Option<&Inspection> {
         if let Recipe::Item(id) = recipe {
@@ -318,12 +287,20 @@ impl State {
         known.into_iter().find(|(r, _)| r == recipe).map(|(_, i)| i)
     }
 
-    /// The letters of the slots that hold a shelf item: `A`, `B` ...
-    pub fn slots_of(&self, id: ItemId) -> Vec<char> {
-        let keys = self.doc.morph.keys.iter().enumerate();
-        keys.filter(|(_, key)| key.as_ref().is_some_and(|k| k.recipe == Recipe::Item(id)))
-            .map(|(slot, _)| slot_name(slot))
-            .collect()
+    /// What stands on a row of the shelf: the slots that hold the picture.
+    pub fn marks_of(&self, id: ItemId) -> String {
+        let tabs = Tab::ALL.iter();
+        tabs.map(|tab| tab.screen().marks(&self.doc, id)).collect()
+    }
+
+    /// Pictures to choose among: the shelf, and what is selected on a screen.
+    pub fn candidates(&self) -> Vec<Named> {
+        let ready = self.doc.shelf.iter().filter(|e| self.is_ready(e.id));
+        let mut all: Vec<Named> = ready.map(ShelfEntry::named).collect();
+        if matches!(self.selection, Selection::Of(..)) {
+            all.extend(self.selected());
+        }
+        all
     }
 
     /// Writes a line to the message log.

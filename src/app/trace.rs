@@ -15,7 +15,7 @@ const ON_THEIR_WAY: usize = 512;
 
 /// The lead picture of a view.
 #[derive(Clone, Debug, Default)]
-struct Lead {
+struct Followed {
     wanted: Option<Recipe>,
     changes: VecDeque<(Recipe, f64)>,
 }
@@ -23,7 +23,7 @@ struct Lead {
 /// See the module. Its clock is the caller's, in seconds.
 #[derive(Clone, Debug, Default)]
 pub struct Trace {
-    leads: HashMap<View, Lead>,
+    leads: HashMap<View, Followed>,
     /// Milliseconds from change to picture, newest last.
     times_ms: VecDeque<f32>,
 }
@@ -59,9 +59,9 @@ impl Trace {
         Some(ms)
     }
 
-    /// A view is not on the screen: what it waits for is no delay.
-    pub fn left(&mut self, view: View) {
-        self.leads.remove(&view);
+    /// Only this view is looked at: what others wait for is no delay.
+    pub fn left_all_but(&mut self, view: Option<View>) {
+        self.leads.retain(|v, _| Some(*v) == view);
     }
 
     /// Milliseconds from change to picture, newest last.
@@ -81,7 +81,7 @@ mod tests {
     #[test]
     fn overtaken_values_are_not_counted_and_the_last_one_is() {
         let mut trace = Trace::default();
-        let view = View::Edit;
+        let view = View(2);
         trace.wanted(view, Some(&sample(0)), false, 0.0);
         for i in 1..5 {
             trace.wanted(view, Some(&sample(i)), false, f64::from(i));
@@ -96,12 +96,12 @@ mod tests {
     #[test]
     fn a_view_that_opens_is_no_delay() {
         let mut trace = Trace::default();
-        trace.wanted(View::Morph, Some(&sample(0)), false, 0.0);
-        assert_eq!(trace.shown(View::Morph, Some(&sample(0)), 9.0), None);
-        trace.wanted(View::Morph, Some(&sample(2)), true, 9.5);
-        assert_eq!(trace.shown(View::Morph, Some(&sample(2)), 9.6), None);
-        trace.wanted(View::Morph, Some(&sample(1)), false, 10.0);
-        trace.left(View::Morph);
-        assert_eq!(trace.shown(View::Morph, Some(&sample(1)), 20.0), None);
+        trace.wanted(View(1), Some(&sample(0)), false, 0.0);
+        assert_eq!(trace.shown(View(1), Some(&sample(0)), 9.0), None);
+        trace.wanted(View(1), Some(&sample(2)), true, 9.5);
+        assert_eq!(trace.shown(View(1), Some(&sample(2)), 9.6), None);
+        trace.wanted(View(1), Some(&sample(1)), false, 10.0);
+        trace.left_all_but(None);
+        assert_eq!(trace.shown(View(1), Some(&sample(1)), 20.0), None);
     }
 }

@@ -4,11 +4,13 @@ pub mod batches;
 pub mod crop;
 mod decode;
 mod error;
+mod exif;
 pub mod faces;
 pub mod intake;
 pub mod labels;
 mod names;
 mod order;
+pub mod original;
 mod picture_set;
 mod resample;
 

@@ -1,9 +1,10 @@
 //! Opening weight files, and the shipped model, for the worker.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::EngineOptions;
-use super::message::ModelInfo;
+use super::message::{ModelInfo, TensorInfo};
 use super::seams::{OpenModel, OpenedModel};
 use crate::files::attributes::{self, AttributesFile};
 use crate::files::weights::{self, WeightFile};
@@ -120,6 +121,10 @@ impl Loader {
             Some(Err(error)) => (Directions::default(), vec![error.to_string()]),
         };
         warnings.extend(notes);
+        let tensors = params.layout.entries().iter().map(|entry| TensorInfo {
+            name: entry.name.clone(),
+            shape: entry.shape.clone(),
+        });
         let info = ModelInfo {
             name,
             path: path.map(Path::to_owned),
@@ -127,6 +132,7 @@ impl Loader {
             n_parameters: params.layout.len(),
             provenance: serde_json::to_string_pretty(&provenance).unwrap_or_default(),
             device: model.device_label(),
+            tensors: Arc::new(tensors.collect()),
             condition_names,
         };
         Ok(OpenedModel {
@@ -193,7 +199,7 @@ mod tests {
         engine.send(Command::OpenModel(Some(path)));
         let recipe = Recipe::Sample { seed: 1, index: 0 };
         engine.send(Command::Render {
-            view: View::Edit,
+            view: View(3),
             ticket: Ticket(1),
             cells: vec![(0, recipe.clone())],
             draft: false,
@@ -246,7 +252,7 @@ mod tests {
         let sample = Recipe::Sample { seed: 1, index: 0 };
         let given = |class| sample.clone().given(&Condition::class(class, 2));
         engine.send(Command::Render {
-            view: View::Sample,
+            view: View(0),
             ticket: Ticket(1),
             cells: vec![(0, given(0)), (1, given(1)), (2, given(0))],
             draft: false,

@@ -11,32 +11,26 @@ use image::RgbImage;
 use serde::{Deserialize, Serialize};
 
 pub use crate::data::{CropSquare, PictureSource};
+pub use crate::export::{FilmFormat, Rate};
 pub use crate::files::import::Options as ModelOptions;
 pub use crate::latent::Condition;
 use crate::latent::LatentShape;
 pub use crate::latent::attributes::AttributeEdit;
-pub use crate::latent::interpolate::PathKind;
+pub use crate::latent::interpolate::{Easing, PathKind};
+pub use crate::latent::statistics::LevelStatistics;
+pub use crate::latent::timeline::{PlayMode, Timeline};
 use crate::model::GlowConfig;
+pub use crate::model::WalkStep;
 pub use crate::recipe::{ItemId, Recipe};
 
 /// Names one request; answers carry it back, and the window drops those it no longer waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Ticket(pub u64);
 
-/// A part of the screen with one live request at a time: a newer render for it replaces the older.
+/// A part of the screen with one live request at a time: a newer render for it replaces the older. The window
+/// hands out the numbers; the worker only tells one from another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum View {
-    /// The grid of samples.
-    Sample,
-    /// The large picture of the morph tab.
-    Morph,
-    /// The filmstrip of the morph tab.
-    Filmstrip,
-    /// The edited picture.
-    Edit,
-    /// The picture that the inspector shows.
-    Inspector,
-}
+pub struct View(pub u32);
 
 /// What an export writes.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,13 +46,22 @@ pub enum ExportKind {
     },
     /// A numbered PNG for each recipe, in the folder that the path names.
     Frames,
-    /// An animated GIF.
-    Gif {
-        /// Hundredths of a second a frame.
-        delay_cs: u16,
+    /// A film, in the format that the path's ending says.
+    Film {
+        /// For each frame, the place of its recipe: what comes up twice is drawn once.
+        order: Vec<usize>,
+        /// How fast frames follow each other.
+        rate: Rate,
+        /// A label under each picture (empty: none).
+        labels: Vec<String>,
     },
     /// The latents themselves as safetensors.
     Latents,
+    /// The photo that the one recipe starts from, at its full size, with what the recipe changes in it: JPEG or PNG.
+    Photo {
+        /// Quality of a JPEG, 1 to 100.
+        quality: u8,
+    },
 }
 
 /// A file to write.
@@ -199,6 +202,13 @@ pub enum Command {
         /// What is inspected.
         recipe: Recipe,
     },
+    /// Something that the window wants to know; a newer question of the same kind replaces it.
+    Ask {
+        /// The request.
+        ticket: Ticket,
+        /// What it wants to know.
+        question: Question,
+    },
     /// Write a file.
     Export {
         /// The request.
@@ -242,6 +252,136 @@ pub enum Command {
     Cancel(Ticket),
 }
 
+/// What the window can ask beside pictures and figures.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Question {
+    /// How standard normal each level of a recipe's latent is.
+    Levels(Recipe),
+    /// What a recipe's decode comes to after each step of the flow.
+    Walk(Recipe),
+    /// A part of the photo that a recipe starts from, as it is and with what the recipe changes in it.
+    Photo {
+        /// The edit.
+        recipe: Recipe,
+        /// The part.
+        part: PhotoPart,
+    },
+    /// For each of these items, which other one lies nearest.
+    Neighbours(Vec<ItemId>),
+    /// Whether the model's inverse is exact: so many samples from a seed, decoded, encoded and decoded again.
+    SelfTest {
+        /// Samples.
+        count: u32,
+        /// Their seed.
+        seed: u64,
+    },
+}
+
+impl Question {
+    /// The recipe that it is about.
+    pub fn recipe(&self) -> Option<&Recipe> {
+        match self {
+            Self::Levels(recipe) | Self::Walk(recipe) | Self::Photo { recipe, .. } => Some(recipe),
+            Self::Neighbours(_) | Self::SelfTest { .. } => None,
+        }
+    }
+
+    /// Whether it is about an item.
+    pub fn concerns(&self, id: ItemId) -> bool {
+        match self {
+            Self::Neighbours(items) => items.contains(&id),
+            _ => self
+                .recipe()
+                .is_some_and(|recipe| !recipe.all_items(&|item| item != id)),
+        }
+    }
+}
+
+/// What the worker knows of a [`Question`].
+#[derive(Clone, Debug)]
+pub enum Answer {
+    /// Each level, finest first.
+    Levels(Vec<LevelReport>),
+    /// The steps, the eps alone first, the picture last.
+    Walk(Arc<Vec<WalkStep>>),
+    /// The part of a photo.
+    Photo {
+        /// As it is.
+        before: Arc<RgbImage>,
+        /// With what the recipe changes.
+        after: Arc<RgbImage>,
+    },
+    /// The nearest of each item; `None` where there is no other.
+    Neighbours(Vec<(ItemId, Option<Neighbour>)>),
+    /// What the self-test found.
+    SelfTest(SelfTest),
+}
+
+impl Answer {
+    /// The pictures in it, in order.
+    pub fn pictures(&self) -> Vec<Arc<RgbImage>> {
+        match self {
+            Self::Levels(levels) => levels.iter().map(|l| Arc::clone(&l.eps)).collect(),
+            Self::Walk(steps) => steps.iter().map(|s| Arc::clone(&s.pixels)).collect(),
+            Self::Photo { before, after } => vec![Arc::clone(before), Arc::clone(after)],
+            Self::Neighbours(_) | Self::SelfTest(_) => Vec::new(),
+        }
+    }
+}
+
+/// A part of a photo.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PhotoPart {
+    /// Left, top, width and height, in pixels of the upright photo.
+    pub region: [u32; 4],
+    /// The most pixels a side that are wanted; more are made fewer.
+    pub max_side: u32,
+}
+
+/// One level of a latent.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LevelReport {
+    /// Its moments and histogram.
+    pub statistics: LevelStatistics,
+    /// Its eps as a picture, channel beside channel: grey is 0, black and white are three standard deviations.
+    pub eps: Arc<RgbImage>,
+}
+
+/// The item that lies nearest another.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Neighbour {
+    /// The item.
+    pub item: ItemId,
+    /// `|a - b| / sqrt(2 D)`: 1 for two samples that have nothing to do with each other.
+    pub distance: f64,
+}
+
+/// What the self-test found.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SelfTest {
+    /// Samples.
+    pub count: usize,
+    /// Those whose decode has no value that is not finite.
+    pub finite: usize,
+    /// `max |x - decode(encode(x))|` over the finite ones' pictures.
+    pub round_trip: f64,
+    /// Their mean bits per dimension.
+    pub bits_per_dim: f64,
+    /// Milliseconds of a decode, of a single picture.
+    pub decode_ms: f64,
+    /// Milliseconds of an encode.
+    pub encode_ms: f64,
+}
+
+/// One tensor of a model.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TensorInfo {
+    /// Its name in the weight file.
+    pub name: String,
+    /// Its shape.
+    pub shape: Vec<usize>,
+}
+
 /// An open model, for people and for sliders.
 #[derive(Clone, Debug)]
 pub struct ModelInfo {
@@ -257,6 +397,8 @@ pub struct ModelInfo {
     pub provenance: String,
     /// Where it runs: `cpu, 2 threads`.
     pub device: String,
+    /// Its tensors, in the order of the file.
+    pub tensors: Arc<Vec<TensorInfo>>,
     /// Names of the values that it is conditioned on, as many as the configuration says, where its file has any.
     pub condition_names: Vec<String>,
 }
@@ -374,6 +516,13 @@ pub enum Event {
         ticket: Ticket,
         /// The figures.
         inspection: Inspection,
+    },
+    /// What was asked for.
+    Answered {
+        /// The request.
+        ticket: Ticket,
+        /// The answer.
+        answer: Answer,
     },
     /// How far an export or an import batch is.
     Progress {

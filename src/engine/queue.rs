@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use super::export::ExportJob;
 use super::message::{
-    Command, Condition, CropSquare, ItemId, ModelOptions, PictureSource, Recipe, StoredItem,
-    Ticket, View,
+    Command, Condition, CropSquare, ItemId, ModelOptions, PictureSource, Question, Recipe,
+    StoredItem, Ticket, View,
 };
 use crate::latent::Latent;
 use crate::recipe::{items_of, needs};
@@ -107,14 +107,34 @@ pub(super) enum Work {
     },
     /// Figures.
     Inspect(Recipe),
+    /// Something else.
+    Ask(Question),
+}
+
+/// Who takes turns with whom, and what a newer request replaces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Turn {
+    /// Pictures of a view.
+    View(View),
+    /// The inspector's figures.
+    Inspect,
+    /// A kind of question.
+    Ask(std::mem::Discriminant<Question>),
+}
+
+impl Turn {
+    /// The kind of a question.
+    pub(super) fn of(question: &Question) -> Self {
+        Self::Ask(std::mem::discriminant(question))
+    }
 }
 
 impl Work {
-    /// The view, or `None` for the inspector's figures: who takes turns with whom.
-    fn view(&self) -> Option<View> {
+    pub(super) fn turn(&self) -> Turn {
         match self {
-            Self::Render { view, .. } => Some(*view),
-            Self::Inspect(_) => None,
+            Self::Render { view, .. } => Turn::View(*view),
+            Self::Inspect(_) => Turn::Inspect,
+            Self::Ask(question) => Turn::of(question),
         }
     }
 
@@ -123,6 +143,7 @@ impl Work {
         match self {
             Self::Render { cells, .. } => cells.front().map(|(_, recipe)| recipe),
             Self::Inspect(recipe) => Some(recipe),
+            Self::Ask(question) => question.recipe(),
         }
     }
 }
@@ -165,7 +186,7 @@ pub(super) struct Queue {
     /// One for each view at most.
     slots: Vec<Slot>,
     /// When each view had its last turn, counted in steps.
-    turns: HashMap<Option<View>, u64>,
+    turns: HashMap<Turn, u64>,
     clock: u64,
     jobs: VecDeque<Job>,
     /// Barriers asked for, and passed.
@@ -232,6 +253,7 @@ impl Queue {
             Command::Inspect { ticket, recipe } => {
                 self.newest_wins(ticket, Work::Inspect(recipe));
             }
+            Command::Ask { ticket, question } => self.newest_wins(ticket, Work::Ask(question)),
             Command::Export { ticket, request } => {
                 let job = Box::new(ExportJob::new(ticket, request));
                 self.jobs.push_back(Job::Export(job));
@@ -273,7 +295,7 @@ impl Queue {
     }
 
     fn newest_wins(&mut self, ticket: Ticket, work: Work) {
-        self.slots.retain(|s| s.work.view() != work.view());
+        self.slots.retain(|s| s.work.turn() != work.turn());
         self.slots.push(Slot {
             ticket,
             work,
@@ -334,7 +356,7 @@ impl Queue {
     pub(super) fn next(&mut self) -> Option<Next> {
         let ready = self.slots.iter().enumerate();
         let ready = ready.filter(|(_, slot)| self.is_ready(slot));
-        let turn = |slot: &Slot| self.turns.get(&slot.work.view()).copied();
+        let turn = |slot: &Slot| self.turns.get(&slot.work.turn()).copied();
         let longest_waiting = ready.min_by_key(|(_, slot)| turn(slot)).map(|(at, _)| at);
         if let Some(at) = longest_waiting
             && (self.jobs.is_empty() || self.in_a_row < MAX_IN_A_ROW)
@@ -342,7 +364,7 @@ impl Queue {
             let slot = self.slots.remove(at);
             self.in_a_row += 1;
             self.clock += 1;
-            self.turns.insert(slot.work.view(), self.clock);
+            self.turns.insert(slot.work.turn(), self.clock);
             return Some(Next::Slot(slot));
         }
         self.in_a_row = 0;

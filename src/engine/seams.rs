@@ -7,7 +7,9 @@ use image::RgbImage;
 
 use super::message::{ModelInfo, ModelOptions};
 use crate::latent::attributes::Directions;
-use crate::model::{Condition, Decoded, Encoded, GlowConfig, GlowModel, Latent, ModelError};
+use crate::model::{
+    Condition, Decoded, Encoded, GlowConfig, GlowModel, Latent, ModelError, WalkStep,
+};
 
 /// Above this, one picture takes a processor about a tenth of a second.
 const SLOW_FLOPS: f64 = 1e10;
@@ -77,6 +79,11 @@ pub trait Codec: Send {
         self.decode(latents, cancelled)
     }
 
+    /// What a decode comes to before and after each step of flow, the eps alone first, the picture last.
+    ///
+    /// Errors: as [`Codec::decode`]; a model that shows no steps.
+    fn walk(&self, latent: &Latent, cancelled: Cancelled<'_>) -> Result<Vec<WalkStep>, ModelError>;
+
     /// Cells of a view to decode together before a newer request is let in.
     fn cells_at_once(&self) -> usize {
         4
@@ -127,6 +134,10 @@ impl Codec for GlowModel {
         cancelled: Cancelled<'_>,
     ) -> Result<Vec<Decoded>, ModelError> {
         GlowModel::draft(self, latents, cancelled)
+    }
+
+    fn walk(&self, latent: &Latent, cancelled: Cancelled<'_>) -> Result<Vec<WalkStep>, ModelError> {
+        GlowModel::walk(self, latent, cancelled)
     }
 
     /// A large model on a processor gains nothing from batches, and its first cell would come late.

@@ -146,6 +146,7 @@ fn word(event: &Event) -> String {
         Event::Imported { item, .. } => format!("i{}", item.0),
         Event::Encoded { item, .. } => format!("e{}", item.0),
         Event::Inspected { ticket, .. } => format!("n{}", ticket.0),
+        Event::Answered { ticket, .. } => format!("a{}", ticket.0),
         Event::ModelOpened(_) => "model".to_owned(),
         Event::ModelAsks { .. } => "asks".to_owned(),
         Event::AttributesOpened(_) => "attributes".to_owned(),
@@ -233,9 +234,9 @@ fn message(events: &[Event]) -> &str {
 #[test]
 fn the_newest_render_wins_and_the_older_is_cancelled_under_way() {
     let bench = Bench::new(true);
-    bench.send([render(1, View::Edit, [sample(0)])]);
+    bench.send([render(1, View(3), [sample(0)])]);
     bench.held();
-    bench.send([2, 3].map(|t| render(t, View::Edit, [sample(t as u32)])));
+    bench.send([2, 3].map(|t| render(t, View(3), [sample(t as u32)])));
     bench.release();
     bench.held();
     bench.release();
@@ -245,10 +246,10 @@ fn the_newest_render_wins_and_the_older_is_cancelled_under_way() {
 #[test]
 fn a_slider_faster_than_decodes_shows_something_and_ends_on_the_last_value() {
     let bench = Bench::new(true);
-    bench.send([render(1, View::Edit, [sample(1)])]);
+    bench.send([render(1, View(3), [sample(1)])]);
     for ticket in 2..=7 {
         bench.held();
-        bench.send([render(ticket, View::Edit, [sample(ticket as u32)])]);
+        bench.send([render(ticket, View(3), [sample(ticket as u32)])]);
         bench.release();
     }
     bench.held();
@@ -268,10 +269,10 @@ fn a_busy_worker_takes_any_number_of_requests_and_draws_the_last() {
         None,
         "sending would wait for room"
     );
-    bench.send([render(1, View::Edit, [sample(1)])]);
+    bench.send([render(1, View(3), [sample(1)])]);
     bench.held();
     // Nobody takes these while the decode is held; each sending returns all the same.
-    bench.send((2..=10_000).map(|t| render(t, View::Edit, [sample(t as u32)])));
+    bench.send((2..=10_000).map(|t| render(t, View(3), [sample(t as u32)])));
     bench.open_gate();
     let words = bench.words_until(done(10_000));
     assert_eq!(words, "r10000.0 d10000");
@@ -280,9 +281,9 @@ fn a_busy_worker_takes_any_number_of_requests_and_draws_the_last() {
 #[test]
 fn cells_come_in_order_and_views_take_turns() {
     let bench = Bench::new(true);
-    bench.send([render(1, View::Filmstrip, (0..6).map(sample))]);
+    bench.send([render(1, View(2), (0..6).map(sample))]);
     assert_eq!(bench.held(), 1, "the cell that is waited for comes alone");
-    bench.send([render(2, View::Morph, [sample(50)])]);
+    bench.send([render(2, View(1), [sample(50)])]);
     bench.release();
     assert_eq!(bench.held(), 1);
     bench.release();
@@ -300,13 +301,13 @@ fn cells_come_in_order_and_views_take_turns() {
 fn the_cells_that_an_older_render_still_had_are_dropped() {
     let bench = Bench::new(true);
     bench.send([
-        render(1, View::Sample, [sample(0)]),
-        render(1, View::Sample, (0..8).map(sample)),
+        render(1, View(0), [sample(0)]),
+        render(1, View(0), (0..8).map(sample)),
     ]);
     bench.held();
     bench.release();
     bench.held();
-    bench.send([render(2, View::Sample, [sample(90)])]);
+    bench.send([render(2, View(0), [sample(90)])]);
     bench.release();
     bench.held();
     bench.release();
@@ -324,7 +325,7 @@ fn interactive_requests_are_served_between_the_pictures_of_an_export() {
     let path = folder.path().join("a.png");
     bench.send([export(9, grid(), (0..3).map(sample).collect(), &path)]);
     bench.held();
-    bench.send([render(1, View::Edit, [sample(50)])]);
+    bench.send([render(1, View(3), [sample(50)])]);
     for _ in 0..4 {
         bench.release();
     }
@@ -347,10 +348,7 @@ fn a_cancelled_export_writes_nothing_and_the_next_request_is_served() {
     let path = folder.path().join("a.png");
     bench.send([export(9, grid(), vec![sample(0); 3], &path)]);
     bench.held();
-    bench.send([
-        Command::Cancel(Ticket(9)),
-        render(1, View::Edit, [sample(1)]),
-    ]);
+    bench.send([Command::Cancel(Ticket(9)), render(1, View(3), [sample(1)])]);
     bench.open_gate();
     let events = bench.until(done(1));
     assert!(message(&events).contains("cancelled") && message(&events).contains("a.png"));
@@ -360,12 +358,9 @@ fn a_cancelled_export_writes_nothing_and_the_next_request_is_served() {
 #[test]
 fn a_cancelled_render_is_not_answered() {
     let bench = Bench::new(true);
-    bench.send([render(1, View::Edit, [sample(0)])]);
+    bench.send([render(1, View(3), [sample(0)])]);
     bench.held();
-    bench.send([
-        Command::Cancel(Ticket(1)),
-        render(2, View::Morph, [sample(1)]),
-    ]);
+    bench.send([Command::Cancel(Ticket(1)), render(2, View(1), [sample(1)])]);
     bench.release();
     bench.held();
     bench.release();
@@ -378,10 +373,10 @@ fn a_panic_in_the_model_is_an_answer_and_the_worker_goes_on() {
     bench.send([import(1, 80)]);
     bench.until(encoded(1));
     bench.panics.store(1, Ordering::SeqCst);
-    bench.send([render(1, View::Edit, [sample(0)])]);
+    bench.send([render(1, View(3), [sample(0)])]);
     let events = bench.until(is_failure);
     assert!(message(&events).contains("toy panic") && message(&events).contains("opened again"));
-    bench.send([render(2, View::Edit, [sample(0), item(1)])]);
+    bench.send([render(2, View(3), [sample(0), item(1)])]);
     assert_eq!(bench.words_until(done(2)), "r2.0 c2.1 d2");
 
     bench.panics.store(1, Ordering::SeqCst);
@@ -396,9 +391,9 @@ fn a_panic_in_the_model_is_an_answer_and_the_worker_goes_on() {
 #[test]
 fn equal_requests_are_answered_from_the_cache_until_the_item_changes() {
     let bench = Bench::new(false);
-    bench.send([import(1, 80), render(1, View::Edit, [item(1), sample(0)])]);
+    bench.send([import(1, 80), render(1, View(3), [item(1), sample(0)])]);
     assert_eq!(bench.words_until(done(1)), "i1 e1 c1.0 r1.1 d1");
-    bench.send([render(2, View::Morph, [item(1), sample(0)])]);
+    bench.send([render(2, View(1), [item(1), sample(0)])]);
     let before = bench.until(done(2));
     assert_eq!(word(&before[0]), "c2.0");
     assert_eq!(word(&before[1]), "c2.1");
@@ -412,14 +407,14 @@ fn equal_requests_are_answered_from_the_cache_until_the_item_changes() {
         base: Box::new(item(1)),
         temperature: vec![1.0],
     };
-    bench.send([render(3, View::Edit, [edited.clone()])]);
+    bench.send([render(3, View(3), [edited.clone()])]);
     assert_eq!(bench.words_until(done(3)), "r3.0 d3");
     bench.send([
         Command::Recrop {
             item: ItemId(1),
             crop,
         },
-        render(4, View::Edit, [edited, item(1)]),
+        render(4, View(3), [edited, item(1)]),
     ]);
     let after = bench.until(done(4));
     assert_eq!(
@@ -439,7 +434,7 @@ fn drafts_are_marked_and_never_kept() {
     let bench = Bench::new(false);
     let ask = |ticket, draft: bool| {
         bench.send([Command::Render {
-            view: View::Sample,
+            view: View(0),
             ticket: Ticket(ticket),
             cells: vec![(0, sample(0))],
             draft,
@@ -463,14 +458,14 @@ fn drafts_are_marked_and_never_kept() {
 #[test]
 fn one_bad_cell_does_not_spoil_the_others_and_is_reported_once() {
     let bench = Bench::new(false);
-    bench.send([render(1, View::Sample, [item(99), sample(0), item(99)])]);
+    bench.send([render(1, View(0), [item(99), sample(0), item(99)])]);
     let events = bench.until(done(1));
     assert_eq!(
         events.iter().map(word).collect::<Vec<_>>().join(" "),
         "r1.1 f1 d1"
     );
     assert!(message(&events).contains("picture 99"));
-    bench.send([render(2, View::Sample, [])]);
+    bench.send([render(2, View(0), [])]);
     assert_eq!(bench.words_until(done(2)), "d2");
 }
 
@@ -512,7 +507,7 @@ fn a_forgotten_picture_is_not_encoded_any_more() {
     bench.held();
     bench.send([
         Command::Forget(vec![ItemId(1)]),
-        render(1, View::Edit, [item(1), item(2)]),
+        render(1, View(3), [item(1), item(2)]),
     ]);
     bench.open_gate();
     let events = bench.until(done(1));
@@ -574,7 +569,7 @@ fn another_model_encodes_photos_anew_and_keeps_pins_that_fit() {
     assert_eq!(bench.words_until(encoded(2)), "model attributes e1 p:1 e2");
     bench.send([
         Command::OpenModel(Some(PathBuf::from("16"))),
-        render(1, View::Edit, [item(1)]),
+        render(1, View(3), [item(1)]),
     ]);
     let events = bench.until(done(1));
     let words: Vec<String> = events
@@ -593,7 +588,7 @@ fn another_model_encodes_photos_anew_and_keeps_pins_that_fit() {
     // A model that cannot be opened leaves everything as it is.
     bench.send([
         Command::OpenModel(Some(PathBuf::from("missing"))),
-        render(2, View::Edit, [item(1)]),
+        render(2, View(3), [item(1)]),
     ]);
     assert_eq!(bench.words_until(done(2)), "f c2.0 d2");
 }
@@ -642,7 +637,7 @@ fn attributes_open_edit_and_project() {
     write(8);
     bench.send([
         Command::OpenAttributes(path.clone()),
-        render(1, View::Edit, [edited("smile", 1.0), edited("beard", 1.0)]),
+        render(1, View(3), [edited("smile", 1.0), edited("beard", 1.0)]),
     ]);
     let events = bench.until(done(1));
     assert_eq!(
@@ -685,13 +680,18 @@ fn frames_gifs_and_latents_are_exported() {
     bench.send([import(4, 80)]);
     bench.until(encoded(4));
     let recipes = vec![sample(0), item(4)];
+    let film = ExportKind::Film {
+        order: vec![0, 1, 0],
+        rate: Rate::of_delay(5),
+        labels: Vec::new(),
+    };
     bench.send([
         export(7, ExportKind::Frames, recipes.clone(), folder.path()),
         export(
             8,
-            ExportKind::Gif { delay_cs: 5 },
+            film.clone(),
             recipes.clone(),
-            &folder.path().join("film.gif"),
+            &folder.path().join("out.gif"),
         ),
         export(9, ExportKind::Latents, recipes, &path),
         // What is forgotten after an export was asked for was there when it began, or is named.
@@ -716,19 +716,135 @@ fn frames_gifs_and_latents_are_exported() {
     assert!(!settings(1).contains("\"item\""), "{}", settings(1));
     let names = r#""items":{"4":"80.png"}"#;
     assert!(settings(2).contains(names), "{}", settings(2));
-    let film = std::fs::read(folder.path().join("film.gif")).unwrap();
-    assert!(film.starts_with(b"GIF8"));
+    let film = std::fs::read(folder.path().join("out.gif")).unwrap();
+    let film = image::codecs::gif::GifDecoder::new(std::io::Cursor::new(film)).unwrap();
+    let frames = image::AnimationDecoder::into_frames(film);
+    assert_eq!(frames.count(), 3);
     let file = files::latents::read(&path).unwrap();
     assert_eq!(file.latents[0], drawn(&tiny_config().latent_shape(), 1, 0));
     assert_eq!(file.names.unwrap(), ["seed 1, cell 0", "80.png"]);
     assert!(file.settings.unwrap().contains("glow-explorer-settings/1"));
 }
 
+fn calmed(base: Recipe, temperature: f32) -> Recipe {
+    Recipe::Scaled {
+        base: Box::new(base),
+        temperature: vec![temperature],
+    }
+}
+
+#[test]
+fn an_edit_is_pasted_back_into_its_photo() {
+    let bench = Bench::new(false);
+    bench.send([import(4, 80), pin(5, sample(0))]);
+    bench.until(encoded(5));
+    let folder = tempfile::tempdir().unwrap();
+    let photo = ExportKind::Photo { quality: 90 };
+    let export = |ticket, recipe, name: &str| {
+        let path = folder.path().join(name);
+        export(ticket, photo.clone(), vec![recipe], &path)
+    };
+    bench.send([
+        export(7, calmed(item(4), 0.5), "a.jpg"),
+        export(8, calmed(item(4), 1.0), "b.png"),
+        // Not from a photo; no photo's ending.
+        export(9, calmed(item(5), 0.5), "c.jpg"),
+        export(10, item(4), "c.gif"),
+    ]);
+    let is_last = |e: &Event| {
+        matches!(
+            e,
+            Event::Failed {
+                ticket: Some(Ticket(10)),
+                ..
+            }
+        )
+    };
+    let events = bench.until(is_last);
+    let words: Vec<String> = events.iter().map(word).collect();
+    assert_eq!(words.join(" "), "p7:1 x7 p8:1 x8 f9 f10");
+    assert!(message(&events[4..]).contains("only the edit of a photo"));
+    assert!(message(&events[5..]).contains(".jpg or .png"));
+    let edited = image::open(folder.path().join("a.jpg")).unwrap();
+    assert_eq!((edited.width(), edited.height()), (40, 30));
+    // Nothing was set: it is the photo's own file.
+    let (same, own) = (folder.path().join("b.png"), super::toy::photo(80));
+    assert_eq!(std::fs::read(same).unwrap(), std::fs::read(own).unwrap());
+}
+
+#[test]
+fn a_part_of_a_photo_is_shown_before_and_after_and_the_newest_part_wins() {
+    let mut bench = Bench::new(true);
+    bench.send([import(4, 80)]);
+    bench.held();
+    bench.release();
+    bench.until(encoded(4));
+    let show = |ticket, recipe, region| Command::Ask {
+        ticket: Ticket(ticket),
+        question: Question::Photo {
+            recipe,
+            part: PhotoPart {
+                region,
+                max_side: 100,
+            },
+        },
+    };
+    let pictures = |events: &[Event]| match events.last() {
+        Some(Event::Answered { answer, .. }) => answer.pictures(),
+        _ => unreachable!(),
+    };
+    // The photo is 40 x 30, its square 0..30.
+    bench.send([show(1, calmed(item(4), 0.2), [0, 0, 40, 30])]);
+    bench.held();
+    bench.send([show(2, calmed(item(4), 0.2), [10, 10, 25, 20])]);
+    bench.open_gate();
+    let events = bench.until(|e| matches!(e, Event::Answered { ticket, .. } if ticket.0 == 2));
+    let [before, after] = &pictures(&events)[..] else {
+        unreachable!()
+    };
+    assert_eq!(before.dimensions(), (25, 20));
+    assert_eq!(before.get_pixel(0, 0).0, [80, 10, 128]);
+    assert_ne!(before, after);
+    assert_eq!(
+        before.get_pixel(24, 5),
+        after.get_pixel(24, 5),
+        "outside the square"
+    );
+
+    bench.send([show(3, calmed(item(4), 1.0), [0, 0, 40, 30])]);
+    let events = bench.until(|e| matches!(e, Event::Answered { .. }));
+    let shown = pictures(&events);
+    assert_eq!(shown[0], shown[1], "nothing was changed");
+    bench.send([show(4, sample(0), [0, 0, 40, 30])]);
+    assert!(message(&bench.until(is_failure)).contains("only the edit of a photo"));
+}
+
+#[test]
+fn a_film_that_cannot_be_is_refused_before_it_is_drawn() {
+    let bench = Bench::new(false);
+    let film = |order: &[usize], labels: &[&str]| ExportKind::Film {
+        order: order.to_vec(),
+        rate: Rate::per_second(10),
+        labels: labels.iter().map(|l| (*l).to_owned()).collect(),
+    };
+    for (kind, path, part) in [
+        (film(&[0, 2], &[]), "a.gif", "no picture"),
+        (film(&[0, 1], &["one"]), "a.gif", "label"),
+        (film(&[0, 1], &[]), "a.avi", ".mp4"),
+    ] {
+        let recipes = vec![sample(0), sample(1)];
+        bench.send([export(3, kind, recipes, Path::new(path))]);
+        let events = bench.until(is_failure);
+        assert_eq!(events.iter().map(word).collect::<String>(), "f3");
+        assert!(message(&events).contains(part), "{}", message(&events));
+    }
+}
+
 #[test]
 fn dropping_the_engine_ends_the_thread_while_others_hold_the_link() {
     let mut bench = Bench::new(true);
     let link = bench.engine.link();
-    bench.send([render(1, View::Edit, [sample(0)])]);
+    bench.send([render(1, View(3), [sample(0)])]);
     bench.held();
     bench.open_gate();
     drop(bench);
@@ -740,7 +856,7 @@ fn dropping_the_engine_ends_the_thread_while_others_hold_the_link() {
 #[test]
 fn the_window_is_woken_for_every_event() {
     let bench = Bench::new(false);
-    bench.send([render(1, View::Edit, (0..5).map(sample)), import(1, 80)]);
+    bench.send([render(1, View(3), (0..5).map(sample)), import(1, 80)]);
     bench.until(encoded(1));
     let (woken, link) = (bench.woken.clone(), bench.engine.link());
     let seen = bench.seen.load(Ordering::SeqCst);
@@ -756,7 +872,7 @@ fn without_a_model_requests_say_so() {
     }));
     let engine = Engine::spawn(options, || {});
     engine.send(Command::OpenModel(None));
-    engine.send(render(1, View::Edit, [sample(0)]));
+    engine.send(render(1, View(3), [sample(0)]));
     engine.send(import(2, 80));
     let events = engine.link().events;
     let mut messages = Vec::new();
@@ -768,4 +884,100 @@ fn without_a_model_requests_say_so() {
     assert_eq!(messages[0], "no weights here");
     assert!(messages[1].contains("no model is open"));
     assert!(messages[2].contains("no model is open"));
+}
+
+/// The answer to a question.
+fn ask(bench: &Bench, ticket: u64, question: Question) -> Answer {
+    let ticket = Ticket(ticket);
+    bench.send([Command::Ask { ticket, question }]);
+    let events = bench.until(|e| matches!(e, Event::Answered { .. } | Event::Failed { .. }));
+    match events.into_iter().last() {
+        Some(Event::Answered { answer, .. }) => answer,
+        other => panic!("no answer: {other:?}"),
+    }
+}
+
+#[test]
+fn questions_are_answered_from_the_latents() {
+    let bench = Bench::new(false);
+    bench.send([import(1, 40), import(2, 44), import(3, 200)]);
+    bench.until(|e| {
+        matches!(
+            e,
+            Event::Encoded {
+                item: ItemId(3),
+                ..
+            }
+        )
+    });
+    let Answer::Neighbours(nearest) = ask(
+        &bench,
+        1,
+        Question::Neighbours([1, 2, 3, 9].map(ItemId).to_vec()),
+    ) else {
+        panic!("neighbours");
+    };
+    let of = |id: u64| {
+        nearest
+            .iter()
+            .find(|(i, _)| *i == ItemId(id))
+            .map(|(_, n)| n.unwrap().item)
+    };
+    assert_eq!(
+        (of(1), of(2)),
+        (Some(ItemId(2)), Some(ItemId(1))),
+        "{nearest:?}"
+    );
+    assert_eq!(of(9), None, "not on the shelf");
+
+    let Answer::Levels(levels) = ask(&bench, 2, Question::Levels(sample(0))) else {
+        panic!("levels");
+    };
+    let shape = tiny_config().latent_shape();
+    let counts: Vec<usize> = levels.iter().map(|l| l.statistics.count).collect();
+    let expected: Vec<usize> = shape
+        .levels
+        .iter()
+        .map(|l| l.channels * l.side * l.side)
+        .collect();
+    assert_eq!(counts, expected);
+
+    let Answer::Walk(steps) = ask(&bench, 3, Question::Walk(sample(0))) else {
+        panic!("a walk");
+    };
+    assert_eq!(steps.last().unwrap().pixels.dimensions(), (8, 8));
+
+    let Answer::SelfTest(test) = ask(&bench, 4, Question::SelfTest { count: 3, seed: 1 }) else {
+        panic!("a self-test");
+    };
+    assert_eq!((test.count, test.finite), (3, 3));
+    assert!(test.round_trip < 1e-5, "{test:?}");
+}
+
+#[test]
+fn a_newer_question_of_the_same_kind_replaces_the_older_and_no_other() {
+    let mut bench = Bench::new(true);
+    // The gate holds the first decode, so that all of them wait together.
+    bench.send([render(1, View(3), [sample(0)])]);
+    bench.held();
+    let ask = |ticket, question| Command::Ask {
+        ticket: Ticket(ticket),
+        question,
+    };
+    bench.send([
+        ask(2, Question::Levels(sample(1))),
+        ask(3, Question::Neighbours(Vec::new())),
+        ask(4, Question::Levels(sample(2))),
+    ]);
+    bench.open_gate();
+    let mut answered = Vec::new();
+    while answered.len() < 2 {
+        let events = bench.until(|e| matches!(e, Event::Answered { .. }));
+        let Some(Event::Answered { ticket, .. }) = events.last() else {
+            panic!("an answer");
+        };
+        answered.push(ticket.0);
+    }
+    answered.sort_unstable();
+    assert_eq!(answered, [3, 4]);
 }

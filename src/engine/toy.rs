@@ -11,7 +11,7 @@ use image::RgbImage;
 use super::message::ModelInfo;
 use super::seams::{Cancelled, Codec, OpenedModel};
 use crate::latent::attributes::Directions;
-use crate::model::{Decoded, Encoded, GlowConfig, Latent, ModelError};
+use crate::model::{Decoded, Encoded, GlowConfig, Latent, ModelError, WalkStep};
 
 /// eps of the toy are this much larger than Haar coefficients, so that they are about unit normal.
 const SCALE: f32 = 4.0;
@@ -160,6 +160,17 @@ impl Codec for ToyCodec {
         Ok(decoded)
     }
 
+    /// The picture alone: a toy has no steps.
+    fn walk(&self, latent: &Latent, cancelled: Cancelled<'_>) -> Result<Vec<WalkStep>, ModelError> {
+        let decoded = self.decode(std::slice::from_ref(latent), cancelled)?;
+        let steps = decoded.into_iter().map(|d| WalkStep {
+            level: 0,
+            undone: 0,
+            pixels: Arc::new(d.pixels),
+        });
+        Ok(steps.collect())
+    }
+
     fn decode(
         &self,
         latents: &[Latent],
@@ -226,6 +237,7 @@ pub(crate) fn open_toy(
         n_parameters: 0,
         provenance: "{}".to_owned(),
         device: codec.device_label(),
+        tensors: Arc::default(),
         condition_names: Vec::new(),
         config,
     };

@@ -89,6 +89,46 @@ pub fn between(a: &Latent, b: &Latent, t: f32, path: PathKind) -> Result<Latent,
     })
 }
 
+/// Level mixing: each level on the sphere between the two latents' own, at its share of `b` (finest level first;
+/// a single share holds for all). Levels at 0 are `a`'s and those at 1 `b`'s, to the last bit.
+///
+/// Errors: latents of different shapes, another count of shares, a share that is not a number from 0 to 1.
+pub fn mixed(a: &Latent, b: &Latent, shares: &[f32]) -> Result<Latent, LatentError> {
+    check_same_shape("the second latent", b, a)?;
+    if shares.len() != 1 && shares.len() != a.levels.len() {
+        let expected = format!(
+            "one share or one for each of {} levels is needed",
+            a.levels.len()
+        );
+        return Err(LatentError::number(
+            "the count of shares",
+            shares.len(),
+            &expected,
+        ));
+    }
+    if let Some(bad) = shares.iter().find(|s| !(0.0..=1.0).contains(*s)) {
+        let expected = "it must be a number from 0 to 1";
+        return Err(LatentError::number("the share of a level", bad, expected));
+    }
+    let level = |((a, b), &share): ((&LevelEps, &LevelEps), &f32)| match share {
+        0.0 => a.clone(),
+        1.0 => b.clone(),
+        share => {
+            let (aa, bb) = (dot_flat(&a.data, &a.data), dot_flat(&b.data, &b.data));
+            let ab = dot_flat(&a.data, &b.data);
+            let (wa, wb) = slerp_weights(aa, bb, ab, f64::from(share));
+            mix(a, wa, b, wb)
+        }
+    };
+    let pairs = a.levels.iter().zip(&b.levels);
+    let levels = pairs.zip(shares.iter().cycle()).map(level);
+    let mean = shares.iter().map(|s| f64::from(*s)).sum::<f64>() / shares.len() as f64;
+    Ok(Latent {
+        levels: levels.collect(),
+        condition: a.condition_towards(b, mean),
+    })
+}
+
 /// The point at `t` of the path through all keyframes, each stretch taking the same time.
 ///
 /// Errors: fewer than two or more than eight keyframes, different shapes, `t` not a number.
@@ -197,6 +237,23 @@ mod tests {
         for l in 0..2 {
             let expected = 0.5 * (norm(&a.levels[l]) + norm(&b.levels[l]));
             assert!((norm(&middle.levels[l]) - expected).abs() < 1e-4);
+        }
+    }
+
+    #[test]
+    fn mixing_takes_each_level_from_where_its_share_says() {
+        let (a, b) = pair();
+        let mixed_at = |shares: &[f32]| mixed(&a, &b, shares).unwrap();
+        assert_eq!(mixed_at(&[0.0]), a);
+        assert_eq!(mixed_at(&[1.0]), b);
+        let coarse_of_b = mixed_at(&[0.0, 1.0]);
+        assert_eq!(coarse_of_b.levels[0], a.levels[0]);
+        assert_eq!(coarse_of_b.levels[1], b.levels[1]);
+        let half = mixed_at(&[0.5, 0.5]);
+        let path = between(&a, &b, 0.5, PathKind::SphericalPerLevel).unwrap();
+        assert_near(&half, &path);
+        for wrong in [&[][..], &[0.5; 3], &[1.5], &[f32::NAN]] {
+            assert!(mixed(&a, &b, wrong).is_err(), "{wrong:?}");
         }
     }
 

@@ -7,7 +7,9 @@
 pub mod attributes;
 pub mod interpolate;
 mod point;
+pub mod statistics;
 pub mod temperature;
+pub mod timeline;
 
 pub use point::{Condition, EpsShape, Latent, LatentShape, LevelEps};
 

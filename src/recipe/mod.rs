@@ -70,6 +70,15 @@ pub enum Recipe {
         /// Factors, finest level first, or one for all.
         temperature: Vec<f32>,
     },
+    /// Each level's eps on the sphere between two latents' own: coarse levels of one, fine levels of the other.
+    Mixed {
+        /// What a share of 0 takes.
+        a: Box<Recipe>,
+        /// What a share of 1 takes.
+        b: Box<Recipe>,
+        /// The share of `b` in each level, finest first, or one for all.
+        shares: Vec<f32>,
+    },
     /// The same latent, given another condition: the same eps as another class.
     Given {
         /// What is given it.
@@ -157,6 +166,40 @@ impl FromIterator<(String, Latent)> for Inputs {
 }
 
 impl Recipe {
+    /// The recipes that it is made of, in order; none for a shelf item and a sample.
+    pub fn parts(&self) -> Vec<&Self> {
+        match self {
+            Self::Item(_) | Self::Sample { .. } => Vec::new(),
+            Self::Morph { keys, .. } => keys.iter().collect(),
+            Self::Edited { base, .. }
+            | Self::Varied { base, .. }
+            | Self::Scaled { base, .. }
+            | Self::Given { base, .. } => vec![base],
+            Self::Mixed { a, b, .. } => vec![a, b],
+        }
+    }
+
+    /// The same, to be changed.
+    pub fn parts_mut(&mut self) -> Vec<&mut Self> {
+        match self {
+            Self::Item(_) | Self::Sample { .. } => Vec::new(),
+            Self::Morph { keys, .. } => keys.iter_mut().collect(),
+            Self::Edited { base, .. }
+            | Self::Varied { base, .. }
+            | Self::Scaled { base, .. }
+            | Self::Given { base, .. } => vec![base],
+            Self::Mixed { a, b, .. } => vec![a, b],
+        }
+    }
+
+    /// Whether every item that it stands on is as `wanted` says.
+    pub fn all_items(&self, wanted: &impl Fn(ItemId) -> bool) -> bool {
+        match self {
+            Self::Item(id) => wanted(*id),
+            _ => self.parts().iter().all(|part| part.all_items(wanted)),
+        }
+    }
+
     /// The recipe at a temperature, where one is given.
     pub fn at_temperature(self, temperature: &[f32]) -> Self {
         if temperature.is_empty() {
@@ -202,14 +245,8 @@ fn walk<'a>(recipe: &'a Recipe, visit: &mut impl FnMut(&'a Recipe)) -> Result<()
             return too_deep("parts", MAX_PARTS);
         }
         visit(part);
-        match part {
-            Recipe::Item(_) | Recipe::Sample { .. } => {}
-            Recipe::Morph { keys, .. } => open.extend(keys.iter().rev().map(|k| (k, depth + 1))),
-            Recipe::Edited { base, .. }
-            | Recipe::Varied { base, .. }
-            | Recipe::Scaled { base, .. }
-            | Recipe::Given { base, .. } => open.push((base, depth + 1)),
-        }
+        let inner = part.parts().into_iter().rev();
+        open.extend(inner.map(|part| (part, depth + 1)));
     }
     Ok(())
 }
@@ -224,6 +261,24 @@ pub(crate) fn needs(recipe: &Recipe, wanted: impl Fn(ItemId) -> bool) -> bool {
         }
     });
     looked_through.is_ok() && found
+}
+
+/// The item that a recipe starts from and that its steps change, the first of two that are mixed: none for samples and
+/// morphs.
+pub(crate) fn root(recipe: &Recipe) -> Option<ItemId> {
+    let mut at = recipe;
+    for _ in 0..=MAX_DEPTH {
+        at = match at {
+            Recipe::Item(id) => return Some(*id),
+            Recipe::Sample { .. } | Recipe::Morph { .. } => return None,
+            Recipe::Edited { base, .. }
+            | Recipe::Varied { base, .. }
+            | Recipe::Scaled { base, .. }
+            | Recipe::Given { base, .. } => base,
+            Recipe::Mixed { a, .. } => a,
+        };
+    }
+    None
 }
 
 /// The items that a recipe needs.
@@ -291,8 +346,15 @@ pub(crate) fn key(recipe: &Recipe, items: &dyn Items) -> Result<Vec<u8>, RecipeE
                 key.extend(factor.to_bits().to_le_bytes());
             }
         }
-        Recipe::Given { condition, .. } => {
+        Recipe::Mixed { shares, .. } => {
             key.push(6);
+            key.extend((shares.len() as u64).to_le_bytes());
+            for share in shares {
+                key.extend(share.to_bits().to_le_bytes());
+            }
+        }
+        Recipe::Given { condition, .. } => {
+            key.push(7);
             key.extend((condition.0.len() as u64).to_le_bytes());
             for value in &condition.0 {
                 key.extend(value.to_bits().to_le_bytes());
@@ -323,6 +385,7 @@ pub(crate) fn name(recipe: &Recipe, items: &dyn Items) -> String {
             Recipe::Edited { base, .. } => (base, ", edited"),
             Recipe::Varied { base, .. } => (base, ", varied"),
             Recipe::Scaled { base, .. } | Recipe::Given { base, .. } => (base, ""),
+            Recipe::Mixed { a, .. } => (a, ", mixed"),
         };
         if after.is_empty() {
             after = step;
@@ -330,6 +393,87 @@ pub(crate) fn name(recipe: &Recipe, items: &dyn Items) -> String {
         at = base;
     }
     "recipe".to_owned()
+}
+
+/// What was set on the way to a picture, in the order in which it was done: `smiling +1.5 · temperature 0.7`. Empty where
+/// nothing was.
+pub fn what_was_set(recipe: &Recipe) -> String {
+    let mut parts = Vec::new();
+    let mut at = recipe;
+    for _ in 0..=MAX_DEPTH {
+        at = match at {
+            Recipe::Item(_) | Recipe::Sample { .. } | Recipe::Morph { .. } => break,
+            Recipe::Edited { base, edits, .. } => {
+                let set = edits.iter().filter(|edit| edit.amount != 0.0);
+                let set = set.map(|edit| {
+                    let name = edit.name.replace('_', " ").to_lowercase();
+                    format!("{name} {}", short(edit.amount, true))
+                });
+                parts.push(set.collect::<Vec<_>>().join(", "));
+                base
+            }
+            Recipe::Varied { base, amount, .. } => {
+                parts.push(format!("varied by {}", short(*amount, false)));
+                base
+            }
+            Recipe::Scaled { base, temperature } => {
+                if temperature.iter().any(|&t| t != 1.0) {
+                    parts.push(format!("temperature {}", list(temperature)));
+                }
+                base
+            }
+            Recipe::Mixed { a, shares, .. } => {
+                parts.push(format!("mixed by {}", list(shares)));
+                a
+            }
+            Recipe::Given { base, .. } => base,
+        };
+    }
+    parts.retain(|part| !part.is_empty());
+    // What was done last stands last.
+    parts.reverse();
+    parts.join(" · ")
+}
+
+/// A label under a picture: where it stands or comes from, and what was set: `t 0.25 · temperature 0.7`. The picture's own
+/// name where nothing was.
+pub fn caption(recipe: &Recipe, items: &dyn Items) -> String {
+    let mut at = recipe;
+    let start = loop {
+        at = match at {
+            Recipe::Item(_) => break None,
+            Recipe::Sample { seed, index } => break Some(format!("seed {seed}, cell {index}")),
+            Recipe::Morph { t, .. } => break Some(format!("t {t:.2}")),
+            Recipe::Edited { base, .. }
+            | Recipe::Varied { base, .. }
+            | Recipe::Scaled { base, .. }
+            | Recipe::Given { base, .. } => base,
+            Recipe::Mixed { a, .. } => a,
+        };
+    };
+    let set = what_was_set(recipe);
+    match start {
+        None if set.is_empty() => name(recipe, items),
+        None => set,
+        Some(start) if set.is_empty() => start,
+        Some(start) => format!("{start} · {set}"),
+    }
+}
+
+/// Numbers with strokes between them.
+fn list(values: &[f32]) -> String {
+    let values: Vec<String> = values.iter().map(|&v| short(v, false)).collect();
+    values.join("/")
+}
+
+/// A number with at most two decimals, and a sign where asked for.
+fn short(value: f32, sign: bool) -> String {
+    let text = if sign {
+        format!("{value:+.2}")
+    } else {
+        format!("{value:.2}")
+    };
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 #[cfg(test)]
@@ -358,6 +502,11 @@ mod tests {
             }],
             keep_others,
         };
+        let mixed = |a: Recipe, b: Recipe, share| Recipe::Mixed {
+            a: Box::new(a),
+            b: Box::new(b),
+            shares: vec![share],
+        };
         let recipes = [
             sample(0),
             sample(1),
@@ -373,6 +522,9 @@ mod tests {
             edited("a", 1.0, true),
             edited("ab", 1.0, false),
             edited("a", 2.0, false),
+            mixed(sample(0), sample(1), 0.5),
+            mixed(sample(1), sample(0), 0.5),
+            mixed(sample(0), sample(1), 0.25),
             sample(0).given(&Condition::class(0, 2)),
             sample(0).given(&Condition::class(1, 2)),
             scaled(sample(0).given(&Condition::class(1, 2)), 1.0),
@@ -390,6 +542,41 @@ mod tests {
                 key(&recipes[i].clone(), &Inputs::default()).unwrap()
             );
         }
+    }
+
+    #[test]
+    fn captions_say_what_was_set() {
+        let edit = |name: &str, amount| AttributeEdit {
+            name: name.to_owned(),
+            amount,
+        };
+        let edited = Recipe::Edited {
+            base: Box::new(Recipe::Item(ItemId(0))),
+            edits: vec![
+                edit("Smiling", 1.5),
+                edit("Big_Nose", -2.0),
+                edit("Bald", 0.0),
+            ],
+            keep_others: false,
+        };
+        let names = vec!["anna.jpg".to_owned()];
+        let caption = |recipe: &Recipe| caption(recipe, &names);
+        assert_eq!(
+            caption(&scaled(edited, 0.7)),
+            "smiling +1.5, big nose -2 · temperature 0.7"
+        );
+        assert_eq!(caption(&scaled(Recipe::Item(ItemId(0)), 1.0)), "anna.jpg");
+        let morph = Recipe::Morph {
+            keys: vec![sample(0), sample(1)],
+            t: 0.25,
+            path: PathKind::Linear,
+        };
+        assert_eq!(caption(&morph), "t 0.25");
+        let levels = Recipe::Scaled {
+            base: Box::new(sample(3)),
+            temperature: vec![0.5, 1.0],
+        };
+        assert_eq!(caption(&levels), "seed 1, cell 3 · temperature 0.5/1");
     }
 
     #[test]

@@ -86,6 +86,10 @@ impl Resolver<'_> {
             Recipe::Scaled { base, temperature } => {
                 temperature::scaled(&*self.resolve(base)?, temperature)?
             }
+            Recipe::Mixed { a, b, shares } => {
+                let (a, b) = (self.resolve(a)?, self.resolve(b)?);
+                interpolate::mixed(&a, &b, shares)?
+            }
             Recipe::Given { base, condition } => {
                 check_condition(condition, self.shape)?;
                 Latent::clone(&*self.resolve(base)?).given(condition.clone())

@@ -17,22 +17,22 @@ use egui_kittest::kittest::Queryable as _;
 
 use super::action::Action;
 use super::fake::FakeEngine;
-use super::state::State;
+use super::state::{Named, State};
 use super::{AppOptions, ExplorerApp};
 use crate::engine::message::{Command, Recipe, View};
 
 /// The window and the worker behind it.
-struct Bench {
-    harness: Harness<'static, ExplorerApp>,
-    engine: FakeEngine,
+pub(super) struct Bench {
+    pub(super) harness: Harness<'static, ExplorerApp>,
+    pub(super) engine: FakeEngine,
 }
 
 impl Bench {
-    fn new(files: Vec<PathBuf>) -> Self {
+    pub(super) fn new(files: Vec<PathBuf>) -> Self {
         Self::with_size(files, [1280.0, 800.0], egui::Theme::Dark)
     }
 
-    fn with_size(files: Vec<PathBuf>, size: [f32; 2], theme: egui::Theme) -> Self {
+    pub(super) fn with_size(files: Vec<PathBuf>, size: [f32; 2], theme: egui::Theme) -> Self {
         let (engine, link) = FakeEngine::new();
         let options = AppOptions {
             link: Box::new(move |_wake| link),
@@ -51,7 +51,7 @@ impl Bench {
     }
 
     /// Lets window and worker talk until both are done.
-    fn settle(&mut self) {
+    pub(super) fn settle(&mut self) {
         for _ in 0..40 {
             self.harness.run();
             if self.engine.answer() == 0 {
@@ -61,11 +61,11 @@ impl Bench {
         panic!("the window keeps asking");
     }
 
-    fn state(&self) -> &State {
+    pub(super) fn state(&self) -> &State {
         self.harness.state().state()
     }
 
-    fn click(&mut self, label: &str) {
+    pub(super) fn click(&mut self, label: &str) {
         let button = self
             .harness
             .get_by_role_and_label(egui::Role::Button, label);
@@ -73,19 +73,19 @@ impl Bench {
         self.settle();
     }
 
-    fn press(&mut self, modifiers: Modifiers, key: Key) {
+    pub(super) fn press(&mut self, modifiers: Modifiers, key: Key) {
         self.harness.key_press_modifiers(modifiers, key);
         self.settle();
     }
 
-    fn perform(&mut self, action: Action) {
+    pub(super) fn perform(&mut self, action: impl Into<Action>) {
         let ctx = self.harness.ctx.clone();
         self.harness.state_mut().perform(&ctx, action);
         self.settle();
     }
 
     /// Renders of a view since `from`, as cells in order.
-    fn renders(&self, view: View, from: usize) -> Vec<Vec<(u32, Recipe)>> {
+    pub(super) fn renders(&self, view: View, from: usize) -> Vec<Vec<(u32, Recipe)>> {
         let heard = self.engine.heard[from..].iter();
         heard
             .filter_map(|command| match command {
@@ -93,5 +93,19 @@ impl Bench {
                 _ => None,
             })
             .collect()
+    }
+}
+
+/// A cell of the first grid.
+pub(super) fn named(index: u32) -> Named {
+    State::default().doc.sample.cell(index)
+}
+
+/// What a cell of the sample grid was drawn from.
+pub(super) fn seed_and_index(recipe: &Recipe) -> (u64, u32) {
+    match recipe {
+        Recipe::Scaled { base, .. } => seed_and_index(base),
+        Recipe::Sample { seed, index } => (*seed, *index),
+        other => panic!("not a sample: {other:?}"),
     }
 }

@@ -9,9 +9,11 @@ use super::Bench;
 use crate::app::action::Action;
 use crate::app::dialog::{CropForm, Dialog};
 use crate::app::keys;
+use crate::app::screens::edit::EditWish;
+use crate::app::screens::morph::MorphWish;
+use crate::app::screens::sample::{self, SampleWish};
 use crate::app::state::{Selection, Tab, ThemeChoice};
 use crate::app::{AppOptions, ExplorerApp};
-use crate::engine::message::View;
 use crate::engine::{Engine, EngineOptions, Loader, Shipped};
 
 /// Draws the window with the shipped model's samples for the README:
@@ -46,14 +48,14 @@ fn draw_the_readme_screenshot() {
     let ctx = harness.ctx.clone();
     let app = harness.state_mut();
     app.perform(&ctx, Action::SetTheme(ThemeChoice::Dark));
-    app.perform(&ctx, Action::SetTemperature(0.6));
-    app.perform(&ctx, Action::Select(Selection::Cell(8)));
+    app.perform(&ctx, SampleWish::SetTemperature(0.6));
+    app.perform(&ctx, Action::Select(sample::cell(8)));
     super::worker::run_until(&mut harness, |app| {
         let state = app.state();
-        let sample = state.live.views.get(&View::Sample);
+        let sample = state.live.views.get(&sample::GRID);
         let fresh = (0..24).all(|cell| {
             let recipe = state.doc.sample.cell(cell).recipe;
-            !state.cell_is_stale(View::Sample, cell, &recipe)
+            !state.cell_is_stale(sample::GRID, cell, &recipe)
         });
         let selected = state.selected().map(|n| n.recipe);
         let idle = state.live.waiting == 0 && state.doc.shelf.iter().all(|e| state.is_ready(e.id));
@@ -93,32 +95,32 @@ fn draw_screens() {
                 egui::Theme::Light => ThemeChoice::Light,
             };
             bench.perform(Action::SetTheme(choice));
-            bench.perform(Action::Select(Selection::Cell(8)));
+            bench.perform(Action::Select(sample::cell(8)));
             shoot(&mut bench, "1-sample");
-            bench.perform(Action::Enlarge(true));
+            bench.perform(SampleWish::Enlarge(true));
             shoot(&mut bench, "a-enlarged");
-            bench.perform(Action::Enlarge(false));
+            bench.perform(SampleWish::Enlarge(false));
             let named = bench.state().selected().unwrap();
-            bench.perform(Action::MoreLikeThis(named));
+            bench.perform(SampleWish::MoreLikeThis(named));
             bench.harness.get_by_label("View").click();
             shoot(&mut bench, "b-variations");
             bench.press(Modifiers::NONE, Key::Escape);
             let menus = bench.harness.query_all_by_label("Dark theme").count();
             assert_eq!(menus, 0, "Escape closes a menu");
-            bench.perform(Action::LeaveVariations);
-            bench.perform(Action::SetPerLevel(true));
+            bench.perform(SampleWish::LeaveVariations);
+            bench.perform(SampleWish::SetPerLevel(true));
             shoot(&mut bench, "2-levels");
             bench.perform(Action::SetTab(Tab::Morph));
             shoot(&mut bench, "3-morph");
             for cell in [9, 11] {
                 let slot = bench.state().doc.morph.keys.len();
                 let named = bench.state().doc.sample.cell(cell);
-                bench.perform(Action::SetKey(slot, named));
+                bench.perform(MorphWish::SetKey(slot, named));
             }
-            bench.perform(Action::SetSteps(16));
+            bench.perform(MorphWish::SetSteps(16));
             shoot(&mut bench, "c-keyframes");
             bench.perform(Action::SetTab(Tab::Edit));
-            bench.perform(Action::SetAmount("Smiling".to_owned(), 1.2));
+            bench.perform(EditWish::SetAmount("Smiling".to_owned(), 1.2));
             shoot(&mut bench, "4-edit");
             let photo = bench.state().doc.shelf[0].id;
             bench.perform(Action::Select(Selection::Item(photo)));
@@ -127,7 +129,7 @@ fn draw_screens() {
             bench.perform(Action::Show(Dialog::Crop(form)));
             shoot(&mut bench, "6-crop");
             for (number, entry) in [(7, "Export…"), (8, "Keyboard"), (9, "Commands…")] {
-                let action = (keys::entry(entry).unwrap().action)(bench.state()).unwrap();
+                let action = keys::entry(entry).unwrap().action(bench.state()).unwrap();
                 bench.perform(action);
                 shoot(&mut bench, &format!("{number}-dialog"));
             }

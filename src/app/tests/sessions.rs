@@ -8,9 +8,11 @@ use std::time::Duration;
 use super::Bench;
 use crate::app::action::Action;
 use crate::app::dialog::{ExportForm, ExportSource};
+use crate::app::screens::morph::{self, MorphWish};
+use crate::app::screens::sample::SampleWish;
 use crate::app::state::{LogLevel, Named, Selection, State, Tab};
 use crate::app::{export, session};
-use crate::engine::message::{Command, PathKind, Recipe, SESSION_FORMAT, View};
+use crate::engine::message::{Command, PathKind, Recipe, SESSION_FORMAT};
 use crate::engine::toy::open_toy;
 use crate::engine::{Engine, EngineOptions};
 
@@ -41,7 +43,7 @@ impl Pair {
         commands.into_iter().for_each(|c| self.engine.send(c));
     }
 
-    fn apply(&mut self, action: Action) {
+    fn apply(&mut self, action: impl Into<Action>) {
         let commands = self.state.apply(action);
         self.send(commands);
         self.run();
@@ -90,15 +92,15 @@ fn a_session_comes_back_as_it_was() {
         recipe: Recipe::Item(id),
         label: "Berta".to_owned(),
     };
-    pair.apply(Action::SetKey(0, berta));
+    pair.apply(MorphWish::SetKey(0, berta));
     pair.apply(Action::SetTab(Tab::Morph));
-    pair.apply(Action::SetT(0.25));
+    pair.apply(MorphWish::SetT(0.25));
     pair.apply(Action::SaveSession(path));
     let path = folder.path().join("mine.glow.json");
     assert!(path.is_file(), "an ending is added");
     let shown = |pair: &Pair| {
         pair.state
-            .cell_picture(View::Morph, 0)
+            .cell_picture(morph::HERO, 0)
             .unwrap()
             .pixels
             .clone()
@@ -118,7 +120,7 @@ fn a_session_comes_back_as_it_was() {
     other.apply(Action::OpenSession(path.clone()));
     assert_eq!(names(&other), shelf);
     assert_eq!(other.state.tab, Tab::Morph);
-    assert_eq!(other.state.playback.t, 0.25);
+    assert_eq!(other.state.desks.morph.t, 0.25);
     assert_eq!(shown(&other), before, "equal latents, equal pictures");
     assert_eq!(other.state.recent, [path]);
     assert_eq!(other.errors(), 0);
@@ -149,7 +151,7 @@ fn a_crashed_run_is_brought_back_with_a_notice_and_a_damaged_one_is_a_fresh_star
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("autosave-1.glow.json");
     let mut pair = Pair::new(|state| state.session.autosave = Some(path.clone()));
-    pair.apply(Action::SetSeed(99));
+    pair.apply(SampleWish::SetSeed(99));
     let (commands, again) = pair.state.autosave(10.0);
     assert!(
         commands.is_empty() && again.is_some(),
@@ -192,9 +194,9 @@ fn an_exported_grid_brings_its_samples_back() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("grid.png");
     let mut bench = Bench::new(Vec::new());
-    bench.perform(Action::SetSeed(12));
-    bench.perform(Action::SetTemperature(0.5));
-    bench.perform(Action::SetGrid(5, 3));
+    bench.perform(SampleWish::SetSeed(12));
+    bench.perform(SampleWish::SetTemperature(0.5));
+    bench.perform(SampleWish::SetGrid(5, 3));
     let write = |state: &State, source| {
         let form = ExportForm::new(source, state);
         let request = export::request(&form, state).unwrap();
@@ -208,11 +210,11 @@ fn an_exported_grid_brings_its_samples_back() {
         let picture = image::RgbImage::new(4, 4);
         crate::export::write_png(&path, &picture, Some(&settings.to_string())).unwrap();
     };
-    write(bench.state(), ExportSource::Grid);
+    write(bench.state(), ExportSource::Screen(Tab::Sample));
     let doc = bench.state().doc.sample.clone();
-    bench.perform(Action::SetSeed(1));
-    bench.perform(Action::SetTemperature(0.9));
-    bench.perform(Action::SetGrid(2, 2));
+    bench.perform(SampleWish::SetSeed(1));
+    bench.perform(SampleWish::SetTemperature(0.9));
+    bench.perform(SampleWish::SetGrid(2, 2));
     let drop_file = |bench: &mut Bench| {
         let source = crate::engine::message::PictureSource::Path(path.clone());
         bench.perform(Action::Import(vec![source]));
@@ -231,12 +233,12 @@ fn an_exported_grid_brings_its_samples_back() {
     // A morph between samples comes back too; one between shelf items says why it does not.
     for (slot, cell) in [(0, 2), (1, 3)] {
         let named = bench.state().doc.sample.cell(cell);
-        bench.perform(Action::SetKey(slot, named));
+        bench.perform(MorphWish::SetKey(slot, named));
     }
-    bench.perform(Action::SetPath(PathKind::Linear));
+    bench.perform(MorphWish::SetPath(PathKind::Linear));
     let keys = bench.state().doc.morph.path_keys();
-    write(bench.state(), ExportSource::Morph);
-    bench.perform(Action::ReverseKeys);
+    write(bench.state(), ExportSource::Screen(Tab::Morph));
+    bench.perform(MorphWish::ReverseKeys);
     drop_file(&mut bench);
     assert_eq!(bench.state().doc.morph.path_keys(), keys);
     assert_eq!(bench.state().tab, Tab::Morph);
@@ -263,13 +265,13 @@ fn a_newer_value_is_sent_at_once_where_the_pointer_is_up() {
     let mut pair = Pair::new(|_| {});
     pair.apply(Action::SetTab(Tab::Morph));
     let mut renders = |t: f32, settled: bool| {
-        pair.state.apply(Action::SetT(t));
+        pair.state.apply(MorphWish::SetT(t));
         let commands = pair.state.sync(settled);
         let hero = |c: &&Command| {
             matches!(
                 c,
                 Command::Render {
-                    view: View::Morph,
+                    view: morph::HERO,
                     ..
                 }
             )
@@ -293,7 +295,7 @@ fn the_recipes_of_the_documented_format_are_recipes() {
     let recipes: Vec<Recipe> = (block.lines().filter(|line| !line.is_empty()))
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
-    assert_eq!(recipes.len(), 6);
+    assert_eq!(recipes.len(), 8);
 }
 
 #[test]
@@ -308,7 +310,7 @@ fn names_of_sessions() {
 fn a_draft_gives_way_to_the_exact_picture_once_the_pointer_is_up() {
     let mut pair = Pair::new(|_| {});
     pair.apply(Action::SetTab(Tab::Morph));
-    pair.state.apply(Action::SetT(0.37));
+    pair.state.apply(MorphWish::SetT(0.37));
     let events = pair.engine.link().events;
     // Whether the morph was asked for, and whether a draft of it is shown afterwards.
     let mut frame = |settled: bool| {
@@ -317,7 +319,7 @@ fn a_draft_gives_way_to_the_exact_picture_once_the_pointer_is_up() {
             matches!(
                 c,
                 Command::Render {
-                    view: View::Morph,
+                    view: morph::HERO,
                     ..
                 }
             )
@@ -325,7 +327,7 @@ fn a_draft_gives_way_to_the_exact_picture_once_the_pointer_is_up() {
         let asked = commands.iter().filter(of_morph).count();
         pair.send(commands);
         let is_busy = |s: &State| {
-            let morph = s.live.views.get(&View::Morph);
+            let morph = s.live.views.get(&morph::HERO);
             morph.is_some_and(|v| v.in_flight.is_some())
         };
         while is_busy(&pair.state) {
@@ -333,7 +335,7 @@ fn a_draft_gives_way_to_the_exact_picture_once_the_pointer_is_up() {
             let commands = pair.state.receive(event);
             pair.send(commands);
         }
-        let shown = &pair.state.live.views[&View::Morph].shown;
+        let shown = &pair.state.live.views[&morph::HERO].shown;
         (asked, shown.values().any(|s| s.draft))
     };
     assert_eq!(frame(false), (1, true), "while it moves");
@@ -350,11 +352,11 @@ fn a_draft_gives_way_to_the_exact_picture_once_the_pointer_is_up() {
 fn an_exact_picture_that_fails_is_not_asked_for_for_ever_where_a_draft_is_shown() {
     let mut pair = Pair::new(|_| {});
     pair.apply(Action::SetTab(Tab::Morph));
-    pair.state.apply(Action::SetT(0.37));
+    pair.state.apply(MorphWish::SetT(0.37));
     let ticket = |commands: &[Command]| {
         commands.iter().find_map(|c| match c {
             Command::Render {
-                view: View::Morph,
+                view: morph::HERO,
                 ticket,
                 ..
             } => Some(*ticket),
@@ -364,7 +366,7 @@ fn an_exact_picture_that_fails_is_not_asked_for_for_ever_where_a_draft_is_shown(
     let events = pair.engine.link().events;
     let commands = pair.state.sync(false);
     pair.send(commands);
-    while pair.state.live.views[&View::Morph].in_flight.is_some() {
+    while pair.state.live.views[&morph::HERO].in_flight.is_some() {
         let event = events.recv_timeout(Duration::from_secs(20)).unwrap();
         pair.state.receive(event);
     }
@@ -377,6 +379,6 @@ fn an_exact_picture_that_fails_is_not_asked_for_for_ever_where_a_draft_is_shown(
     });
     assert_eq!(ticket(&pair.state.sync(true)), None);
     // Anything that changes asks again.
-    pair.state.apply(Action::SetT(0.38));
+    pair.state.apply(MorphWish::SetT(0.38));
     assert!(ticket(&pair.state.sync(true)).is_some());
 }

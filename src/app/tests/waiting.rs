@@ -11,9 +11,12 @@ use super::worker::run_until;
 use crate::app::action::Action;
 use crate::app::dialog::Dialog;
 use crate::app::fake::FakeEngine;
+use crate::app::screens::edit::EditWish;
+use crate::app::screens::morph::MorphWish;
+use crate::app::screens::sample::{self, SampleWish};
 use crate::app::state::Tab;
 use crate::app::{AppOptions, ExplorerApp};
-use crate::engine::message::{Command, PictureSource, Recipe, View};
+use crate::engine::message::{Command, PictureSource, Recipe};
 
 /// Runs a test on a thread of its own, so that a window that waits fails it. The limit is far beyond what any
 /// machine needs; nothing depends on it but the failure.
@@ -44,13 +47,16 @@ fn use_everything(harness: &mut Harness<'_, ExplorerApp>) -> u64 {
         let export = folder.path().join(format!("grid-{round}.png"));
         let session = folder.path().join(format!("faces-{round}.glow.json"));
         let mut actions = vec![Action::SetTab(Tab::Sample)];
-        actions.extend((0..10).map(|i| Action::SetTemperature(0.1 * value + 0.01 * i as f32)));
-        actions.push(Action::SetSeed(round));
+        actions.extend(
+            (0..10).map(|i| SampleWish::SetTemperature(0.1 * value + 0.01 * i as f32).into()),
+        );
+        actions.push(SampleWish::SetSeed(round).into());
         actions.push(Action::Import(vec![PictureSource::Path(photo)]));
         actions.push(Action::SetTab(Tab::Morph));
-        actions.extend((0..10).map(|i| Action::SetT(0.2 * value + 0.02 * i as f32)));
+        actions.extend((0..10).map(|i| MorphWish::SetT(0.2 * value + 0.02 * i as f32).into()));
         actions.push(Action::SetTab(Tab::Edit));
-        let smile = |i: u32| Action::SetAmount("Smiling".to_owned(), value + 0.1 * i as f32);
+        let smile =
+            |i: u32| EditWish::SetAmount("Smiling".to_owned(), value + 0.1 * i as f32).into();
         actions.extend((1..10).map(smile));
         actions.push(Action::SaveSession(session));
         actions.push(Action::OpenModel(Some("other.safetensors".into())));
@@ -58,7 +64,7 @@ fn use_everything(harness: &mut Harness<'_, ExplorerApp>) -> u64 {
             harness.state_mut().perform(&ctx, action);
             harness.step();
         }
-        let source = crate::app::dialog::ExportSource::Grid;
+        let source = crate::app::dialog::ExportSource::Screen(Tab::Sample);
         harness
             .state_mut()
             .perform(&ctx, Action::OpenExport(source));
@@ -105,7 +111,7 @@ fn a_worker_that_says_nothing_holds_up_no_frame() {
         assert_eq!(kinds, [true; 3]);
         bench.perform(Action::SetTab(Tab::Sample));
         let state = bench.state();
-        let shown = &state.live.views[&View::Sample].shown;
+        let shown = &state.live.views[&sample::GRID].shown;
         assert_eq!(shown.len(), 24);
         for (cell, shown) in shown {
             assert_eq!(shown.recipe, state.doc.sample.cell(*cell).recipe);
@@ -175,7 +181,7 @@ fn a_drag_with_a_slow_worker_ends_on_the_last_value() {
     assert_eq!(values.last(), Some(&last));
     assert!(last < values[values.len() / 2]);
 
-    let renders = bench.renders(View::Sample, from);
+    let renders = bench.renders(sample::GRID, from);
     assert!(renders.len() < 30, "{} renders", renders.len());
     let is_last = |recipe: &Recipe| matches!(recipe, Recipe::Scaled { temperature, .. } if *temperature == [last]);
     assert!(
@@ -185,7 +191,7 @@ fn a_drag_with_a_slow_worker_ends_on_the_last_value() {
             .iter()
             .all(|(_, recipe)| is_last(recipe))
     );
-    let shown = &bench.state().live.views[&View::Sample].shown;
+    let shown = &bench.state().live.views[&sample::GRID].shown;
     assert_eq!(shown.len(), 24);
     assert!(shown.values().all(|s| is_last(&s.recipe)));
 }

@@ -8,23 +8,17 @@ use egui_kittest::kittest::Queryable as _;
 use super::Bench;
 use crate::app::action::Action;
 use crate::app::fake::FakeEngine;
+use crate::app::screens::edit::EditWish;
+use crate::app::screens::sample::{self, SampleWish};
 use crate::app::state::{self, ItemStatus, Tab};
 use crate::app::{check_display, keys};
-use crate::engine::message::{Command, Event, Recipe, View};
-
-fn seed_and_index(recipe: &Recipe) -> (u64, u32) {
-    match recipe {
-        Recipe::Scaled { base, .. } => seed_and_index(base),
-        Recipe::Sample { seed, index } => (*seed, *index),
-        other => panic!("not a sample: {other:?}"),
-    }
-}
+use crate::engine::message::{Command, Event};
 
 #[test]
 fn the_first_screen_is_full() {
     let bench = Bench::new(Vec::new());
     assert!(matches!(bench.engine.heard[0], Command::OpenModel(None)));
-    let sample = &bench.state().live.views[&View::Sample];
+    let sample = &bench.state().live.views[&sample::GRID];
     assert_eq!(sample.shown.len(), 24);
     assert_eq!(bench.state().doc.shelf.len(), 4);
     assert!(
@@ -112,73 +106,6 @@ fn every_control_is_there_by_name() {
 }
 
 #[test]
-fn a_change_of_temperature_redraws_the_same_faces() {
-    let mut bench = Bench::new(Vec::new());
-    let from = bench.engine.heard.len();
-    let before = bench.state().doc.sample.temperature;
-    let slider = bench
-        .harness
-        .get_by_role_and_label(egui::Role::Slider, "Temperature");
-    slider.increment_accesskit();
-    bench.settle();
-    let after = bench.state().doc.sample.temperature;
-    assert!(after > before, "{before} {after}");
-    let renders = bench.renders(View::Sample, from);
-    let cells: Vec<_> = renders.iter().flatten().collect();
-    assert!(cells.len() >= 24, "{}", cells.len());
-    for (cell, recipe) in cells {
-        assert_eq!(seed_and_index(recipe), (1, *cell));
-        assert!(matches!(recipe, Recipe::Scaled { temperature, .. } if *temperature == [after]));
-    }
-}
-
-#[test]
-fn cells_nearest_the_pointer_come_first() {
-    let mut bench = Bench::new(Vec::new());
-    let place = bench.harness.get_by_label("Seed 1 · 15").rect().center();
-    bench.harness.hover_at(place);
-    bench.settle();
-    let from = bench.engine.heard.len();
-    bench.perform(Action::SetSeed(5));
-    let renders = bench.renders(View::Sample, from);
-    assert_eq!(renders[0][0].0, 14);
-    assert_eq!(renders[0].len(), 24);
-    let columns = bench.state().doc.sample.columns;
-    let distance = |cell: u32| {
-        let away = |of: fn(u32, u32) -> u32| of(cell, columns).abs_diff(of(14, columns)).pow(2);
-        away(|cell, columns| cell % columns) + away(|cell, columns| cell / columns)
-    };
-    let distances: Vec<u32> = renders[0].iter().map(|(cell, _)| distance(*cell)).collect();
-    assert!(distances.is_sorted(), "{distances:?}");
-}
-
-#[test]
-fn a_fast_drag_waits_for_pictures_and_ends_on_the_last_value() {
-    let mut bench = Bench::new(Vec::new());
-    let from = bench.engine.heard.len();
-    // Ten values with no answer in between: the worker may not be asked ten times, only for a draft of the
-    // first, one of the last, and the exact picture of the last when the pointer is up.
-    let aside = egui::pos2(640.0, 60.0);
-    bench.harness.drag_at(aside);
-    bench.harness.step();
-    for i in 0..10 {
-        let action = Action::SetTemperature(0.3 + 0.05 * i as f32);
-        let ctx = bench.harness.ctx.clone();
-        bench.harness.state_mut().perform(&ctx, action);
-        bench.harness.run();
-    }
-    bench.settle();
-    bench.harness.drop_at(aside);
-    bench.settle();
-    let renders = bench.renders(View::Sample, from);
-    assert!(renders.len() <= 3, "{} renders", renders.len());
-    let (_, last) = &renders.last().unwrap()[0];
-    assert!(
-        matches!(last, Recipe::Scaled { temperature, .. } if *temperature == [0.3 + 0.05 * 9.0])
-    );
-}
-
-#[test]
 fn an_idle_window_asks_for_nothing() {
     let mut bench = Bench::new(Vec::new());
     let from = bench.engine.heard.len();
@@ -196,81 +123,6 @@ fn an_idle_window_asks_for_nothing() {
         .unwrap()
         .repaint_delay;
     assert!(delay > std::time::Duration::from_secs(1), "{delay:?}");
-}
-
-#[test]
-fn slots_and_position_decide_the_morph() {
-    let mut bench = Bench::new(Vec::new());
-    bench.click("Seed 1 · 3");
-    bench.click("Use as A");
-    bench.click("Seed 1 · 9");
-    bench.click("Use as B");
-    let keys = bench.state().doc.morph.path_keys().unwrap();
-    assert_eq!(
-        keys.iter().map(seed_and_index).collect::<Vec<_>>(),
-        [(1, 2), (1, 8)]
-    );
-    bench.press(Modifiers::NONE, Key::Num2);
-    assert_eq!(bench.state().tab, Tab::Morph);
-    bench.click("Step 3 of 9");
-    assert_eq!(bench.state().playback.t, 0.25);
-    let hero = &bench.state().live.views[&View::Morph].shown[&0];
-    assert!(matches!(&hero.recipe, Recipe::Morph { t, keys: k, .. } if *t == 0.25 && *k == keys));
-}
-
-#[test]
-fn a_picture_is_dragged_from_the_shelf_into_a_slot() {
-    let mut bench = Bench::new(Vec::new());
-    bench.perform(Action::SetTab(Tab::Morph));
-    let entry = bench.state().doc.shelf[3].clone();
-    let label = format!("{}, sample", entry.name);
-    let row = bench.harness.get_by_label(&label);
-    let from = row.rect().left_center() + egui::vec2(30.0, 0.0);
-    let slot = bench.harness.get_by_label_contains("Slot B");
-    let to = slot.rect().center();
-    bench.harness.drag_at(from);
-    bench.harness.step();
-    bench.harness.hover_at(from + egui::vec2(30.0, 10.0));
-    bench.harness.step();
-    bench.harness.hover_at(to);
-    bench.harness.step();
-    bench.harness.drop_at(to);
-    bench.settle();
-    let key = bench.state().doc.morph.keys[1].as_ref().unwrap();
-    assert_eq!(key.recipe, Recipe::Item(entry.id));
-}
-
-#[test]
-fn playing_moves_and_stops() {
-    let mut bench = Bench::new(Vec::new());
-    bench.perform(Action::SetTab(Tab::Morph));
-    let before = bench.state().playback.t;
-    bench.harness.key_press(Key::Space);
-    bench.harness.run_steps(4);
-    assert!(bench.state().playback.playing);
-    assert_ne!(bench.state().playback.t, before);
-    bench.harness.key_press(Key::Space);
-    bench.harness.run_steps(2);
-    assert!(!bench.state().playback.playing);
-    bench.settle();
-}
-
-#[test]
-fn an_attribute_moves_the_edited_picture_and_undo_brings_it_back() {
-    let mut bench = Bench::new(Vec::new());
-    bench.press(Modifiers::NONE, Key::Num3);
-    let slider = bench
-        .harness
-        .get_by_role_and_label(egui::Role::Slider, "Smiling");
-    slider.set_value_accesskit(1.0);
-    bench.settle();
-    assert_eq!(bench.state().doc.edit.amounts.get("Smiling"), Some(&1.0));
-    let shown = &bench.state().live.views[&View::Edit].shown[&0];
-    assert!(matches!(&shown.recipe, Recipe::Edited { edits, .. } if edits[0].amount == 1.0));
-    bench.press(Modifiers::COMMAND, Key::Z);
-    assert!(bench.state().doc.edit.amounts.is_empty());
-    bench.press(Modifiers::COMMAND | Modifiers::SHIFT, Key::Z);
-    assert_eq!(bench.state().doc.edit.amounts.get("Smiling"), Some(&1.0));
 }
 
 #[test]
@@ -312,7 +164,7 @@ fn letters_in_a_text_field_are_letters() {
     bench.press(Modifiers::NONE, Key::Num1);
     assert_eq!(bench.state().doc.sample.seed, seed);
     assert_eq!(bench.state().tab, Tab::Edit);
-    assert_eq!(bench.state().search, "r");
+    assert_eq!(bench.state().desks.edit.search, "r");
 }
 
 #[test]
@@ -329,8 +181,8 @@ fn the_palette_finds_and_does() {
 #[test]
 fn pictures_that_are_not_finite_are_flagged() {
     let mut bench = Bench::new(Vec::new());
-    bench.perform(Action::SetTemperature(40.0));
-    let picture = bench.state().cell_picture(View::Sample, 0).unwrap();
+    bench.perform(SampleWish::SetTemperature(40.0));
+    let picture = bench.state().cell_picture(sample::GRID, 0).unwrap();
     assert!(picture.non_finite > 0);
     let flagged = bench.harness.query_all_by_label_contains("not finite");
     assert!(flagged.count() > 0);
@@ -348,7 +200,7 @@ fn every_dialog_opens_and_escape_closes_it() {
         "Export…",
         "Rename",
     ] {
-        let action = (keys::entry(name).unwrap().action)(bench.state()).unwrap();
+        let action = keys::entry(name).unwrap().action(bench.state()).unwrap();
         bench.perform(action);
         assert!(bench.state().dialog.is_some(), "{name}");
         bench.press(Modifiers::NONE, Key::Escape);
@@ -383,9 +235,9 @@ fn without_a_display_the_error_names_the_other_ways() {
 #[test]
 fn stale_answers_are_dropped() {
     let mut bench = Bench::new(Vec::new());
-    let before = bench.state().cell_picture(View::Sample, 0).unwrap().id;
+    let before = bench.state().cell_picture(sample::GRID, 0).unwrap().id;
     let event = Event::Rendered {
-        view: View::Sample,
+        view: sample::GRID,
         ticket: crate::engine::message::Ticket(3),
         cell: 0,
         pixels: Arc::new(image::RgbImage::new(1, 1)),
@@ -395,7 +247,7 @@ fn stale_answers_are_dropped() {
     };
     bench.harness.state_mut().state.receive(event);
     assert_eq!(
-        bench.state().cell_picture(View::Sample, 0).unwrap().id,
+        bench.state().cell_picture(sample::GRID, 0).unwrap().id,
         before
     );
 }
@@ -421,7 +273,7 @@ fn a_model_that_does_not_open_leaves_a_way_on() {
 #[test]
 fn scrolling_over_a_large_picture_zooms_it() {
     let mut bench = Bench::new(Vec::new());
-    bench.perform(Action::Enlarge(true));
+    bench.perform(SampleWish::Enlarge(true));
     let place = bench
         .harness
         .get_by_role_and_label(egui::Role::Image, "Seed 1 · 1");
@@ -471,9 +323,9 @@ impl eframe::Storage for Memory {
 #[test]
 fn seed_and_theme_survive_a_restart() {
     let mut bench = Bench::new(vec!["/tmp/anna.png".into()]);
-    bench.perform(Action::SetSeed(4711));
+    bench.perform(SampleWish::SetSeed(4711));
     bench.perform(Action::SetTheme(state::ThemeChoice::Light));
-    bench.perform(Action::SetAmount("Smiling".to_owned(), 1.0));
+    bench.perform(EditWish::SetAmount("Smiling".to_owned(), 1.0));
     let mut storage = Memory::default();
     eframe::App::save(bench.harness.state_mut(), &mut storage);
     let stored: state::State = eframe::get_value(&storage, eframe::APP_KEY).unwrap();

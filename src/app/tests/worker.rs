@@ -8,9 +8,9 @@ use std::time::Duration;
 use egui_kittest::Harness;
 
 use crate::app::action::Action;
+use crate::app::screens::{morph, sample};
 use crate::app::state::{ItemStatus, Tab};
 use crate::app::{AppOptions, ExplorerApp};
-use crate::engine::message::View;
 use crate::engine::toy::open_toy;
 use crate::engine::{Engine, EngineOptions};
 
@@ -52,7 +52,7 @@ fn the_first_screens_fill_with_the_real_worker() {
         let shown = state
             .live
             .views
-            .get(&View::Sample)
+            .get(&sample::GRID)
             .map_or(0, |v| v.shown.len());
         let ready = state.items.values().all(|i| i.status == ItemStatus::Ready);
         let selected = state.selected().unwrap();
@@ -65,7 +65,7 @@ fn the_first_screens_fill_with_the_real_worker() {
     run_until(&mut harness, |app| {
         let views = &app.state().live.views;
         let count = |view| views.get(&view).map_or(0, |v| v.shown.len());
-        count(View::Morph) == 1 && count(View::Filmstrip) == 9
+        count(morph::HERO) == 1 && count(morph::STRIP) == 9
     });
     let errors = harness.state().state().live.log.iter();
     let errors = errors.filter(|l| l.level == crate::app::state::LogLevel::Error);

@@ -169,7 +169,7 @@ fn help_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
     scroll.show(ui, |ui| {
         ui.spacing_mut().interact_size.y = 18.0;
         ui.spacing_mut().item_spacing.y = 3.0;
-        let mut groups: Vec<&str> = keys::ENTRIES.iter().map(|e| e.group).collect();
+        let mut groups: Vec<&str> = keys::all().iter().map(|e| e.group).collect();
         groups.dedup();
         ui.columns(2, |columns| {
             for (i, group) in groups.iter().enumerate() {
@@ -190,7 +190,7 @@ fn help_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
 fn help_group_ui(ui: &mut Ui, cx: &Cx<'_>, group: &str) {
     section_ui(ui, group);
     // The second key for the same thing is known to those who need it.
-    let entries = keys::ENTRIES
+    let entries = keys::all()
         .iter()
         .filter(|e| e.group == group && e.name != "Larger (=)");
     for entry in entries {
@@ -251,7 +251,7 @@ fn palette_ui(ui: &mut Ui, cx: &mut Cx<'_>, query: &str, old_row: usize) {
         .show(ui, |ui| {
             ui.spacing_mut().item_spacing.y = 1.0;
             for (i, entry) in found.iter().enumerate() {
-                let enabled = (entry.action)(cx.state).is_some();
+                let enabled = entry.action(cx.state).is_some();
                 let shortcut = entry
                     .shortcut
                     .map_or_else(String::new, |s| keys::shortcut_text(ui.ctx(), &s));
@@ -272,7 +272,7 @@ fn palette_ui(ui: &mut Ui, cx: &mut Cx<'_>, query: &str, old_row: usize) {
         });
     if let Some(entry) = chosen.and_then(|i| found.get(i)) {
         cx.push(Action::Close);
-        cx.actions.extend((entry.action)(cx.state));
+        cx.actions.extend(entry.action(cx.state));
     }
 }
 

@@ -4,7 +4,8 @@ use egui::{Rect, Sense, Ui, pos2, vec2};
 
 use crate::app::action::Action;
 use crate::app::dialog::{CropForm, Dialog};
-use crate::app::state::{Item, ItemStatus, Named, Photo, Selection, slot_name};
+use crate::app::screens::all_offers;
+use crate::app::state::{Item, ItemStatus, Named, Photo, Selection};
 use crate::app::theme::{self, section_ui};
 use crate::app::widgets::Cx;
 use crate::app::widgets::bars::bar_ui;
@@ -155,28 +156,11 @@ fn buttons_ui(ui: &mut Ui, cx: &mut Cx<'_>, named: &Named) {
             keep,
             Action::Pin(named.clone()),
         );
-        for slot in 0..2 {
-            let letter = slot_name(slot);
-            let tip = format!("Into slot {letter} of the morph ({letter})");
-            let action = Action::SetKey(slot, named.clone());
-            button(ui, ready, &format!("Use as {letter}"), &tip, action);
+        for offer in all_offers() {
+            if let Some(text) = offer.button {
+                button(ui, ready, text, offer.tip, (offer.wish)(named.clone()));
+            }
         }
-        let edit = Action::EditBase(named.clone());
-        button(
-            ui,
-            ready,
-            "Edit attributes",
-            "Move it along attributes (E)",
-            edit,
-        );
-        let more = Action::MoreLikeThis(named.clone());
-        button(
-            ui,
-            ready,
-            "More like this",
-            "Fill the grid with variations of it (M)",
-            more,
-        );
     });
 }
 

@@ -4,7 +4,8 @@ use egui::{Button, MenuBar, Ui};
 
 use crate::app::action::Action;
 use crate::app::keys;
-use crate::app::state::{Tab, ThemeChoice};
+use crate::app::screens::{Tab, all_offers};
+use crate::app::state::ThemeChoice;
 use crate::app::widgets::Cx;
 use crate::app::widgets::icons::{Icon, icon_button_ui};
 
@@ -42,11 +43,11 @@ pub fn menu_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
                     "Rename",
                     "Remove from shelf",
                     "",
-                    "Use as A",
-                    "Use as B",
-                    "More like this",
                 ],
             );
+            for offer in all_offers() {
+                item_ui(ui, cx, offer.name, None);
+            }
         });
         ui.menu_button("View", |ui| view_menu_ui(ui, cx));
         ui.menu_button("Model", |ui| {
@@ -125,8 +126,8 @@ fn right_side_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
 }
 
 fn view_menu_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
-    for tab in Tab::ALL {
-        item_ui(ui, cx, tab.label(), Some(cx.state.tab == tab));
+    for &tab in Tab::ALL {
+        item_ui(ui, cx, tab.screen().label(), Some(cx.state.tab == tab));
     }
     ui.separator();
     item_ui(ui, cx, "Shelf", Some(cx.state.settings.shelf_open));
@@ -162,7 +163,7 @@ fn item_ui(ui: &mut Ui, cx: &mut Cx<'_>, name: &str, checked: Option<bool>) {
     let Some(entry) = keys::entry(name) else {
         return;
     };
-    let action = (entry.action)(cx.state);
+    let action = entry.action(cx.state);
     let text = match checked {
         Some(true) => format!("● {name}"),
         Some(false) => format!("○ {name}"),
@@ -192,6 +193,6 @@ fn item_ui(ui: &mut Ui, cx: &mut Cx<'_>, name: &str, checked: Option<bool>) {
 }
 
 fn push_named(cx: &mut Cx<'_>, name: &str) {
-    let action = keys::entry(name).and_then(|entry| (entry.action)(cx.state));
+    let action = keys::entry(name).and_then(|entry| entry.action(cx.state));
     cx.actions.extend(action);
 }

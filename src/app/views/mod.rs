@@ -2,12 +2,9 @@
 
 pub mod crop;
 pub mod dialogs;
-pub mod edit;
 pub mod export;
 pub mod inspector;
 pub mod menu;
-pub mod morph;
-pub mod sample;
 pub mod shelf;
 pub mod status;
 pub mod toasts;
@@ -58,11 +55,7 @@ pub fn window_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
             no_model_ui(ui, cx);
             return;
         }
-        match cx.state.tab {
-            Tab::Sample => sample::sample_ui(ui, cx),
-            Tab::Morph => morph::morph_ui(ui, cx),
-            Tab::Edit => edit::edit_ui(ui, cx),
-        }
+        cx.state.tab.screen().ui(ui, cx);
     });
     dialogs::dialogs_ui(ui, cx);
     toasts::toasts_ui(ui.ctx(), cx);
@@ -128,26 +121,25 @@ fn drop_hint_ui(ctx: &egui::Context, cx: &Cx<'_>) {
 fn tabs_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = 20.0;
-        for (number, tab) in Tab::ALL.into_iter().enumerate() {
+        for (number, &tab) in Tab::ALL.iter().enumerate() {
+            let label = tab.screen().label();
             let open = cx.state.tab == tab;
             let color = if open {
                 cx.tokens.text
             } else {
                 cx.tokens.text_weak
             };
-            let text = egui::RichText::new(tab.label()).size(15.0).color(color);
+            let text = egui::RichText::new(label).size(15.0).color(color);
             let button = egui::Button::new(text).frame(false);
             let response = ui.add(button);
-            response.widget_info(|| {
-                egui::WidgetInfo::selected(egui::Role::Tab, true, open, tab.label())
-            });
+            response.widget_info(|| egui::WidgetInfo::selected(egui::Role::Tab, true, open, label));
             if open {
                 let y = response.rect.bottom() + 2.0;
                 let line = response.rect.x_range();
                 let stroke = egui::Stroke::new(2.0, cx.tokens.accent);
                 ui.painter().hline(line, y, stroke);
             }
-            let tip = format!("{} tab ({})", tab.label(), number + 1);
+            let tip = format!("{} ({})", tab.screen().about(), number + 1);
             if response.on_hover_text(tip).clicked() {
                 cx.push(Action::SetTab(tab));
             }
@@ -157,11 +149,11 @@ fn tabs_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
 }
 
 /// The bar of controls under the work area.
-fn controls_panel(id: &'static str) -> Panel {
+pub(super) fn controls_panel(id: &'static str) -> Panel {
     Panel::bottom(id)
 }
 
 /// The frame of the bar of controls.
-fn controls_frame(cx: &Cx<'_>) -> egui::Frame {
+pub(super) fn controls_frame(cx: &Cx<'_>) -> egui::Frame {
     theme::panel_frame(&cx.tokens, Margin::symmetric(16, 10))
 }

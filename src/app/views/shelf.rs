@@ -4,12 +4,12 @@ use egui::{Rect, Sense, Ui, Vec2, pos2, vec2};
 
 use crate::app::action::Action;
 use crate::app::dialog::{CropForm, Dialog, PathPurpose};
-use crate::app::state::{Item, ItemStatus, Named, Origin, Selection, ShelfEntry};
+use crate::app::screens::all_offers;
+use crate::app::state::{Item, ItemStatus, Origin, Selection, ShelfEntry};
 use crate::app::theme;
 use crate::app::widgets::Cx;
 use crate::app::widgets::icons::{self, Icon, icon_button_ui};
 use crate::app::widgets::picture::{drag_source, paint, paint_ring, picture_menu_ui};
-use crate::engine::message::Recipe;
 
 const THUMBNAIL: f32 = 52.0;
 
@@ -44,10 +44,7 @@ pub fn shelf_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
 fn row_ui(ui: &mut Ui, cx: &mut Cx<'_>, entry: &ShelfEntry, item: &Item) {
     let selection = Selection::Item(entry.id);
     let selected = cx.state.selection == selection;
-    let named = Named {
-        recipe: Recipe::Item(entry.id),
-        label: entry.name.clone(),
-    };
+    let named = entry.named();
     let size = vec2(ui.available_width(), THUMBNAIL + 10.0);
     let (rect, _) = ui.allocate_exact_size(size, Sense::hover());
     let id = ui.scope_id().with(("item", entry.id.0));
@@ -81,7 +78,8 @@ fn row_ui(ui: &mut Ui, cx: &mut Cx<'_>, entry: &ShelfEntry, item: &Item) {
         cx.push(Action::Select(selection));
     }
     if response.double_clicked() {
-        cx.push(Action::EditBase(named.clone()));
+        let offer = all_offers().find(|offer| offer.on_double_click);
+        cx.extend(offer.map(|offer| (offer.wish)(named.clone())));
     }
     response.context_menu(|ui| picture_menu_ui(ui, cx, &named, selection));
     let response = match &item.status {
@@ -150,11 +148,11 @@ fn paint_row(
     if let ItemStatus::Failed(_) = item.status {
         icons::paint(painter, thumbnail.shrink(15.0), Icon::Warning, tokens.error);
     }
-    let slots: String = cx.state.slots_of(entry.id).into_iter().collect();
+    let slots = cx.state.marks_of(entry.id);
     if !slots.is_empty() {
         let plate = Rect::from_min_size(
             thumbnail.min + vec2(3.0, 3.0),
-            vec2(8.0 + 8.0 * slots.len() as f32, 16.0),
+            vec2(8.0 + 8.0 * slots.chars().count() as f32, 16.0),
         );
         painter.rect_filled(plate, 3, tokens.accent);
         let font = egui::FontId::proportional(11.0);

@@ -2,10 +2,11 @@
 
 pub mod bars;
 pub mod controls;
-pub mod filmstrip;
 pub mod grid;
+pub mod histogram;
 pub mod icons;
 pub mod picture;
+pub mod slot;
 pub mod zoom;
 
 use super::action::Action;
@@ -27,7 +28,12 @@ pub struct Cx<'a> {
 
 impl Cx<'_> {
     /// Takes note of a wish.
-    pub fn push(&mut self, action: Action) {
-        self.actions.push(action);
+    pub fn push(&mut self, action: impl Into<Action>) {
+        self.actions.push(action.into());
+    }
+
+    /// Takes note of a wish, if there is one.
+    pub fn extend(&mut self, action: Option<impl Into<Action>>) {
+        self.actions.extend(action.map(Into::into));
     }
 }

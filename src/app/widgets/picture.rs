@@ -9,7 +9,8 @@ use egui::{
 
 use crate::app::action::Action;
 use crate::app::dialog::{Dialog, ExportSource};
-use crate::app::state::{Named, Picture, Selection, slot_name};
+use crate::app::screens::all_offers;
+use crate::app::state::{Named, Picture, Selection};
 use crate::app::theme::{self, Tokens};
 use crate::app::widgets::Cx;
 
@@ -182,20 +183,9 @@ pub fn picture_menu_ui(ui: &mut Ui, cx: &mut Cx<'_>, named: &Named, selection: S
     if !matches!(selection, Selection::Item(_)) {
         choose(ui, "Pin to shelf", vec![Action::Pin(named.clone())]);
     }
-    for slot in 0..2 {
-        let text = format!("Use as {}", slot_name(slot));
-        choose(ui, &text, vec![Action::SetKey(slot, named.clone())]);
+    for offer in all_offers() {
+        choose(ui, offer.name, vec![(offer.wish)(named.clone())]);
     }
-    choose(
-        ui,
-        "Edit this picture",
-        vec![Action::EditBase(named.clone())],
-    );
-    choose(
-        ui,
-        "More like this",
-        vec![Action::MoreLikeThis(named.clone())],
-    );
     ui.separator();
     choose(
         ui,

@@ -62,9 +62,9 @@ fn order(queue: &mut Queue) -> String {
 #[test]
 fn the_newest_render_of_a_view_replaces_the_older() {
     let mut queue = queue([
-        render(1, View::Edit, sample()),
-        render(2, View::Morph, sample()),
-        render(3, View::Edit, sample()),
+        render(1, View(3), sample()),
+        render(2, View(1), sample()),
+        render(3, View(3), sample()),
     ]);
     assert_eq!(queue.len(), 2);
     assert_eq!(order(&mut queue), "r2 r3");
@@ -77,7 +77,7 @@ fn a_model_overtakes_imports_only_and_renders_wait_for_it() {
         export(9),
         import(2),
         Command::OpenModel(None),
-        render(5, View::Edit, sample()),
+        render(5, View(3), sample()),
     ]);
     assert_eq!(order(&mut queue), "i1 e9 open r5 i2");
 }
@@ -88,7 +88,7 @@ fn a_render_waits_for_its_item_which_is_made_first() {
         item: ItemId(3),
         recipe: sample(),
     };
-    let watched = render(5, View::Edit, Recipe::Item(ItemId(3)));
+    let watched = render(5, View(3), Recipe::Item(ItemId(3)));
     let mut queue = queue([import(1), import(2), pin, watched]);
     assert_eq!(order(&mut queue), "i3 r5 i1 i2");
 }
@@ -99,7 +99,7 @@ fn a_pin_of_a_pending_picture_comes_after_it() {
         item: ItemId(3),
         recipe: Recipe::Item(ItemId(2)),
     };
-    let watched = render(5, View::Edit, Recipe::Item(ItemId(3)));
+    let watched = render(5, View(3), Recipe::Item(ItemId(3)));
     let mut queue = queue([import(1), import(2), pin, watched]);
     assert_eq!(order(&mut queue), "i1 i2 i3 r5");
 }
@@ -109,7 +109,7 @@ fn batch_work_goes_on_under_an_endless_animation() {
     let mut queue = queue([export(9)]);
     let mut steps = String::new();
     for ticket in 0..10 {
-        queue.accept(render(ticket, View::Morph, sample()));
+        queue.accept(render(ticket, View(1), sample()));
         match queue.next() {
             Some(Next::Slot(_)) => steps.push('r'),
             Some(Next::Job(job)) => {
@@ -128,7 +128,7 @@ fn forgotten_and_cancelled_requests_leave_the_line() {
     queue.accept(Command::Forget(vec![ItemId(1)]));
     let cancelled = queue.accept(Command::Cancel(Ticket(9)));
     assert!(matches!(cancelled, Accepted::ExportCancelled(job) if job.ticket == Ticket(9)));
-    queue.accept(render(5, View::Edit, sample()));
+    queue.accept(render(5, View(3), sample()));
     queue.accept(Command::Cancel(Ticket(5)));
     assert_eq!(order(&mut queue), "i2 e10");
 }

@@ -93,7 +93,7 @@ fn a_session_brings_latents_back_and_says_what_could_not_be_read() {
         "{events:?}"
     );
     assert_eq!(thumbnails(&events), before);
-    bench.send([render(1, View::Edit, [item(11), item(12)])]);
+    bench.send([render(1, View(3), [item(11), item(12)])]);
     assert!(bench.words_until(done(1)).ends_with("d1"));
 }
 

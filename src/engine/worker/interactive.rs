@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use super::super::error::EngineError;
 use super::super::library::Picture;
 use super::super::mail::Inbox;
-use super::super::message::{Command, Event, Recipe, Ticket, View};
-use super::super::queue::{Slot, Work};
+use super::super::message::{Command, Event, Question, Recipe, Ticket, View};
+use super::super::queue::{Slot, Turn, Work};
 use super::Worker;
 use crate::latent::Latent;
 use crate::model::Decoded;
@@ -22,6 +22,7 @@ impl Worker {
                 self.render_step(&mut slot, view)
             }
             Work::Inspect(recipe) => self.inspect(ticket, recipe).map(|()| true),
+            Work::Ask(question) => self.answer_question(ticket, question).map(|()| true),
         }));
         match result {
             Ok(Ok(true)) => {}
@@ -184,6 +185,23 @@ impl Worker {
         self.outbox.send(Event::Inspected { ticket, inspection });
         Ok(())
     }
+
+    fn answer_question(&mut self, ticket: Ticket, question: &Question) -> Result<(), EngineError> {
+        let inbox = &self.inbox;
+        let cancelled = || {
+            let newer = |c: &Command| match c {
+                Command::Ask {
+                    question: other, ..
+                } => Turn::of(other) == Turn::of(question),
+                Command::Cancel(t) => *t == ticket,
+                _ => false,
+            };
+            inbox.stopped() || inbox.any(newer)
+        };
+        let answer = self.session.answer(question, &cancelled)?;
+        self.outbox.send(Event::Answered { ticket, answer });
+        Ok(())
+    }
 }
 
 /// Whether a newer command makes an interactive request pointless.
@@ -192,6 +210,7 @@ fn superseded(inbox: &Inbox, ticket: Ticket, work: &Work) -> bool {
         (Command::Cancel(t), _) => *t == ticket,
         (Command::Render { view, .. }, Work::Render { view: own, .. }) => view == own,
         (Command::Inspect { .. }, Work::Inspect(_)) => true,
+        (Command::Ask { question, .. }, Work::Ask(own)) => Turn::of(question) == Turn::of(own),
         _ => false,
     })
 }

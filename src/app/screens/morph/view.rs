@@ -2,22 +2,21 @@
 
 use egui::{CentralPanel, Margin, Rect, Sense, Ui, Vec2, vec2};
 
-use super::{controls_frame, controls_panel};
+use super::filmstrip::filmstrip_ui;
+use super::{HERO, KEY_CELLS, MAX_KEYS, MORPH, MorphWish, PLAY_MODES, STRIP, slot_name};
 use crate::app::action::Action;
 use crate::app::dialog::ExportSource;
-use crate::app::requests::KEY_CELLS;
-use crate::app::state::{MAX_KEYS, Named, PlayMode, Selection, State, slot_name};
+use crate::app::screens::Tab;
 use crate::app::theme;
+use crate::app::views::{controls_frame, controls_panel};
 use crate::app::widgets::controls::{
     button_ui, choice_ui, number_ui, row_with_end_ui, wide_slider_ui,
 };
-use crate::app::widgets::filmstrip::filmstrip_ui;
 use crate::app::widgets::icons::{Icon, icon_button_ui, paint_in_front};
-use crate::app::widgets::picture::{
-    drag_source, paint_ring, picture_button, picture_menu_ui, square_in,
-};
+use crate::app::widgets::picture::{picture_menu_ui, square_in};
+use crate::app::widgets::slot::{picture_choice_ui, slot_ui};
 use crate::app::widgets::{Cx, zoom};
-use crate::engine::message::{PathKind, Recipe, View};
+use crate::engine::message::{Easing, PathKind, Recipe};
 
 /// Slots on the left, the picture, its filmstrip, and the controls.
 pub fn morph_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
@@ -55,149 +54,99 @@ pub fn morph_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
 }
 
 fn hero_ui(ui: &mut Ui, cx: &mut Cx<'_>, room: Rect) {
-    let Some(named) = cx.state.subject(Selection::Morph) else {
+    let Some(named) = cx.state.subject(MORPH) else {
         return;
     };
     let rect = square_in(room);
-    let picture = cx.state.cell_picture(View::Morph, 0).cloned();
-    let selected = cx.state.selection == Selection::Morph;
+    let picture = cx.state.cell_picture(HERO, 0).cloned();
+    let selected = cx.state.selection == MORPH;
     let id = ui.scope_id().with("hero");
     let response = zoom::hero_ui(ui, cx, rect, id, &named, picture.as_ref());
     if response.clicked() && !selected {
-        cx.push(Action::Select(Selection::Morph));
+        cx.push(Action::Select(MORPH));
     }
-    response.context_menu(|ui| picture_menu_ui(ui, cx, &named, Selection::Morph));
+    response.context_menu(|ui| picture_menu_ui(ui, cx, &named, MORPH));
 }
 
 /// The keyframe slots: each takes a dropped picture, or one chosen from a list.
 fn slots_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
     let n_slots = cx.state.doc.morph.keys.len();
     for slot in 0..n_slots {
-        slot_ui(ui, cx, slot);
+        key_ui(ui, cx, slot);
         ui.add_space(theme::GAP);
     }
+    if ui.input(|i| !i.pointer.any_down()) {
+        ui.data_mut(|d| d.remove_temp::<usize>(dragged_slot()));
+    }
     if n_slots < MAX_KEYS && button_ui(ui, true, "+ Keyframe", "One more picture on the path") {
-        cx.push(Action::AddSlot);
+        cx.push(MorphWish::AddSlot);
     }
     if button_ui(ui, true, "Swap", "First becomes last (X)") {
-        cx.push(Action::ReverseKeys);
+        cx.push(MorphWish::ReverseKeys);
     }
 }
 
-fn slot_ui(ui: &mut Ui, cx: &mut Cx<'_>, slot: usize) {
+fn key_ui(ui: &mut Ui, cx: &mut Cx<'_>, slot: usize) {
     let letter = slot_name(slot);
-    let key = cx
-        .state
-        .doc
-        .morph
-        .keys
-        .get(slot)
-        .and_then(Option::as_ref)
-        .cloned();
+    let keys = &cx.state.doc.morph.keys;
+    let key = keys.get(slot).and_then(Option::as_ref).cloned();
     let (rect, _) = ui.allocate_exact_size(Vec2::splat(96.0), Sense::hover());
     let picture = key.as_ref().and_then(|k| match k.recipe {
-        Recipe::Item(_) => cx.state.picture_of(&k.recipe).cloned(),
-        _ => cx
-            .state
-            .cell_picture(View::Filmstrip, KEY_CELLS + slot as u32)
-            .cloned(),
+        Recipe::Item(_) => cx.state.picture_of(&k.recipe),
+        _ => cx.state.cell_picture(STRIP, KEY_CELLS + slot as u32),
     });
-    let label = match &key {
-        Some(key) => format!("Slot {letter}: {}", key.label),
-        None => format!("Slot {letter}: empty"),
-    };
-    let id = ui.scope_id().with(("slot", slot));
-    let response = picture_button(ui, cx, rect, id, &label, false, picture.as_ref());
-    if key.is_none() {
-        let hint = "drop here";
-        ui.painter().text(
-            rect.center(),
-            egui::Align2::CENTER_CENTER,
-            hint,
-            egui::TextStyle::Small.resolve(ui.style()),
-            cx.tokens.text_weak,
-        );
+    let picture = picture.cloned();
+    let (response, dropped) = slot_ui(ui, cx, rect, letter, key.as_ref(), picture.as_ref());
+    if response.drag_started() {
+        ui.data_mut(|d| d.insert_temp(dragged_slot(), slot));
     }
-    paint_letter(ui, cx, rect, letter);
-    if let Some(key) = &key {
-        drag_source(&response, key);
+    if let Some(named) = dropped {
+        // A keyframe dropped on another changes its place; any other picture is put in.
+        let from: Option<usize> = ui.data_mut(|d| d.remove_temp(dragged_slot()));
+        let is_key =
+            |from: &usize| cx.state.doc.morph.keys.get(*from) == Some(&Some(named.clone()));
+        match from.filter(is_key) {
+            Some(from) => cx.push(MorphWish::MoveKey(from, slot)),
+            None => cx.push(MorphWish::SetKey(slot, named)),
+        }
     }
-    if response.dnd_hover_payload::<Named>().is_some() {
-        paint_ring(ui.painter(), &cx.tokens, rect, true, false);
-    }
-    if let Some(named) = response.dnd_release_payload::<Named>() {
-        cx.push(Action::SetKey(slot, (*named).clone()));
-    }
+    let n_slots = cx.state.doc.morph.keys.len();
+    response.context_menu(|ui| {
+        let moves = [
+            (slot > 0, "Move up", slot.wrapping_sub(1)),
+            (slot + 1 < n_slots, "Move down", slot + 1),
+        ];
+        for (can, text, to) in moves {
+            if ui.add_enabled(can, egui::Button::new(text)).clicked() {
+                cx.push(MorphWish::MoveKey(slot, to));
+                ui.close();
+            }
+        }
+    });
     if response.clicked() {
         let last = cx.state.doc.morph.keys.iter().flatten().count().max(2) - 1;
-        cx.push(Action::SetT(slot.min(last) as f32 / last as f32));
+        cx.push(MorphWish::SetT(slot.min(last) as f32 / last as f32));
     }
-    response.on_hover_text("Drop a picture here; a click goes to this end of the path");
+    response.on_hover_text(
+        "Drop a picture here, or drag this one to another place; a click goes to this keyframe",
+    );
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = 2.0;
-        let shown = key.as_ref().map_or("Choose…", |k| k.label.as_str());
-        let combo = egui::ComboBox::from_id_salt(("slot choice", slot))
-            .width(if slot < 2 { 96.0 } else { 68.0 })
-            .truncate()
-            .selected_text(shown);
-        let response = combo.show_ui(ui, |ui| {
-            for named in candidates(cx.state) {
-                if ui
-                    .selectable_label(key.as_ref() == Some(&named), &named.label)
-                    .clicked()
-                {
-                    cx.push(Action::SetKey(slot, named));
-                }
-            }
-        });
         let name = format!("Picture of slot {letter}");
-        response.response.widget_info(|| {
-            let mut info = egui::WidgetInfo::labeled(egui::Role::ComboBox, true, &name);
-            info.current_text_value = Some(shown.to_owned());
-            info
-        });
-        if slot >= 2
-            && icon_button_ui(
-                ui,
-                true,
-                Icon::Remove,
-                &format!("Remove keyframe {letter}"),
-                "Remove this keyframe",
-            )
-            .clicked()
-        {
-            cx.push(Action::ClearKey(slot));
+        let width = if slot < 2 { 96.0 } else { 68.0 };
+        let chosen = picture_choice_ui(ui, cx, &name, width, key.as_ref());
+        cx.extend(chosen.map(|named| MorphWish::SetKey(slot, named)));
+        let remove = format!("Remove keyframe {letter}");
+        let tip = "Remove this keyframe";
+        if slot >= 2 && icon_button_ui(ui, true, Icon::Remove, &remove, tip).clicked() {
+            cx.push(MorphWish::ClearKey(slot));
         }
     });
 }
 
-fn paint_letter(ui: &Ui, cx: &Cx<'_>, rect: Rect, letter: char) {
-    let plate = Rect::from_min_size(rect.min + vec2(4.0, 4.0), vec2(18.0, 18.0));
-    ui.painter().rect_filled(plate, 4, cx.tokens.accent);
-    ui.painter().text(
-        plate.center(),
-        egui::Align2::CENTER_CENTER,
-        letter,
-        egui::FontId::proportional(12.0),
-        cx.tokens.on_accent,
-    );
-}
-
-/// What a slot can hold: the shelf, and the selected picture.
-pub fn candidates(state: &State) -> Vec<Named> {
-    let shelf = state.doc.shelf.iter().filter(|e| state.is_ready(e.id));
-    let mut all: Vec<Named> = shelf
-        .map(|e| Named {
-            recipe: Recipe::Item(e.id),
-            label: e.name.clone(),
-        })
-        .collect();
-    if let Some(selected) = state.selected()
-        && matches!(state.selection, Selection::Cell(_))
-    {
-        all.push(selected);
-    }
-    all
+/// Where the slot is noted from which a drag began, as long as the button is down.
+fn dragged_slot() -> egui::Id {
+    egui::Id::unique("dragged morph slot")
 }
 
 fn controls_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
@@ -205,23 +154,30 @@ fn controls_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
     let mut export = false;
     row_with_end_ui(
         ui,
-        |ui| export = button_ui(ui, ready, "Export…", "Strip, grid, frames or GIF (Ctrl+E)"),
+        |ui| {
+            export = button_ui(
+                ui,
+                ready,
+                "Export…",
+                "Strip, grid, frames or a film (Ctrl+E)",
+            )
+        },
         |ui| {
             ui.add_enabled_ui(ready, |ui| ui.horizontal(|ui| transport_ui(ui, cx)));
         },
     );
     if export {
-        cx.push(Action::OpenExport(ExportSource::Morph));
+        cx.push(Action::OpenExport(ExportSource::Screen(Tab::Morph)));
     }
     ui.add_space(2.0);
     ui.horizontal_wrapped(|ui| {
-        let modes = PlayMode::ALL.map(|m| (m, m.label(), "What happens at the end of the path"));
+        let modes = PLAY_MODES.map(|(m, name)| (m, name, "What happens at the end of the path"));
         ui.scope(|ui| {
-            let mode = choice_ui(ui, cx.state.playback.mode, &modes);
-            cx.actions.extend(mode.map(Action::SetPlayMode));
+            let mode = choice_ui(ui, cx.state.desks.morph.mode, &modes);
+            cx.extend(mode.map(MorphWish::SetPlayMode));
         });
         ui.add_space(theme::GAP);
-        let mut seconds = cx.state.playback.seconds;
+        let mut seconds = cx.state.desks.morph.seconds;
         let label = ui.label("Duration");
         let number = egui::DragValue::new(&mut seconds)
             .range(0.5..=60.0)
@@ -235,7 +191,7 @@ fn controls_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
             .on_hover_text(tip)
             .changed()
         {
-            cx.push(Action::SetPlaySeconds(seconds));
+            cx.push(MorphWish::SetPlaySeconds(seconds));
         }
         ui.add_space(theme::GAP);
         let paths = [
@@ -249,22 +205,36 @@ fn controls_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
                 "Linear",
                 "Straight, as in the paper: midpoints a little soft",
             ),
+            (
+                PathKind::SphericalPerLevel,
+                "Per level",
+                "Spherical in each level by itself: every level keeps its own norm",
+            ),
         ];
         ui.scope(|ui| {
             let path = choice_ui(ui, cx.state.doc.morph.path, &paths);
-            cx.actions.extend(path.map(Action::SetPath));
+            cx.extend(path.map(MorphWish::SetPath));
+        });
+        ui.add_space(theme::GAP);
+        let easings = [
+            (Easing::Linear, "Even", "At constant speed"),
+            (Easing::Smooth, "Smooth", "Slow at both ends of the path"),
+        ];
+        ui.scope(|ui| {
+            let easing = choice_ui(ui, cx.state.doc.morph.easing, &easings);
+            cx.extend(easing.map(MorphWish::SetEasing));
         });
         ui.add_space(theme::GAP);
         let mut steps = cx.state.doc.morph.steps;
         if number_ui(ui, "Steps", &mut steps, 2..=60, "Pictures in the filmstrip").changed() {
-            cx.push(Action::SetSteps(steps));
+            cx.push(MorphWish::SetSteps(steps));
         }
     });
 }
 
 /// Play, and the position on the path.
 fn transport_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
-    let (icon, text, tip) = if cx.state.playback.playing {
+    let (icon, text, tip) = if cx.state.desks.morph.playing {
         (Icon::Pause, "Pause", "Stop here (Space)")
     } else {
         (Icon::Play, "Play", "Run along the path (Space)")
@@ -277,11 +247,11 @@ fn transport_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
     response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, enabled, text));
     paint_in_front(ui, &response, icon, cx.tokens.text);
     if response.on_hover_text(tip).clicked() {
-        cx.push(Action::Play(!cx.state.playback.playing));
+        cx.push(MorphWish::Play(!cx.state.desks.morph.playing));
     }
-    let mut t = cx.state.playback.t;
+    let mut t = cx.state.desks.morph.t;
     let tip = "Position on the path: 0 is the first picture, 1 the last";
     if wide_slider_ui(ui, ("Position", 58.0), &mut t, 0.0..=1.0, 3, tip).changed() {
-        cx.push(Action::SetT(t));
+        cx.push(MorphWish::SetT(t));
     }
 }

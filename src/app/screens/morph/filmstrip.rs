@@ -2,12 +2,10 @@
 
 use egui::{Rect, Ui, Vec2, pos2, vec2};
 
-use super::Cx;
-use super::picture::{drag_source, picture_button, picture_menu_ui};
-use crate::app::action::Action;
-use crate::app::state::Selection;
+use super::{MORPH, MorphWish, STRIP};
 use crate::app::theme;
-use crate::engine::message::View;
+use crate::app::widgets::Cx;
+use crate::app::widgets::picture::{drag_source, picture_button, picture_menu_ui};
 
 /// Smallest picture; more of them than fit scroll sideways.
 const MIN_SIDE: f32 = 44.0;
@@ -21,7 +19,7 @@ pub fn filmstrip_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
     let fit = (ui.available_width() - gap * (n_steps - 1) as f32) / n_steps as f32;
     let side = fit.floor().clamp(MIN_SIDE, MAX_SIDE);
     let whole = vec2((side + gap) * n_steps as f32 - gap, side + 6.0);
-    let current = (cx.state.playback.t * (n_steps - 1) as f32).round() as u32;
+    let current = (cx.state.desks.morph.t * (n_steps - 1) as f32).round() as u32;
     egui::ScrollArea::horizontal()
         .id_salt("filmstrip")
         .show(ui, |ui| {
@@ -39,14 +37,14 @@ pub fn filmstrip_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
                     follow(ui, cell, current);
                 }
                 let id = ui.scope_id().with(("step", step));
-                let picture = cx.state.cell_picture(View::Filmstrip, step).cloned();
+                let picture = cx.state.cell_picture(STRIP, step).cloned();
                 let label = format!("Step {} of {n_steps}", step + 1);
                 let response =
                     picture_button(ui, cx, cell, id, &label, step == current, picture.as_ref());
                 drag_source(&response, &named);
                 let response = response.on_hover_text(format!("t = {t:.2}"));
                 if response.clicked() {
-                    cx.push(Action::SetT(t));
+                    cx.push(MorphWish::SetT(t));
                 }
                 response.context_menu(|ui| {
                     cx.push_t_then_menu(ui, t, &named);
@@ -73,9 +71,9 @@ impl Cx<'_> {
     /// The menu of a step: whatever is chosen, the path first goes there.
     fn push_t_then_menu(&mut self, ui: &mut Ui, t: f32, named: &crate::app::state::Named) {
         let before = self.actions.len();
-        picture_menu_ui(ui, self, named, Selection::Morph);
+        picture_menu_ui(ui, self, named, MORPH);
         if self.actions.len() > before {
-            self.actions.insert(before, Action::SetT(t));
+            self.actions.insert(before, MorphWish::SetT(t).into());
         }
     }
 }

@@ -2,17 +2,18 @@
 
 use egui::{CentralPanel, Margin, Rect, Ui};
 
-use super::{controls_frame, controls_panel};
+use super::{GRID, SampleWish, cell as cell_of};
 use crate::app::action::Action;
 use crate::app::dialog::ExportSource;
-use crate::app::state::{Selection, State};
+use crate::app::screens::Tab;
+use crate::app::state::Selection;
 use crate::app::theme::{self, section_ui};
+use crate::app::views::{controls_frame, controls_panel};
 use crate::app::widgets::controls::{button_ui, number_ui, row_with_end_ui, slider_ui};
 use crate::app::widgets::icons::{Icon, icon_button_ui};
 use crate::app::widgets::picture::{drag_source, picture_button, picture_menu_ui, square_in};
 use crate::app::widgets::zoom::hero_ui;
 use crate::app::widgets::{Cx, grid};
-use crate::engine::message::View;
 
 /// Grid above, controls below.
 pub fn sample_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
@@ -23,7 +24,9 @@ pub fn sample_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
     CentralPanel::no_frame().frame(frame).show(ui, |ui| {
         let room = ui.available_rect_before_wrap();
         match cx.state.selection {
-            Selection::Cell(cell) if cx.state.enlarged => enlarged_ui(ui, cx, room, cell),
+            Selection::Of(Tab::Sample, cell) if cx.state.desks.sample.enlarged => {
+                enlarged_ui(ui, cx, room, cell)
+            }
             _ => grid_ui(ui, cx, room),
         }
     });
@@ -43,8 +46,8 @@ fn grid_ui(ui: &mut Ui, cx: &mut Cx<'_>, room: Rect) {
             under_pointer = Some(cell);
         }
         let named = sample.cell(cell);
-        let selected = cx.state.selection == Selection::Cell(cell);
-        let picture = cx.state.cell_picture(View::Sample, cell).cloned();
+        let selected = cx.state.selection == cell_of(cell);
+        let picture = cx.state.cell_picture(GRID, cell).cloned();
         let label = match picture {
             Some(_) => named.label.clone(),
             None => format!("{}, not drawn yet", named.label),
@@ -53,33 +56,33 @@ fn grid_ui(ui: &mut Ui, cx: &mut Cx<'_>, room: Rect) {
         let response = picture_button(ui, cx, rect, id, &label, selected, picture.as_ref());
         drag_source(&response, &named);
         if response.clicked() {
-            cx.push(Action::Select(Selection::Cell(cell)));
+            cx.push(Action::Select(cell_of(cell)));
         }
         if response.double_clicked() {
-            cx.push(Action::Select(Selection::Cell(cell)));
-            cx.push(Action::Enlarge(true));
+            cx.push(Action::Select(cell_of(cell)));
+            cx.push(SampleWish::Enlarge(true));
         }
-        response.context_menu(|ui| picture_menu_ui(ui, cx, &named, Selection::Cell(cell)));
+        response.context_menu(|ui| picture_menu_ui(ui, cx, &named, cell_of(cell)));
     }
-    if under_pointer.is_some() && under_pointer != cx.state.focus_cell {
-        cx.push(Action::FocusCell(under_pointer));
+    if under_pointer.is_some() && under_pointer != cx.state.desks.sample.focus {
+        cx.push(SampleWish::FocusCell(under_pointer));
     }
 }
 
 fn enlarged_ui(ui: &mut Ui, cx: &mut Cx<'_>, room: Rect, cell: u32) {
     let rect = square_in(room);
     let named = cx.state.doc.sample.cell(cell);
-    let picture = cx.state.cell_picture(View::Sample, cell).cloned();
+    let picture = cx.state.cell_picture(GRID, cell).cloned();
     let id = ui.scope_id().with("enlarged");
     let response = hero_ui(ui, cx, rect, id, &named, picture.as_ref());
     if response.double_clicked() {
-        cx.push(Action::Enlarge(false));
+        cx.push(SampleWish::Enlarge(false));
     }
-    response.context_menu(|ui| picture_menu_ui(ui, cx, &named, Selection::Cell(cell)));
+    response.context_menu(|ui| picture_menu_ui(ui, cx, &named, cell_of(cell)));
     let corner = Rect::from_min_size(room.left_top(), egui::vec2(120.0, theme::CONTROL_HEIGHT));
     ui.scope_builder(egui::UiBuilder::new().max_rect(corner), |ui| {
         if ui.button("← Back to grid").on_hover_text("Esc").clicked() {
-            cx.push(Action::Enlarge(false));
+            cx.push(SampleWish::Enlarge(false));
         }
     });
 }
@@ -96,7 +99,7 @@ fn controls_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
         },
     );
     if export {
-        cx.push(Action::OpenExport(ExportSource::Grid));
+        cx.push(Action::OpenExport(ExportSource::Screen(Tab::Sample)));
     }
     ui.add_space(2.0);
     match &cx.state.doc.sample.variation {
@@ -105,12 +108,12 @@ fn controls_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
             let tip = "How far the variations go from the first picture";
             ui.horizontal_wrapped(|ui| {
                 if slider_ui(ui, "Variation", &mut amount, 0.0..=1.5, 2, tip).changed() {
-                    cx.push(Action::SetVariation(amount));
+                    cx.push(SampleWish::SetVariation(amount));
                 }
                 let text = format!("Variations of {}", variation.base.label);
                 ui.label(egui::RichText::new(text).color(cx.tokens.text_weak));
                 if button_ui(ui, true, "Fresh samples", "Back to samples from the seed") {
-                    cx.push(Action::LeaveVariations);
+                    cx.push(SampleWish::LeaveVariations);
                 }
             });
         }
@@ -129,7 +132,7 @@ fn seed_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
         .on_hover_text("Equal seeds give equal pictures. Drag, or click to type")
         .changed()
     {
-        cx.push(Action::SetSeed(seed));
+        cx.push(SampleWish::SetSeed(seed));
     }
     if icon_button_ui(
         ui,
@@ -140,13 +143,13 @@ fn seed_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
     )
     .clicked()
     {
-        cx.push(Action::SetSeed(seed.saturating_sub(1)));
+        cx.push(SampleWish::SetSeed(seed.saturating_sub(1)));
     }
     if icon_button_ui(ui, true, Icon::Next, "Next seed", "Next seed (])").clicked() {
-        cx.push(Action::SetSeed(seed.wrapping_add(1)));
+        cx.push(SampleWish::SetSeed(seed.wrapping_add(1)));
     }
     if icon_button_ui(ui, true, Icon::Dice, "New seed", "A new seed (R)").clicked() {
-        cx.push(Action::NewSeed);
+        cx.push(SampleWish::NewSeed);
     }
     ui.spacing_mut().item_spacing.x = theme::GAP;
 }
@@ -157,7 +160,7 @@ fn size_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
         number_ui(ui, "Columns", &mut columns, 1..=12, "Columns of the grid").changed();
     changed |= number_ui(ui, "Rows", &mut rows, 1..=12, "Rows of the grid").changed();
     if changed {
-        cx.push(Action::SetGrid(columns, rows));
+        cx.push(SampleWish::SetGrid(columns, rows));
     }
 }
 
@@ -169,7 +172,7 @@ pub fn temperature_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
         let tip = "Factor on the noise: low is typical, high is varied";
         ui.add_enabled_ui(!sample.per_level, |ui| {
             if slider_ui(ui, "Temperature", &mut temperature, 0.0..=1.2, 2, tip).changed() {
-                cx.push(Action::SetTemperature(temperature));
+                cx.push(SampleWish::SetTemperature(temperature));
             }
         });
         let mut per_level = sample.per_level;
@@ -179,7 +182,7 @@ pub fn temperature_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
             .on_hover_text(tip)
             .changed()
         {
-            cx.push(Action::SetPerLevel(per_level));
+            cx.push(SampleWish::SetPerLevel(per_level));
         }
     });
     if sample.per_level {
@@ -194,24 +197,15 @@ pub fn temperature_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
             ui.horizontal_wrapped(|ui| {
                 for (level, value) in sample.level_temperatures.iter().enumerate() {
                     let mut value = *value;
-                    let label = level_label(cx.state, level);
+                    let label = cx.state.level_label(level);
                     let tip = "Factor on the noise of this level";
                     ui.allocate_ui(egui::vec2(250.0, theme::CONTROL_HEIGHT), |ui| {
                         if slider_ui(ui, &label, &mut value, 0.0..=1.2, 2, tip).changed() {
-                            cx.push(Action::SetLevelTemperature(level, value));
+                            cx.push(SampleWish::SetLevelTemperature(level, value));
                         }
                     });
                 }
             });
         });
-    }
-}
-
-/// `Level 1 · 32 px`.
-pub fn level_label(state: &State, level: usize) -> String {
-    let shape = state.live.model.as_ref().map(|m| m.latent_shape());
-    match shape.as_ref().and_then(|shape| shape.levels.get(level)) {
-        Some(shape) => format!("Level {} · {} px", level + 1, shape.side),
-        None => format!("Level {}", level + 1),
     }
 }
