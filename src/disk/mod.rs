@@ -116,10 +116,6 @@ impl RegularFile {
     }
 
     /// Bytes in the file.
-    #[expect(
-        clippy::len_without_is_empty,
-        reason = "a length to check, not a container"
-    )]
     pub fn len(&self) -> u64 {
         self.len
     }
