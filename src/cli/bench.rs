@@ -138,7 +138,7 @@ fn scaling(args: &Args) -> anyhow::Result<()> {
         }
         None => super::scaling::rank(
             config,
-            scaling::BenchOptions {
+            scaling::ScalingOptions {
                 batch,
                 threads,
                 runs,

@@ -118,11 +118,7 @@ impl Library {
     ) -> Result<ModelOpening, EngineError> {
         let opened = (self.open)(path.as_deref()).map_err(EngineError::Outside)?;
         if let Some(path) = path.as_ref().filter(|_| !opened.asks.is_empty()) {
-<<<<<<< HEAD
-            return Ok(ModelOpening::Asks(asks(path, &opened)?));
-=======
-            return Ok(Opening::Asks(asks(path, &opened, false)?));
->>>>>>> main
+            return Ok(ModelOpening::Asks(asks(path, &opened, false)?));
         }
         self.asked_for = path;
         self.answers = ModelOptions::default();
