@@ -12,20 +12,16 @@
 //! Reading order: [`model`] and [`flow`] for Glow itself, [`kernels`] and [`model::fast`] for its speed, [`train`],
 //! [`latent`], [`files`], `data`, `recipe` (what decides a picture), then `engine` (the worker), the window, and [`cli`].
 //!
-//! Public is what the program, its tests and its benches use; the rest is the crate's own, so that the compiler says what
-//! nobody uses any more.
+//! Public is what the program, its tests and its benches use, the window and its worker; the rest is the crate's own, so that
+//! the compiler says what nobody uses any more.
 
 #[cfg(feature = "gui")]
-pub(crate) mod app;
+pub mod app;
 pub mod cli;
 pub mod config;
 pub mod data;
 pub(crate) mod disk;
-#[cfg_attr(
-    not(feature = "gui"),
-    allow(dead_code, reason = "it is the window that asks the worker")
-)]
-pub(crate) mod engine;
+pub mod engine;
 pub mod export;
 pub mod files;
 pub mod flow;
