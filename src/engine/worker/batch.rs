@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::super::error::EngineError;
 use super::super::export::{ExportJob, Step};
 use super::super::library::{
-    Library, Opening, Owned, Stamp, failed, other_training, store, waits_for_model,
+    Library, ModelOpening, Owned, Stamp, failed, other_training, store, waits_for_model,
 };
 use super::super::message::{
     Command, Event, Fit, ItemId, PictureSource, SessionFile, StoredItem, StoredModel,
@@ -30,8 +30,8 @@ impl Worker {
                 self.queue.pass(barrier);
                 self.guarded(None, None, |worker| {
                     match worker.session.open_model(path)? {
-                        Opening::Adopted(opened) => worker.opened(opened),
-                        Opening::Asks(event) => worker.outbox.send(event),
+                        ModelOpening::Adopted(opened) => worker.opened(opened),
+                        ModelOpening::Asks(event) => worker.outbox.send(event),
                     }
                     Ok(())
                 });
