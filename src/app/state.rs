@@ -269,13 +269,22 @@ impl State {
         of_it.min_by_key(|s| s.draft).map(|s| (&s.picture, s.draft))
     }
 
-    /// `Level 1 · 32 px`.
+    /// `Level 1 · 32 px`, `Detail 128 · 32 px`.
     pub fn level_label(&self, level: usize) -> String {
         let shape = self.live.model.as_ref().map(|m| m.latent_shape());
-        match shape.as_ref().and_then(|shape| shape.levels.get(level)) {
-            Some(shape) => format!("Level {} · {} px", level + 1, shape.side),
-            None => format!("Level {}", level + 1),
-        }
+        let side = shape.as_ref().and_then(|shape| shape.levels.get(level));
+        let side = side.map_or(String::new(), |level| format!(" · {} px", level.side));
+        self.level_name(level) + &side
+    }
+
+    /// `Level 1`; of a chain's stages `Detail 128`.
+    pub fn level_name(&self, level: usize) -> String {
+        let shape = self.live.model.as_ref().map(|m| m.latent_shape());
+        let name = shape.unwrap_or_default().level_name(level);
+        let mut letters = name.chars();
+        letters.next().map_or(String::new(), |first| {
+            first.to_uppercase().chain(letters).collect()
+        })
     }
 
     /// Figures of a recipe, where they are known.

@@ -23,8 +23,9 @@ use std::thread::JoinHandle;
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
+pub use crate::files::shipped;
 pub use error::EngineError;
-pub use loader::{Loader, Shipped};
+pub use loader::Loader;
 pub use seams::{Cancelled, Codec, OpenForeign, OpenModel, OpenedModel};
 
 use library::{Library, failed};

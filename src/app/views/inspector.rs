@@ -244,7 +244,7 @@ fn figures_ui(ui: &mut Ui, cx: &Cx<'_>, inspection: &Inspection) {
     for (level, value) in bits.iter().enumerate() {
         bar_ui(
             ui,
-            &format!("Level {}", level + 1),
+            &cx.state.level_name(level),
             *value,
             [low, high],
             &format!("{value:+.3}"),
@@ -256,7 +256,7 @@ fn figures_ui(ui: &mut Ui, cx: &Cx<'_>, inspection: &Inspection) {
     for (level, value) in inspection.level_norms.iter().enumerate() {
         bar_ui(
             ui,
-            &format!("Level {}", level + 1),
+            &cx.state.level_name(level),
             *value,
             [0.0, 1.5],
             &format!("{value:.3}"),
