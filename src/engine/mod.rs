@@ -24,9 +24,8 @@ use std::thread::JoinHandle;
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
 pub use crate::files::shipped;
-pub use error::EngineError;
 pub use loader::Loader;
-pub use seams::{Cancelled, Codec, OpenForeign, OpenModel, OpenedModel};
+pub use seams::{OpenForeign, OpenModel};
 
 use library::{Library, failed};
 use mail::{Inbox, Outbox};
@@ -130,11 +129,6 @@ impl Engine {
     pub fn send(&self, command: Command) {
         // The thread ends before the engine only if it could not be started, which was reported.
         let _ = self.link.commands.send(command);
-    }
-
-    /// The next event, if there is one; never blocks.
-    pub fn poll(&self) -> Option<Event> {
-        self.link.events.try_recv().ok()
     }
 }
 
