@@ -8,7 +8,7 @@ use crate::app::dialog::ExportSource;
 use crate::app::screens::Tab;
 use crate::app::state::Named;
 use crate::app::theme;
-use crate::app::views::{controls_frame, controls_panel};
+use crate::app::views;
 use crate::app::widgets::controls::{button_ui, full_slider_ui, row_with_end_ui, slider_ui};
 use crate::app::widgets::icons::{Icon, icon_button_ui};
 use crate::app::widgets::picture::{paint_ring, picture_button, picture_menu_ui, square_in};
@@ -21,9 +21,7 @@ const SEARCH_FROM: usize = 8;
 
 /// Sliders on the right of the picture, controls below.
 pub fn edit_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
-    controls_panel("edit controls")
-        .frame(controls_frame(cx))
-        .show(ui, |ui| controls_ui(ui, cx));
+    views::controls_ui(ui, cx, "edit controls", controls_ui);
     let tokens = cx.tokens;
     Panel::right("attributes")
         .frame(theme::panel_frame(&tokens, Margin::same(14)).fill(tokens.background))

@@ -8,7 +8,7 @@ use crate::app::dialog::ExportSource;
 use crate::app::screens::Tab;
 use crate::app::state::Named;
 use crate::app::theme;
-use crate::app::views::{controls_frame, controls_panel};
+use crate::app::views;
 use crate::app::widgets::controls::{
     button_ui, choice_ui, full_slider_ui, row_with_end_ui, slider_ui,
 };
@@ -21,9 +21,7 @@ const LETTERS: [char; 4] = ['A', 'B', 'C', 'D'];
 
 /// The pad or the levels, the mixed picture, the controls.
 pub fn mix_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
-    controls_panel("mix controls")
-        .frame(controls_frame(cx))
-        .show(ui, |ui| controls_ui(ui, cx));
+    views::controls_ui(ui, cx, "mix controls", controls_ui);
     let frame = egui::Frame::new().inner_margin(Margin::same(14));
     CentralPanel::no_frame().frame(frame).show(ui, |ui| {
         let room = ui.available_rect_before_wrap();
