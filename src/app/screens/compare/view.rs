@@ -343,20 +343,13 @@ fn difference(ui: &Ui, pictures: &[Option<Picture>; 2], gain: f32) -> Option<(Pi
 fn controls_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
     let both = cx.state.doc.compare.pair.iter().all(Option::is_some);
     let way = cx.state.desks.compare.way;
-    let mut export = false;
+    let (mut export, mut copy) = (false, false);
     row_with_end_ui(
         ui,
         |ui| {
             if way == CompareWay::Table {
-                if button_ui(
-                    ui,
-                    true,
-                    "Copy as CSV",
-                    "The table on the clipboard, for a spreadsheet",
-                ) {
-                    let action = copy_csv(cx.state);
-                    cx.push(action);
-                }
+                let tip = "The table on the clipboard, for a spreadsheet";
+                copy = button_ui(ui, true, "Copy as CSV", tip);
             } else {
                 export = button_ui(ui, both, "Export…", "Both pictures (Ctrl+E)");
             }
@@ -368,6 +361,10 @@ fn controls_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
             });
         },
     );
+    if copy {
+        let action = copy_csv(cx.state);
+        cx.push(action);
+    }
     if export {
         cx.push(Action::OpenExport(ExportSource::Screen(Tab::Compare)));
     }
