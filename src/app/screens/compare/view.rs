@@ -222,8 +222,8 @@ fn beside_ui(ui: &mut Ui, cx: &mut Cx<'_>, room: Rect, pictures: &[Option<Pictur
         ));
         painter.text(at, Align2::LEFT_BOTTOM, text, font, cx.tokens.text_weak);
     }
-    for which in 0..2 {
-        let response = one_ui(ui, cx, place(which), which, pictures[which].as_ref());
+    for (which, picture) in pictures.iter().enumerate() {
+        let response = one_ui(ui, cx, place(which), which, picture.as_ref());
         if response.clicked() {
             cx.push(Action::Select(Selection::Of(Tab::Compare, which as u32)));
         }

@@ -166,19 +166,12 @@ fn pair_ui(ui: &mut Ui, cx: &mut Cx<'_>, room: Rect) {
     } else {
         vec2(side + theme::GAP, 0.0)
     };
-    for which in 0..2 {
+    for (which, letter) in LETTERS.into_iter().take(2).enumerate() {
         let min = pos2(room.left(), room.top()) + step * which as f32;
         let rect = Rect::from_min_size(min, Vec2::splat(side.max(24.0)));
         let named = cx.state.doc.mix.pair[which].clone();
         let picture = cx.state.cell_picture(AROUND, which as u32).cloned();
-        let (response, dropped) = slot_ui(
-            ui,
-            cx,
-            rect,
-            LETTERS[which],
-            named.as_ref(),
-            picture.as_ref(),
-        );
+        let (response, dropped) = slot_ui(ui, cx, rect, letter, named.as_ref(), picture.as_ref());
         cx.extend(dropped.map(|named| MixWish::SetPicture(which, named)));
         if response.clicked() {
             cx.push(MixWish::SetShares(which as f32));
@@ -268,8 +261,7 @@ fn corners_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
 
 fn shares_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
     ui.horizontal_wrapped(|ui| {
-        for which in 0..2 {
-            let letter = LETTERS[which];
+        for (which, letter) in LETTERS.into_iter().take(2).enumerate() {
             let current = cx.state.doc.mix.pair[which].clone();
             ui.label(letter.to_string());
             let name = format!("Picture {letter}");
