@@ -135,6 +135,28 @@ impl Variant {
     }
 }
 
+/// A detail stage of a chain (format version 2): a flow of the next octave of a picture given the picture below it.
+///
+/// The details of a picture `[c, 2h, 2w]`, three Haar differences for each 2x2 block, are squeezed to `[12 c, h/2, w/2]`
+/// and go through `depth` steps of flow, conditioned by `features` that a network, the trunk, takes from the low-pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DetailConfig {
+    /// Steps of flow.
+    pub depth: usize,
+    /// Hidden channels of a coupling network.
+    pub width: usize,
+    /// Channels of the trunk.
+    pub trunk: usize,
+    /// Residual blocks of the trunk.
+    pub blocks: usize,
+    /// Channels that the trunk hands to the steps and the prior.
+    pub features: usize,
+    /// The least factor of its affine couplings.
+    #[serde(default, skip_serializing_if = "ScaleFloor::is_none")]
+    pub scale_floor: ScaleFloor,
+}
+
 /// Everything that decides the shape and the meaning of a model's tensors.
 ///
 /// Build one with [`GlowConfig::validated`], or through serde, which asks it: a value that passed it has consistent,
@@ -169,6 +191,10 @@ pub struct GlowConfig {
     /// The least factor of an affine coupling (format version 2).
     #[serde(default, skip_serializing_if = "ScaleFloor::is_none")]
     pub scale_floor: ScaleFloor,
+    /// Detail stages on top of the plain Glow, coarsest first (format version 2). The Glow then models the picture
+    /// reduced by `2^stages`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub detail: Vec<DetailConfig>,
 }
 
 // `remote` gives both functions as the type's own, so that a check can stand before the one that reads.
@@ -279,15 +305,45 @@ impl GlowConfig {
         if !(1..=8).contains(&self.levels) {
             return err("levels", &self.levels, "1 to 8 levels are possible");
         }
-        if self.image_size == 0
-            || self.image_size > 1024
-            || !self.image_size.is_multiple_of(1 << self.levels)
-        {
-            let expected = format!(
-                "it must be at most 1024 and divisible by 2^levels = {}",
-                1 << self.levels
+        if self.detail.len() > 4 {
+            return err(
+                "detail",
+                &self.detail.len(),
+                "at most 4 stages are possible",
             );
+        }
+        let parts = 1 << (self.levels + self.detail.len());
+        if self.image_size == 0 || self.image_size > 1024 || !self.image_size.is_multiple_of(parts)
+        {
+            let expected =
+                format!("it must be at most 1024 and divisible by 2^(levels + stages) = {parts}");
             return err("image_size", &self.image_size, &expected);
+        }
+        for stage in &self.detail {
+            let sizes = [
+                (stage.depth, 256, "steps"),
+                (stage.width, 4096, "hidden channels"),
+                (stage.trunk, 4096, "channels of the trunk"),
+                (stage.blocks, 64, "blocks of the trunk"),
+                (stage.features, 4096, "features"),
+            ];
+            for (found, most, what) in sizes {
+                if !(1..=most).contains(&found) {
+                    let found = format!("a stage of {found} {what}");
+                    return err("detail", &found, &format!("1 to {most} are possible"));
+                }
+            }
+            if ScaleFloor::new(stage.scale_floor.value()).is_none() {
+                let found = format!("a stage of scale_floor {}", stage.scale_floor.value());
+                return err("detail", &found, "a floor is at least 0 and less than 1");
+            }
+        }
+        if !self.detail.is_empty() && !self.variant.is_none() {
+            return err(
+                "detail",
+                &"given beside a variant",
+                "stages stand on a plain model only",
+            );
         }
         if !(1..=256).contains(&self.depth) {
             return err("depth", &self.depth, "1 to 256 steps a level are possible");
@@ -330,7 +386,41 @@ impl GlowConfig {
 
     /// Whether format version 1 can say what this config says.
     pub fn is_version_1(&self) -> bool {
-        self.scale_floor.is_none() && self.variant.is_none()
+        self.scale_floor.is_none() && self.variant.is_none() && self.detail.is_empty()
+    }
+
+    /// Pixels a side of the picture that the plain Glow models: `image_size / 2^stages`.
+    pub fn base_size(&self) -> usize {
+        self.image_size >> self.detail.len()
+    }
+
+    /// The plain Glow at the bottom of the chain; the model itself where it has no stages.
+    pub fn base(&self) -> Self {
+        Self {
+            image_size: self.base_size(),
+            detail: Vec::new(),
+            ..self.clone()
+        }
+    }
+
+    /// The flow of detail stage `i` (0 the coarsest) as a Glow of one level over pictures of three details a channel, which
+    /// is what it is but for its conditions. It is no config of a model: its channels are not those of a picture.
+    ///
+    /// # Panics
+    /// Where there is no such stage.
+    pub fn stage(&self, i: usize) -> Self {
+        let stage = self.detail[i];
+        Self {
+            image_size: self.base_size() << i,
+            channels: 3 * self.channels,
+            levels: 1,
+            depth: stage.depth,
+            width: stage.width,
+            padding: Padding::Zeros,
+            scale_floor: stage.scale_floor,
+            detail: Vec::new(),
+            ..self.clone()
+        }
     }
 
     /// Numbers in a picture, `D = channels * image_size^2`.
@@ -343,9 +433,9 @@ impl GlowConfig {
         (1u32 << self.bits) as f32
     }
 
-    /// The shape of the flow at each level, finest first.
+    /// The shape of the flow at each level of the plain Glow, finest first; detail stages are no levels.
     pub fn level_shapes(&self) -> Vec<LevelShape> {
-        let (mut c, mut side) = (self.channels, self.image_size);
+        let (mut c, mut side) = (self.channels, self.base_size());
         (0..self.levels)
             .map(|level| {
                 let last = level + 1 == self.levels;
@@ -369,8 +459,15 @@ impl GlowConfig {
             channels: s.eps_channels,
             side: s.side,
         };
+        let stages = (0..self.detail.len()).rev().map(|i| EpsShape {
+            channels: 12 * self.channels,
+            side: (self.base_size() << i) / 2,
+        });
         LatentShape {
-            levels: self.level_shapes().iter().map(level).collect(),
+            levels: stages
+                .chain(self.level_shapes().iter().map(level))
+                .collect(),
+            stages: self.detail.len(),
             condition: self.variant.condition,
         }
     }
@@ -401,6 +498,16 @@ impl GlowConfig {
             };
             total += 2.0 * (s.side * s.side) as f64 * (step * self.depth as f64 + prior);
         }
+        for (i, stage) in self.detail.iter().enumerate() {
+            let (t, u) = (stage.trunk as f64, stage.features as f64);
+            let (w, c) = (stage.width as f64, 12.0 * self.channels as f64);
+            let trunk = 9.0 * (4.0 * self.channels as f64 + 2.0 * stage.blocks as f64 * t) * t;
+            let given = t * u + 18.0 * u * c + u * w * stage.depth as f64;
+            let flow = self.stage(i);
+            total += flow.flops();
+            let side = (flow.image_size / 2) as f64;
+            total += 2.0 * side * side * (trunk + given);
+        }
         total
     }
 }
@@ -423,6 +530,7 @@ pub(crate) mod tests {
             variant: Variant::default(),
             padding: Padding::Zeros,
             scale_floor: ScaleFloor::NONE,
+            detail: Vec::new(),
         }
     }
 

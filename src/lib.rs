@@ -29,6 +29,7 @@ mod lru;
 pub mod measure;
 pub mod model;
 pub mod noise;
+pub mod paste;
 pub mod quote;
 pub mod recipe;
 pub mod train;

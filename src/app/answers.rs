@@ -39,6 +39,13 @@ impl Answers {
         self.find(question)?.pictures.get(at)
     }
 
+    /// The answer that came last of those to questions that are `wanted`, and its question.
+    pub fn newest(&self, wanted: impl Fn(&Question) -> bool) -> Option<(&Question, &Answer)> {
+        let mut known = self.known.iter().rev();
+        let known = known.find(|known| wanted(&known.question))?;
+        Some((&known.question, &known.answer))
+    }
+
     fn find(&self, question: &Question) -> Option<&Known> {
         self.known
             .iter()
@@ -62,6 +69,11 @@ impl Answers {
             return;
         };
         let (_, question) = self.asked.swap_remove(at);
+        if let Question::Photo { .. } = question {
+            // Parts of photos are large, and soon looked past: the last one stands in until the next is there.
+            self.known
+                .retain(|known| !matches!(known.question, Question::Photo { .. }));
+        }
         self.known.push_back(Known {
             question,
             answer,

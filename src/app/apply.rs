@@ -42,7 +42,7 @@ impl State {
     pub fn apply(&mut self, action: impl Into<Action>) -> Vec<Command> {
         match action.into() {
             Action::SetTab(tab) => self.set_tab(tab),
-            Action::Select(selection) => self.selection = selection,
+            Action::Select(selection) => self.select(selection),
             Action::MoveSelection(dx, dy) => self.move_selection(dx, dy),
             Action::Screen(wish) => return wish.apply(self),
 
@@ -152,6 +152,13 @@ impl State {
         tab.screen().opened(self);
     }
 
+    fn select(&mut self, selection: Selection) {
+        self.selection = selection;
+        if let (Selection::Item(_), Some(named)) = (selection, self.selected()) {
+            self.tab.screen().shelf_selected(self, &named);
+        }
+    }
+
     fn move_selection(&mut self, dx: i32, dy: i32) {
         let Selection::Item(id) = self.selection else {
             return self.tab.screen().arrows(self, dx, dy);
@@ -160,7 +167,7 @@ impl State {
         let at = shelf.iter().position(|e| e.id == id).unwrap_or(0) as i32;
         let to = (at + dx + dy).clamp(0, (shelf.len() as i32 - 1).max(0));
         if let Some(entry) = shelf.get(to as usize) {
-            self.selection = Selection::Item(entry.id);
+            self.select(Selection::Item(entry.id));
         }
     }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::document::Named;
 use super::screens::Tab;
-use crate::engine::message::{CropSquare, ItemId};
+use crate::engine::message::{CropSquare, ItemId, PlayMode};
 
 /// What a typed or chosen path is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,6 +103,8 @@ pub struct CropForm {
 pub enum ExportSource {
     /// The selected picture.
     Selected,
+    /// The whole shelf: a contact sheet.
+    Shelf,
     /// What a screen gives.
     Screen(Tab),
 }
@@ -116,8 +118,16 @@ pub enum ExportFormat {
     Strip,
     /// A numbered PNG each.
     Frames,
-    /// An animation.
+    /// A film in 256 colours.
     Gif,
+    /// A film in every colour: animated PNG.
+    Apng,
+    /// A film in every colour: animated WebP.
+    WebP,
+    /// A film through ffmpeg.
+    Mp4,
+    /// The whole photo with the edit in it.
+    Photo,
     /// The latents.
     Latents,
 }
@@ -126,21 +136,64 @@ impl ExportFormat {
     /// Name in the dialog.
     pub fn label(self) -> &'static str {
         match self {
-            Self::Grid => "Grid (PNG)",
-            Self::Strip => "Strip (PNG)",
-            Self::Frames => "Numbered pictures (PNG)",
-            Self::Gif => "Animation (GIF)",
-            Self::Latents => "Latents (safetensors)",
+            Self::Grid => "Grid",
+            Self::Strip => "Strip",
+            Self::Frames => "Numbered pictures",
+            Self::Gif => "GIF",
+            Self::Apng => "APNG",
+            Self::WebP => "WebP",
+            Self::Mp4 => "MP4",
+            Self::Photo => "Whole photo",
+            Self::Latents => "Latents",
         }
     }
 
-    /// Ending of its file; a folder has none.
-    pub fn extension(self) -> Option<&'static str> {
+    /// What it is good for.
+    pub fn about(self) -> &'static str {
         match self {
-            Self::Grid | Self::Strip => Some("png"),
-            Self::Frames => None,
-            Self::Gif => Some("gif"),
-            Self::Latents => Some("safetensors"),
+            Self::Grid => "One PNG with all pictures",
+            Self::Strip => "One PNG, all pictures in a row",
+            Self::Frames => "A PNG for each picture, in a folder",
+            Self::Gif => "Film in 256 colours, plays everywhere",
+            Self::Apng => "Film in every colour, for browsers",
+            Self::WebP => "Film in every colour, small, for browsers and messengers",
+            Self::Mp4 => "Film that every player shows, through the ffmpeg that is installed",
+            Self::Photo => {
+                "The photo at its full size with the edit in it, JPEG or PNG, with its colour profile and EXIF"
+            }
+            Self::Latents => "The latents themselves (safetensors)",
+        }
+    }
+
+    /// Endings of its file, the usual one first; a folder has none.
+    pub fn endings(self) -> &'static [&'static str] {
+        match self {
+            Self::Grid | Self::Strip => &["png"],
+            Self::Frames => &[],
+            Self::Gif => &["gif"],
+            Self::Apng => &["png", "apng"],
+            Self::WebP => &["webp"],
+            Self::Mp4 => &["mp4"],
+            Self::Photo => &["jpg", "jpeg", "png"],
+            Self::Latents => &["safetensors"],
+        }
+    }
+
+    /// Whether pictures follow each other in it.
+    pub fn is_film(self) -> bool {
+        matches!(self, Self::Gif | Self::Apng | Self::WebP | Self::Mp4)
+    }
+
+    /// Whether it is one picture of several.
+    pub fn is_sheet(self) -> bool {
+        matches!(self, Self::Grid | Self::Strip)
+    }
+
+    /// The most frames a second that players keep to.
+    pub fn max_fps(self) -> u32 {
+        match self {
+            Self::Gif => 50,
+            _ => 60,
         }
     }
 }
@@ -154,6 +207,8 @@ pub struct ExportForm {
     pub selected: Option<Named>,
     /// What kind of file.
     pub format: ExportFormat,
+    /// The kind that the person chose last: taken again wherever a source has it.
+    pub chosen: ExportFormat,
     /// Enlargement.
     pub scale: u32,
     /// Gap between pictures, pixels.
@@ -162,12 +217,25 @@ pub struct ExportForm {
     pub labels: bool,
     /// Pictures of a morph.
     pub frames: u32,
-    /// Frames a second of an animation.
-    pub fps: u32,
+    /// How a film runs.
+    pub clock: Clock,
+    /// Quality of a JPEG.
+    pub quality: u32,
     /// Where to, as typed.
     pub path: String,
     /// Set when the file exists and the person has not yet agreed to replace it.
     pub ask_replace: bool,
+}
+
+/// How a film runs.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Clock {
+    /// Seconds from the first picture to the last.
+    pub seconds: f32,
+    /// Frames a second.
+    pub fps: u32,
+    /// What happens at the end.
+    pub mode: PlayMode,
 }
 
 /// An answer of the system's file dialog, which runs on a thread of its own.

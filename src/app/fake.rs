@@ -216,6 +216,10 @@ impl FakeEngine {
                 };
                 Answer::Walk(Arc::new((0..15).map(step).collect()))
             }
+            Question::Photo { recipe, .. } => Answer::Photo {
+                before: Arc::new(face(&[0.0; N])),
+                after: Arc::new(face(&self.numbers(recipe))),
+            },
             Question::Neighbours(items) => {
                 let numbers = |id: &ItemId| self.items.get(id).copied().unwrap_or_default();
                 let distance = |a: &ItemId, b: &ItemId| {
@@ -342,6 +346,7 @@ fn model_info(path: Option<PathBuf>) -> ModelInfo {
         variant: Default::default(),
         padding: Padding::EdgeBias,
         scale_floor: Default::default(),
+        detail: Vec::new(),
     };
     ModelInfo {
         name: "faces-64 (shipped)".to_owned(),

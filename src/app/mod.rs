@@ -303,11 +303,11 @@ impl ExplorerApp {
         let Some(Dialog::Export(form)) = &mut self.state.dialog else {
             return false;
         };
-        let path = Path::new(form.path.trim());
+        let path = form.target();
         let exists = match form.format {
             // A folder may exist, as long as nothing is in it.
             ExportFormat::Frames => {
-                std::fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_some())
+                std::fs::read_dir(&path).is_ok_and(|mut entries| entries.next().is_some())
             }
             _ => path.exists(),
         };

@@ -7,13 +7,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, bail};
+use image::RgbImage;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::config::{Permutation, ScaleFunction};
 use crate::data::batches::PictureSet;
 use crate::data::crop::frame_for_model;
+use crate::data::intake::SourcePicture;
 use crate::data::labels::LabelTable;
-use crate::data::{DataError, PictureSource, intake};
+use crate::data::{CropSquare, DataError, PictureSource, intake};
 use crate::files::attributes::{self, AttributesFile};
 use crate::files::weights::WeightFile;
 use crate::files::{import, latents, shipped};
@@ -404,11 +406,24 @@ impl OpenModel {
         (at, n): (usize, usize),
     ) -> anyhow::Result<Photo> {
         let source = intake::read(&PictureSource::Path(path.to_owned()))?;
+        let (photo, _) = self.encode_picture(source, path, no_crop, (at, n))?;
+        Ok(photo)
+    }
+
+    /// As [`OpenModel::encode_photo`], of a photo that was read from `path` already, which it gives back.
+    pub(super) fn encode_picture(
+        &self,
+        source: SourcePicture,
+        path: &Path,
+        no_crop: bool,
+        (at, n): (usize, usize),
+    ) -> anyhow::Result<(Photo, SourcePicture)> {
         let size = self.config().image_size;
-        let (pixels, _, face_found) = frame_for_model(&source, size, no_crop)
+        let (pixels, crop, face_found) = frame_for_model(&source, size, no_crop)
             .with_context(|| format!("cannot be framed: {}", path.display()))?;
         let given = self.condition(at, n)?;
-        let encoded = self.model.encode_given(&[pixels], &[given], &|| false)?;
+        let framed = std::slice::from_ref(&pixels);
+        let encoded = self.model.encode_given(framed, &[given], &|| false)?;
         let encoded = encoded
             .into_iter()
             .next()
@@ -419,12 +434,15 @@ impl OpenModel {
                 path.display()
             );
         }
-        Ok(Photo {
-            name: source.name,
+        let photo = Photo {
+            name: source.name.clone(),
+            crop,
+            framed: pixels,
             encoded,
             face_found,
-            notes: source.notes,
-        })
+            notes: source.notes.clone(),
+        };
+        Ok((photo, source))
     }
 
     /// The latents that photos and latents files hold, in order, with their names.
@@ -467,6 +485,10 @@ impl OpenModel {
 /// An encoded photo.
 pub(super) struct Photo {
     pub(super) name: String,
+    /// The square that the model was shown.
+    pub(super) crop: CropSquare,
+    /// That square at the model's size.
+    pub(super) framed: RgbImage,
     pub(super) encoded: Encoded,
     pub(super) face_found: bool,
     pub(super) notes: Vec<String>,

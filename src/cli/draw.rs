@@ -9,7 +9,7 @@ use super::common::{BATCH, OpenModel, note, progress, say};
 use super::output::{Outputs, SAFETENSORS, shown};
 use crate::export::layout::{enlarge, sheet_size};
 use crate::export::{
-    DEFAULT_QUALITY, FrameFolder, PictureFormat, compose, write_apng, write_gif, write_picture,
+    DEFAULT_QUALITY, Film, FrameFolder, PictureFormat, Rate, compose, write_film, write_picture,
 };
 use crate::files::latents::{self, LatentsFile};
 use crate::latent::Latent;
@@ -30,6 +30,9 @@ pub(super) struct LayoutArgs {
     /// Enlargement of each picture, smooth
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=16))]
     pub(super) scale: u32,
+    /// Say under each picture of sheets and films what was set: position, amounts, temperature
+    #[arg(long)]
+    pub(super) labels: bool,
     /// Quality of a JPEG, 1 to 100
     #[arg(long, default_value_t = DEFAULT_QUALITY, value_parser = clap::value_parser!(u8).range(1..=100))]
     pub(super) quality: u8,
@@ -42,14 +45,32 @@ pub(super) struct Targets {
     pub(super) sheet: Option<PathBuf>,
     /// A folder for a PNG each.
     pub(super) frames: Option<PathBuf>,
-    /// A GIF.
-    pub(super) gif: Option<PathBuf>,
-    /// An animated PNG.
-    pub(super) apng: Option<PathBuf>,
-    /// Hundredths of a second a frame of the animations.
-    pub(super) delay_cs: u16,
+    /// Films, each in the format that its name says.
+    pub(super) films: Vec<FilmTarget>,
     /// The latents themselves.
     pub(super) latents: Option<PathBuf>,
+}
+
+impl Targets {
+    /// Whether nothing is asked for.
+    pub(super) fn is_empty(&self) -> bool {
+        let Self {
+            sheet,
+            frames,
+            films,
+            latents,
+        } = self;
+        sheet.is_none() && frames.is_none() && films.is_empty() && latents.is_none()
+    }
+}
+
+/// A film to write.
+#[derive(Clone, Debug)]
+pub(super) struct FilmTarget {
+    pub(super) path: PathBuf,
+    /// For each frame, the place of its recipe.
+    pub(super) order: Vec<usize>,
+    pub(super) rate: Rate,
 }
 
 /// What is drawn.
@@ -147,8 +168,7 @@ impl Drawing<'_> {
             None => None,
         };
         let targets = &self.targets;
-        let animated = targets.gif.is_some() || targets.apng.is_some();
-        let keep = targets.sheet.is_some() || animated;
+        let keep = targets.sheet.is_some() || !targets.films.is_empty();
         let bar = progress(n, "decoding");
         let (mut kept, mut non_finite, mut done) = (Vec::new(), 0, 0);
         // Latents alone need no pictures.
@@ -237,7 +257,9 @@ impl Drawing<'_> {
             saved(path)?;
         }
         if let Some(path) = &self.targets.sheet {
-            let sheet = compose(pictures, self.columns(), gap, scale, None, BACKGROUND)?;
+            let labels = Some(self.labels()).filter(|labels| !labels.is_empty());
+            let labels = labels.as_deref();
+            let sheet = compose(pictures, self.columns(), gap, scale, labels, BACKGROUND)?;
             let settings = self
                 .settings(&self.recipes)?
                 .in_columns(self.columns_used());
@@ -248,25 +270,43 @@ impl Drawing<'_> {
             write_picture(path, &sheet, Some(&settings), quality)?;
             saved(path)?;
         }
-        let Targets { gif, apng, .. } = &self.targets;
-        if gif.is_none() && apng.is_none() {
+        if self.targets.films.is_empty() {
             return Ok(());
         }
-        let frames: Vec<RgbImage> = pictures
-            .iter()
-            .map(|p| enlarge(p, scale).into_owned())
-            .collect();
-        let delay_cs = self.targets.delay_cs;
-        if let Some(path) = gif {
-            write_gif(path, &frames, delay_cs, &mut |_| true)?;
-            saved(path)?;
-        }
-        if let Some(path) = apng {
-            let settings = self.settings(&self.recipes)?.to_json();
-            write_apng(path, &frames, delay_cs, Some(&settings), &mut |_| true)?;
-            saved(path)?;
+        let settings = self.settings(&self.recipes)?.to_json();
+        let labels = self.labels();
+        for target in &self.targets.films {
+            let film = Film {
+                pictures,
+                order: &target.order,
+                rate: target.rate,
+                scale,
+                labels: &labels,
+            };
+            let bar = progress(film.n_frames(), "writing");
+            let proceed = &mut |_| {
+                bar.inc(1);
+                true
+            };
+            write_film(&target.path, &film, Some(&settings), proceed)?;
+            bar.finish_and_clear();
+            if !quiet {
+                let Rate { frames, seconds } = target.rate;
+                let took = film.n_frames() as f64 * f64::from(seconds) / f64::from(frames);
+                let (n, path) = (film.n_frames(), target.path.display());
+                say(format_args!("{n} frames, {took:.2} s: {path}"))?;
+            }
         }
         Ok(())
+    }
+
+    /// What was set for each picture, where that is to be said.
+    fn labels(&self) -> Vec<String> {
+        if !self.layout.labels {
+            return Vec::new();
+        }
+        let caption = |recipe| recipe::caption(recipe, &self.inputs);
+        self.recipes.iter().map(caption).collect()
     }
 }
 

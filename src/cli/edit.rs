@@ -1,26 +1,40 @@
 //! `glow-explorer edit`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use anyhow::bail;
+use anyhow::{Context, bail};
+use image::RgbImage;
 use serde_json::json;
 
-use super::common::{ModelArgs, note_decimal_comma, say, say_json, temperature};
+use super::common::{
+    ModelArgs, OpenModel, is_safetensors, note_all, note_decimal_comma, say, say_json, temperature,
+};
 use super::draw::{Drawing, LayoutArgs, Targets, item};
-use super::output::Outputs;
+use super::output::{Outputs, shown};
+use crate::data::intake::{self, SourcePicture};
+use crate::data::original::Original;
+use crate::data::{CropSquare, PictureSource};
 use crate::files::shipped::attributes_beside;
+use crate::latent::Latent;
 use crate::latent::attributes::{AttributeEdit, Directions, EditOptions};
-use crate::recipe::{Inputs, Recipe};
+use crate::paste::{self, Change, paste_back};
+use crate::recipe::{self, Inputs, Recipe};
 
 pub(super) const EXAMPLES: &str = "Examples:
   glow-explorer edit anna.jpg --set smiling=1.5 --out smile.png
   glow-explorer edit anna.jpg --set smiling=1 --set age=-1 --keep-others --scale 4 --out young.png
+  glow-explorer edit anna.jpg --set smiling=1 --paste-back anna-smiling.jpg
   glow-explorer info            lists the attributes of the model that comes with the program";
+
+/// Endings of photos that are written.
+const PHOTO_ENDINGS: &[&str] = &["jpg", "jpeg", "png"];
 
 /// Far outside of every slider's range.
 const MAX_AMOUNT: f32 = 100.0;
 
 #[derive(clap::Args, Debug)]
+#[group(id = "target", required = true, multiple = true, args = ["out", "paste_back", "latents"])]
 pub(super) struct Args {
     /// Photo, or latents file of which every latent is edited
     #[arg(value_name = "PHOTO|LATENTS")]
@@ -37,9 +51,12 @@ pub(super) struct Args {
     /// Factor on the latent from 0 to 10, or one for each level, finest first, separated by commas
     #[arg(long, value_delimiter = ',', value_parser = temperature)]
     temperature: Vec<f32>,
-    /// Picture to write: PNG, JPEG or lossless WebP by its name; - is standard output
+    /// Picture to write, at the model's size: PNG, JPEG or lossless WebP by its name; - is standard output
     #[arg(long, value_name = "FILE.png|jpg|webp")]
-    out: PathBuf,
+    out: Option<PathBuf>,
+    /// The photo itself at its full size with the edit in it: JPEG or PNG, with its colour profile and EXIF
+    #[arg(long, value_name = "FILE.jpg|png")]
+    paste_back: Option<PathBuf>,
     /// Latents file to write, of the edited latents
     #[arg(long, value_name = "FILE.safetensors")]
     latents: Option<PathBuf>,
@@ -77,13 +94,31 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
     let directions = args.attributes.as_ref().or(beside.as_ref());
     let read = read.chain(directions.map(PathBuf::as_path));
     let mut outputs = Outputs::beside(read).json(args.json);
-    let (sheet, latents) = (Some(args.out.as_path()), args.latents.as_deref());
-    let targets = Targets::new(&mut outputs, sheet, latents)?;
+    let targets = Targets::new(&mut outputs, args.out.as_deref(), args.latents.as_deref())?;
+    let pasted = args.paste_back.as_deref();
+    let pasted = pasted
+        .map(|path| outputs.file(path, PHOTO_ENDINGS, "the photo is written as JPEG or PNG"))
+        .transpose()?;
+    if pasted.is_some() && is_safetensors(&args.input) {
+        bail!(
+            "--paste-back needs the photo, not its latents: {}",
+            args.input.display()
+        );
+    }
     let model = args.model.open()?;
     let (file, attributes) = model.directions(args.attributes.as_deref())?;
     let directions = &attributes.directions;
     check_names(directions, &args.edits, &file)?;
-    let inputs = model.inputs(std::slice::from_ref(&args.input), args.no_crop)?;
+    let (pasting, inputs) = match pasted.is_some() {
+        true => {
+            let (pasting, input) = PhotoToEdit::open(&model, &args.input, args.no_crop)?;
+            (Some(pasting), vec![input])
+        }
+        false => {
+            let input = std::slice::from_ref(&args.input);
+            (None, model.inputs(input, args.no_crop)?)
+        }
+    };
     let options = EditOptions {
         keep_others: args.keep_others,
         renormalise: false,
@@ -112,11 +147,24 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
         };
         recipe.at_temperature(&args.temperature)
     };
+    let recipes: Vec<Recipe> = (0..names.len()).map(recipe).collect();
+    let inputs = Inputs::from_iter(inputs);
+    if let (Some(pasting), Some(path)) = (pasting, &pasted) {
+        let shape = model.config().latent_shape();
+        let latents = recipe::latents(&recipes, &shape, directions, &inputs)?;
+        let (after, (_, before)) = (latents.first(), &inputs.0[0]);
+        let after = after.context("the edit gave no latent")?;
+        let notes = pasting.write(&model, (before, after), args.layout.quality, path)?;
+        note_all(path, &notes);
+        if !args.json {
+            say(format_args!("1 photo: {}", shown(path)))?;
+        }
+    }
     let drawing = Drawing {
         command: "edit",
         model: &model,
-        recipes: (0..names.len()).map(recipe).collect(),
-        inputs: Inputs::from_iter(inputs),
+        recipes,
+        inputs,
         directions: directions.clone(),
         layout: args.layout,
         default_columns: (names.len() as f64).sqrt().ceil() as u32,
@@ -145,6 +193,72 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
         say(format_args!("{name}: {}", parts.join(", ")))?;
     }
     Ok(())
+}
+
+/// A photo that its edit is to be brought back into.
+struct PhotoToEdit {
+    original: Original,
+    crop: CropSquare,
+    /// The square that the model was shown, at its size.
+    framed: RgbImage,
+}
+
+impl PhotoToEdit {
+    /// Reads and encodes a photo; with it its name and its latent.
+    fn open(
+        model: &OpenModel,
+        path: &Path,
+        no_crop: bool,
+    ) -> anyhow::Result<(Self, (String, Latent))> {
+        let mut original = intake::read_original(&PictureSource::Path(path.to_owned()))?;
+        note_all(path, &original.notes);
+        // Its pixels are lent to the framing, which takes a picture whole.
+        let source = SourcePicture {
+            name: original.name.clone(),
+            rgb: std::mem::take(&mut original.srgb),
+            notes: Vec::new(),
+        };
+        let (photo, source) = model.encode_picture(source, path, no_crop, (0, 1))?;
+        original.srgb = source.rgb;
+        let pasting = Self {
+            original,
+            crop: photo.crop,
+            framed: photo.framed,
+        };
+        Ok((pasting, (photo.name, photo.encoded.latent)))
+    }
+
+    /// Writes the photo with the change from one latent's picture to the other's; the notes are for people.
+    fn write(
+        &self,
+        model: &OpenModel,
+        (before, after): (&Arc<Latent>, &Arc<Latent>),
+        quality: u8,
+        path: &Path,
+    ) -> anyhow::Result<Vec<String>> {
+        let x = |latent: &Latent| -> anyhow::Result<Vec<f32>> {
+            let decoded = model.decode(std::slice::from_ref(latent))?;
+            let one = decoded.into_iter().next();
+            Ok(one.context("the model gave no picture")?.x)
+        };
+        let x_before = x(before)?;
+        let x_after = match before == after {
+            true => x_before.clone(),
+            false => x(after)?,
+        };
+        let change = Change::between(&x_before, &x_after, model.config().image_size)
+            .with_context(|| format!("cannot be pasted back: {}", path.display()))?;
+        let threads = super::cores();
+        let photo = &self.original.srgb;
+        let edited = paste_back(photo, self.crop, &self.framed, &change, threads);
+        Ok(paste::write(
+            path,
+            &self.original,
+            &edited,
+            quality,
+            threads,
+        )?)
+    }
 }
 
 /// Refuses unknown attributes with the names that would be known.

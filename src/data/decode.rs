@@ -19,8 +19,10 @@ use image::{
 
 use self::jpeg::JpegFacts;
 use self::tiff::TiffFacts;
-use super::DataError;
+use super::original::Original;
+use super::{DataError, exif};
 use crate::disk::looks_like;
+use moxcms::{ColorProfile, DataColorSpace};
 
 /// The longest side that is decoded.
 const MAX_SIDE: u32 = 20_000;
@@ -33,8 +35,23 @@ const BACKDROP: u32 = 128;
 
 /// Decodes the bytes of a file; `name` is for messages. Notes say what was left out or ignored.
 pub(super) fn decode(name: &str, bytes: &[u8]) -> Result<(RgbImage, Vec<String>), DataError> {
-    // Decoders are fed whatever people drop on the window: one that panics is one bad picture.
-    catch_unwind(AssertUnwindSafe(|| decode_unguarded(name, bytes))).unwrap_or_else(|_| {
+    guarded(name, || {
+        let mut opened = UprightFile::new(name, bytes)?;
+        let rgb = opened.srgb();
+        Ok((rgb, opened.notes))
+    })
+}
+
+/// Decodes the bytes of a file, with what else it says of the picture; its name is left to the caller.
+pub(super) fn decode_original(name: &str, bytes: Vec<u8>) -> Result<Original, DataError> {
+    guarded(name, || {
+        UprightFile::new(name, &bytes)?.into_original(&bytes)
+    })
+}
+
+/// Decoders are fed whatever people drop on the window: one that panics is one bad picture.
+fn guarded<T>(name: &str, decode: impl FnOnce() -> Result<T, DataError>) -> Result<T, DataError> {
+    catch_unwind(AssertUnwindSafe(decode)).unwrap_or_else(|_| {
         Err(DataError::Damaged {
             name: name.to_owned(),
             reason: "the decoder gave up".into(),
@@ -42,63 +59,140 @@ pub(super) fn decode(name: &str, bytes: &[u8]) -> Result<(RgbImage, Vec<String>)
     })
 }
 
-fn decode_unguarded(name: &str, bytes: &[u8]) -> Result<(RgbImage, Vec<String>), DataError> {
-    if bytes.is_empty() {
-        return Err(DataError::Empty {
-            name: name.to_owned(),
-        });
-    }
-    let format = format_of(name, bytes)?;
-    let mut notes = Vec::new();
-    let bytes = &*ended(name, bytes, format, &mut notes)?;
-    let jpeg = match format {
-        ImageFormat::Jpeg => JpegFacts::of(bytes),
-        _ => JpegFacts::default(),
-    };
-    let tiff = match format {
-        ImageFormat::Tiff => TiffFacts::of(bytes).unwrap_or_default(),
-        _ => TiffFacts::default(),
-    };
-    let fail = |e| image_error(name, e);
-    let mut decoder = reader(bytes, format).into_decoder().map_err(fail)?;
+/// A picture file, decoded and upright, in its own colours.
+struct UprightFile {
+    picture: DynamicImage,
+    format: ImageFormat,
+    /// Whether the pixels are the file's own, unturned and whole.
+    is_as_it_was: bool,
+    /// The profile as the file has it, and what its pixels are converted from.
+    icc: Option<Vec<u8>>,
+    profile: Option<ColorProfile>,
+    exif: Option<Vec<u8>>,
+    notes: Vec<String>,
+}
 
-    let (width, height) = decoder.dimensions();
-    check_size(name, width, height)?;
-    if is_animated(bytes, format) {
-        notes.push("animated: only the first frame is used".to_owned());
-    }
-    if tiff.has_more_pages {
-        notes.push("several pages: only the first is used".to_owned());
-    }
-    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    let profile = decoder.icc_profile().unwrap_or_else(|_| {
-        notes.push("the colour profile is damaged and was ignored".to_owned());
-        None
-    });
-    let mut picture = DynamicImage::from_decoder(decoder).map_err(fail)?;
-    picture.apply_orientation(orientation);
-    if tiff.is_premultiplied {
-        picture = straight(&picture);
-    }
-    let icc = profile.or(tiff.profile).filter(|p| !p.is_empty());
-    let is_cmyk = jpeg.is_cmyk || tiff.is_cmyk;
-    let profile = match format {
-        // The decoder has already left CMYK, so the profile fits the pixels no more.
-        _ if is_cmyk => {
-            notes.push("CMYK: converted without its colour profile".to_owned());
+impl UprightFile {
+    fn new(name: &str, bytes: &[u8]) -> Result<Self, DataError> {
+        if bytes.is_empty() {
+            return Err(DataError::Empty {
+                name: name.to_owned(),
+            });
+        }
+        let format = format_of(name, bytes)?;
+        let mut notes = Vec::new();
+        let whole = ended(name, bytes, format, &mut notes)?;
+        let was_whole = matches!(whole, Cow::Borrowed(_));
+        let bytes = &*whole;
+        let jpeg = match format {
+            ImageFormat::Jpeg => JpegFacts::of(bytes),
+            _ => JpegFacts::default(),
+        };
+        let tiff = match format {
+            ImageFormat::Tiff => TiffFacts::of(bytes).unwrap_or_default(),
+            _ => TiffFacts::default(),
+        };
+        let fail = |e| image_error(name, e);
+        let mut decoder = reader(bytes, format).into_decoder().map_err(fail)?;
+
+        let (width, height) = decoder.dimensions();
+        check_size(name, width, height)?;
+        if is_animated(bytes, format) {
+            notes.push("animated: only the first frame is used".to_owned());
+        }
+        if tiff.has_more_pages {
+            notes.push("several pages: only the first is used".to_owned());
+        }
+        let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+        let exif = decoder.exif_metadata().ok().flatten();
+        let profile = decoder.icc_profile().unwrap_or_else(|_| {
+            notes.push("the colour profile is damaged and was ignored".to_owned());
             None
+        });
+        let mut picture = DynamicImage::from_decoder(decoder).map_err(fail)?;
+        picture.apply_orientation(orientation);
+        if tiff.is_premultiplied {
+            picture = straight(&picture);
         }
-        ImageFormat::Png => colour::of_png(bytes, icc.as_deref(), &mut notes),
-        _ => colour::of_icc(icc.as_deref(), &mut notes),
-    };
-    let rgb = profile.and_then(|profile| {
-        let converted = colour::apply(&picture, &profile);
-        if converted.is_none() {
-            notes.push(colour::UNUSABLE.to_owned());
+        let icc = profile.or(tiff.profile).filter(|p| !p.is_empty());
+        let is_cmyk = jpeg.is_cmyk || tiff.is_cmyk;
+        let profile = match format {
+            // The decoder has already left CMYK, so the profile fits the pixels no more.
+            _ if is_cmyk => {
+                notes.push("CMYK: converted without its colour profile".to_owned());
+                None
+            }
+            ImageFormat::Png => colour::of_png(bytes, icc.as_deref(), &mut notes),
+            _ => colour::of_icc(icc.as_deref(), &mut notes),
+        };
+        Ok(Self {
+            picture,
+            format,
+            is_as_it_was: was_whole && orientation == Orientation::NoTransforms,
+            icc,
+            profile,
+            exif,
+            notes,
+        })
+    }
+
+    /// Its pixels in sRGB; a profile that is of no use is dropped.
+    fn srgb(&mut self) -> RgbImage {
+        let converted = self
+            .profile
+            .as_ref()
+            .map(|p| colour::apply(&self.picture, p));
+        match converted {
+            Some(Some(rgb)) => return rgb,
+            Some(None) => {
+                self.notes.push(colour::UNUSABLE.to_owned());
+                self.profile = None;
+            }
+            None => {}
         }
-        converted
-    });
-    Ok((rgb.unwrap_or_else(|| as_it_is(&picture)), notes))
+        as_it_is(&self.picture)
+    }
+
+    fn into_original(mut self, bytes: &[u8]) -> Result<Original, DataError> {
+        let srgb = self.srgb();
+        let is_rgb = |p: &ColorProfile| p.color_space == DataColorSpace::Rgb;
+        let profile = match &self.profile {
+            // Colours that a PNG says in chunks of its own are said by a profile from then on.
+            Some(profile) if is_rgb(profile) => self.icc.take().or_else(|| profile.encode().ok()),
+            Some(_) => {
+                let note = "its grey colour profile is not kept: it is written in sRGB";
+                self.notes.push(note.to_owned());
+                None
+            }
+            None => None,
+        };
+        let color = self.picture.color();
+        let alpha = color.has_alpha().then(|| {
+            let rgba = self.picture.to_rgba8();
+            rgba.pixels().map(|p| p.0[3]).collect::<Vec<u8>>()
+        });
+        let alpha = alpha.filter(|alpha| alpha.iter().any(|&a| a != 255));
+        let own = (profile.is_some() || alpha.is_some()).then(|| self.picture.to_rgb8());
+        let is_deep = color.bytes_per_pixel() > color.channel_count();
+        if is_deep {
+            let note = "more than 8 bits a channel: it is written with 8";
+            self.notes.push(note.to_owned());
+        }
+        let (width, height) = srgb.dimensions();
+        let exif = self.exif.take();
+        let exif = exif.and_then(|exif| exif::upright(&exif, width, height));
+        Ok(Original {
+            name: String::new(),
+            path: None,
+            srgb,
+            own,
+            alpha,
+            profile,
+            exif,
+            file: self.is_as_it_was.then(|| (self.format, bytes.to_vec())),
+            notes: self.notes,
+        })
+    }
 }
 
 fn reader(bytes: &[u8], format: ImageFormat) -> ImageReader<Cursor<&[u8]>> {

@@ -3,6 +3,7 @@
 use image::imageops::{self, FilterType};
 use image::{RgbImage, RgbaImage};
 
+use super::original::Original;
 use super::{DataError, PictureSource, decode};
 use crate::disk;
 
@@ -70,6 +71,34 @@ pub fn read(source: &PictureSource) -> Result<SourcePicture, DataError> {
         }
         PictureSource::Rgba { size, pixels } => read_rgba(*size, pixels),
     }
+}
+
+/// Reads a photo with what its file says of it.
+///
+/// Errors: as [`read`].
+pub fn read_original(source: &PictureSource) -> Result<Original, DataError> {
+    let (name, label, bytes) = match source {
+        PictureSource::Path(path) => {
+            let name = path.file_name().unwrap_or(path.as_os_str());
+            let name = name.to_string_lossy().into_owned();
+            let bytes = disk::read(path, MAX_FILE_BYTES)?;
+            (name, path.display().to_string(), bytes)
+        }
+        PictureSource::Bytes { name, bytes } => {
+            check_file_size(name, bytes.len() as u64)?;
+            (name.clone(), name.clone(), bytes.to_vec())
+        }
+        PictureSource::Rgba { .. } => {
+            let picture = read(source)?;
+            return Ok(Original::of_pixels(picture.name, picture.rgb));
+        }
+    };
+    let mut original = decode::decode_original(&label, bytes)?;
+    original.name = name;
+    if let PictureSource::Path(path) = source {
+        original.path = Some(path.clone());
+    }
+    Ok(original)
 }
 
 fn read_rgba(size: [u32; 2], pixels: &[u8]) -> Result<SourcePicture, DataError> {

@@ -4,10 +4,12 @@ pub mod batches;
 pub mod crop;
 mod decode;
 mod error;
+mod exif;
 pub mod faces;
 pub mod intake;
 pub mod labels;
 mod order;
+pub mod original;
 mod picture_set;
 mod resample;
 

@@ -1,7 +1,5 @@
 //! An export, done a picture at a time.
 
-use std::borrow::Cow;
-
 use image::RgbImage;
 
 use super::error::EngineError;
@@ -9,7 +7,8 @@ use super::library::{Library, ShelfItems};
 use super::message::{ExportKind, ExportRequest, Recipe, Ticket};
 use super::seams::Cancelled;
 use crate::export::layout::enlarge;
-use crate::export::{FrameFolder, compose, write_apng, write_gif, write_png};
+use crate::export::photo::check_photo_name;
+use crate::export::{Film, FilmFormat, FrameFolder, compose, write_film, write_png};
 use crate::files::latents::{self, LatentsFile};
 use crate::latent::Latent;
 use crate::recipe::{self, PictureSettings};
@@ -26,6 +25,8 @@ pub(super) struct ExportJob {
     pictures: Vec<RgbImage>,
     latents: Vec<Latent>,
     done: usize,
+    /// What people should know of the written file.
+    pub(super) notes: Vec<String>,
 }
 
 /// How far a step brought an export.
@@ -46,6 +47,7 @@ impl ExportJob {
             pictures: Vec::new(),
             latents: Vec::new(),
             done: 0,
+            notes: Vec::new(),
         }
     }
 
@@ -71,7 +73,12 @@ impl ExportJob {
         let latent = session.latent(recipe, self.items.as_ref())?;
         match self.request.kind {
             ExportKind::Latents => self.latents.push((*latent).clone()),
-            ExportKind::Grid { .. } | ExportKind::Frames | ExportKind::Gif { .. } => {
+            ExportKind::Photo { quality } => {
+                let path = &self.request.path;
+                self.notes =
+                    session.write_pasted(recipe, self.items.as_ref(), quality, path, cancelled)?;
+            }
+            ExportKind::Grid { .. } | ExportKind::Frames | ExportKind::Film { .. } => {
                 let key = session.key(recipe, self.items.as_ref())?;
                 let pixels = match session.cached(&key) {
                     Some(picture) => (*picture.pixels).clone(),
@@ -101,11 +108,25 @@ impl ExportJob {
         if !(1..=64).contains(&self.request.scale) {
             return refuse("the scale must be from 1 to 64");
         }
-        if let ExportKind::Grid { labels, .. } = &self.request.kind
+        if let ExportKind::Grid { labels, .. } | ExportKind::Film { labels, .. } =
+            &self.request.kind
             && !labels.is_empty()
             && labels.len() != self.total()
         {
             return refuse("every picture needs a label, or none");
+        }
+        if let ExportKind::Photo { .. } = self.request.kind {
+            if self.total() > 1 {
+                return refuse("one edit at a time can be pasted back");
+            }
+            check_photo_name(&self.request.path)?;
+        }
+        if let ExportKind::Film { order, .. } = &self.request.kind {
+            if order.is_empty() || order.iter().any(|&at| at >= self.total()) {
+                return refuse("a frame of the film has no picture");
+            }
+            // Said before the drawing, not after it.
+            FilmFormat::of_path(&self.request.path)?;
         }
         Ok(())
     }
@@ -129,7 +150,7 @@ impl ExportJob {
             kind, scale, path, ..
         } = &self.request;
         match kind {
-            ExportKind::Frames => Ok(()),
+            ExportKind::Frames | ExportKind::Photo { .. } => Ok(()),
             ExportKind::Grid {
                 columns,
                 gap,
@@ -139,20 +160,21 @@ impl ExportJob {
                 let sheet = compose(&self.pictures, *columns, *gap, *scale, labels, BACKGROUND)?;
                 Ok(write_png(path, &sheet, Some(&settings))?)
             }
-            ExportKind::Gif { delay_cs } => {
-                let frames: Cow<'_, [RgbImage]> = match scale {
-                    1 => Cow::Borrowed(&self.pictures),
-                    &scale => {
-                        let enlarged = self.pictures.iter().map(|p| enlarge(p, scale).into_owned());
-                        Cow::Owned(enlarged.collect())
-                    }
+            ExportKind::Film {
+                order,
+                rate,
+                labels,
+            } => {
+                let film = Film {
+                    pictures: &self.pictures,
+                    order,
+                    rate: *rate,
+                    scale: *scale,
+                    labels,
                 };
-                let proceed = &mut |_| !cancelled();
-                let ending = path.extension().map(|e| e.to_ascii_lowercase());
-                Ok(match ending.is_some_and(|e| e == "png" || e == "apng") {
-                    true => write_apng(path, &frames, *delay_cs, Some(&settings), proceed)?,
-                    false => write_gif(path, &frames, *delay_cs, proceed)?,
-                })
+                Ok(write_film(path, &film, Some(&settings), &mut |_| {
+                    !cancelled()
+                })?)
             }
             ExportKind::Latents => {
                 let contents = LatentsFile {

@@ -2,6 +2,7 @@
 
 mod answers;
 mod items;
+mod pasted;
 pub(super) mod store;
 
 use std::cell::Cell;
@@ -22,6 +23,7 @@ use crate::model::{Decoded, Encoded, GlowConfig, ModelError};
 use crate::recipe::{self, RecipeError, Resolver};
 
 pub(super) use items::ShelfItems;
+use pasted::LastPasted;
 
 /// Drawn latents that are kept, in bytes.
 const SAMPLES_BYTES: usize = 32 << 20;
@@ -74,6 +76,7 @@ pub(super) struct Library {
     condition: Condition,
     /// Whole pictures by item, so that a crop can be moved without reading the file again.
     sources: Lru<Arc<RgbImage>>,
+    pasted: Option<LastPasted>,
     in_codec: Cell<bool>,
 }
 
@@ -97,6 +100,7 @@ impl Library {
             samples: Lru::new(SAMPLES_BYTES),
             condition: Condition::default(),
             sources: Lru::new(source_bytes),
+            pasted: None,
             in_codec: Cell::new(false),
         }
     }
@@ -153,6 +157,7 @@ impl Library {
         let mut events = vec![Event::ModelOpened(Box::new(model.info.clone()))];
         events.extend(warnings.into_iter().map(|message| failed(None, message)));
         self.directions = directions;
+        self.pasted = None;
         if let Some(d) = misfit(&self.directions, &shape) {
             let message = format!("{d} belongs to another model; open matching attributes");
             events.push(failed(None, message));
@@ -222,6 +227,7 @@ impl Library {
             )));
         }
         self.directions = file.directions;
+        self.pasted = None;
         self.pictures.clear();
         Ok(self.attributes_event())
     }

@@ -11,12 +11,14 @@ use image::RgbImage;
 use serde::{Deserialize, Serialize};
 
 pub use crate::data::{CropSquare, PictureSource};
+pub use crate::export::{FilmFormat, Rate};
 pub use crate::files::import::Options as ModelOptions;
 pub use crate::latent::Condition;
 use crate::latent::LatentShape;
 pub use crate::latent::attributes::AttributeEdit;
-pub use crate::latent::interpolate::PathKind;
+pub use crate::latent::interpolate::{Easing, PathKind};
 pub use crate::latent::statistics::LevelStatistics;
+pub use crate::latent::timeline::{PlayMode, Timeline};
 use crate::model::GlowConfig;
 pub use crate::model::WalkStep;
 pub use crate::recipe::{ItemId, Recipe};
@@ -44,13 +46,22 @@ pub enum ExportKind {
     },
     /// A numbered PNG for each recipe, in the folder that the path names.
     Frames,
-    /// An animated GIF.
-    Gif {
-        /// Hundredths of a second a frame.
-        delay_cs: u16,
+    /// A film, in the format that the path's ending says.
+    Film {
+        /// For each frame, the place of its recipe: what comes up twice is drawn once.
+        order: Vec<usize>,
+        /// How fast frames follow each other.
+        rate: Rate,
+        /// A label under each picture (empty: none).
+        labels: Vec<String>,
     },
     /// The latents themselves as safetensors.
     Latents,
+    /// The photo that the one recipe starts from, at its full size, with what the recipe changes in it: JPEG or PNG.
+    Photo {
+        /// Quality of a JPEG, 1 to 100.
+        quality: u8,
+    },
 }
 
 /// A file to write.
@@ -248,6 +259,13 @@ pub enum Question {
     Levels(Recipe),
     /// What a recipe's decode comes to after each step of the flow.
     Walk(Recipe),
+    /// A part of the photo that a recipe starts from, as it is and with what the recipe changes in it.
+    Photo {
+        /// The edit.
+        recipe: Recipe,
+        /// The part.
+        part: PhotoPart,
+    },
     /// For each of these items, which other one lies nearest.
     Neighbours(Vec<ItemId>),
     /// Whether the model's inverse is exact: so many samples from a seed, decoded, encoded and decoded again.
@@ -263,7 +281,7 @@ impl Question {
     /// The recipe that it is about.
     pub fn recipe(&self) -> Option<&Recipe> {
         match self {
-            Self::Levels(recipe) | Self::Walk(recipe) => Some(recipe),
+            Self::Levels(recipe) | Self::Walk(recipe) | Self::Photo { recipe, .. } => Some(recipe),
             Self::Neighbours(_) | Self::SelfTest { .. } => None,
         }
     }
@@ -286,6 +304,13 @@ pub enum Answer {
     Levels(Vec<LevelReport>),
     /// The steps, the eps alone first, the picture last.
     Walk(Arc<Vec<WalkStep>>),
+    /// The part of a photo.
+    Photo {
+        /// As it is.
+        before: Arc<RgbImage>,
+        /// With what the recipe changes.
+        after: Arc<RgbImage>,
+    },
     /// The nearest of each item; `None` where there is no other.
     Neighbours(Vec<(ItemId, Option<Neighbour>)>),
     /// What the self-test found.
@@ -298,9 +323,19 @@ impl Answer {
         match self {
             Self::Levels(levels) => levels.iter().map(|l| Arc::clone(&l.eps)).collect(),
             Self::Walk(steps) => steps.iter().map(|s| Arc::clone(&s.pixels)).collect(),
+            Self::Photo { before, after } => vec![Arc::clone(before), Arc::clone(after)],
             Self::Neighbours(_) | Self::SelfTest(_) => Vec::new(),
         }
     }
+}
+
+/// A part of a photo.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PhotoPart {
+    /// Left, top, width and height, in pixels of the upright photo.
+    pub region: [u32; 4],
+    /// The most pixels a side that are wanted; more are made fewer.
+    pub max_side: u32,
 }
 
 /// One level of a latent.

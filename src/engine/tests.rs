@@ -680,13 +680,18 @@ fn frames_gifs_and_latents_are_exported() {
     bench.send([import(4, 80)]);
     bench.until(encoded(4));
     let recipes = vec![sample(0), item(4)];
+    let film = ExportKind::Film {
+        order: vec![0, 1, 0],
+        rate: Rate::of_delay(5),
+        labels: Vec::new(),
+    };
     bench.send([
         export(7, ExportKind::Frames, recipes.clone(), folder.path()),
         export(
             8,
-            ExportKind::Gif { delay_cs: 5 },
+            film.clone(),
             recipes.clone(),
-            &folder.path().join("film.gif"),
+            &folder.path().join("out.gif"),
         ),
         export(9, ExportKind::Latents, recipes, &path),
         // What is forgotten after an export was asked for was there when it began, or is named.
@@ -711,12 +716,128 @@ fn frames_gifs_and_latents_are_exported() {
     assert!(!settings(1).contains("\"item\""), "{}", settings(1));
     let names = r#""items":{"4":"80.png"}"#;
     assert!(settings(2).contains(names), "{}", settings(2));
-    let film = std::fs::read(folder.path().join("film.gif")).unwrap();
-    assert!(film.starts_with(b"GIF8"));
+    let film = std::fs::read(folder.path().join("out.gif")).unwrap();
+    let film = image::codecs::gif::GifDecoder::new(std::io::Cursor::new(film)).unwrap();
+    let frames = image::AnimationDecoder::into_frames(film);
+    assert_eq!(frames.count(), 3);
     let file = files::latents::read(&path).unwrap();
     assert_eq!(file.latents[0], drawn(&tiny_config().latent_shape(), 1, 0));
     assert_eq!(file.names.unwrap(), ["seed 1, cell 0", "80.png"]);
     assert!(file.settings.unwrap().contains("glow-explorer-settings/1"));
+}
+
+fn calmed(base: Recipe, temperature: f32) -> Recipe {
+    Recipe::Scaled {
+        base: Box::new(base),
+        temperature: vec![temperature],
+    }
+}
+
+#[test]
+fn an_edit_is_pasted_back_into_its_photo() {
+    let bench = Bench::new(false);
+    bench.send([import(4, 80), pin(5, sample(0))]);
+    bench.until(encoded(5));
+    let folder = tempfile::tempdir().unwrap();
+    let photo = ExportKind::Photo { quality: 90 };
+    let export = |ticket, recipe, name: &str| {
+        let path = folder.path().join(name);
+        export(ticket, photo.clone(), vec![recipe], &path)
+    };
+    bench.send([
+        export(7, calmed(item(4), 0.5), "a.jpg"),
+        export(8, calmed(item(4), 1.0), "b.png"),
+        // Not from a photo; no photo's ending.
+        export(9, calmed(item(5), 0.5), "c.jpg"),
+        export(10, item(4), "c.gif"),
+    ]);
+    let is_last = |e: &Event| {
+        matches!(
+            e,
+            Event::Failed {
+                ticket: Some(Ticket(10)),
+                ..
+            }
+        )
+    };
+    let events = bench.until(is_last);
+    let words: Vec<String> = events.iter().map(word).collect();
+    assert_eq!(words.join(" "), "p7:1 x7 p8:1 x8 f9 f10");
+    assert!(message(&events[4..]).contains("only the edit of a photo"));
+    assert!(message(&events[5..]).contains(".jpg or .png"));
+    let edited = image::open(folder.path().join("a.jpg")).unwrap();
+    assert_eq!((edited.width(), edited.height()), (40, 30));
+    // Nothing was set: it is the photo's own file.
+    let (same, own) = (folder.path().join("b.png"), super::toy::photo(80));
+    assert_eq!(std::fs::read(same).unwrap(), std::fs::read(own).unwrap());
+}
+
+#[test]
+fn a_part_of_a_photo_is_shown_before_and_after_and_the_newest_part_wins() {
+    let mut bench = Bench::new(true);
+    bench.send([import(4, 80)]);
+    bench.held();
+    bench.release();
+    bench.until(encoded(4));
+    let show = |ticket, recipe, region| Command::Ask {
+        ticket: Ticket(ticket),
+        question: Question::Photo {
+            recipe,
+            part: PhotoPart {
+                region,
+                max_side: 100,
+            },
+        },
+    };
+    let pictures = |events: &[Event]| match events.last() {
+        Some(Event::Answered { answer, .. }) => answer.pictures(),
+        _ => unreachable!(),
+    };
+    // The photo is 40 x 30, its square 0..30.
+    bench.send([show(1, calmed(item(4), 0.2), [0, 0, 40, 30])]);
+    bench.held();
+    bench.send([show(2, calmed(item(4), 0.2), [10, 10, 25, 20])]);
+    bench.open_gate();
+    let events = bench.until(|e| matches!(e, Event::Answered { ticket, .. } if ticket.0 == 2));
+    let [before, after] = &pictures(&events)[..] else {
+        unreachable!()
+    };
+    assert_eq!(before.dimensions(), (25, 20));
+    assert_eq!(before.get_pixel(0, 0).0, [80, 10, 128]);
+    assert_ne!(before, after);
+    assert_eq!(
+        before.get_pixel(24, 5),
+        after.get_pixel(24, 5),
+        "outside the square"
+    );
+
+    bench.send([show(3, calmed(item(4), 1.0), [0, 0, 40, 30])]);
+    let events = bench.until(|e| matches!(e, Event::Answered { .. }));
+    let shown = pictures(&events);
+    assert_eq!(shown[0], shown[1], "nothing was changed");
+    bench.send([show(4, sample(0), [0, 0, 40, 30])]);
+    assert!(message(&bench.until(is_failure)).contains("only the edit of a photo"));
+}
+
+#[test]
+fn a_film_that_cannot_be_is_refused_before_it_is_drawn() {
+    let bench = Bench::new(false);
+    let film = |order: &[usize], labels: &[&str]| ExportKind::Film {
+        order: order.to_vec(),
+        rate: Rate::per_second(10),
+        labels: labels.iter().map(|l| (*l).to_owned()).collect(),
+    };
+    for (kind, path, part) in [
+        (film(&[0, 2], &[]), "a.gif", "no picture"),
+        (film(&[0, 1], &["one"]), "a.gif", "label"),
+        (film(&[0, 1], &[]), "a.avi", ".mp4"),
+    ] {
+        let recipes = vec![sample(0), sample(1)];
+        bench.send([export(3, kind, recipes, Path::new(path))]);
+        let events = bench.until(is_failure);
+        assert_eq!(events.iter().map(word).collect::<String>(), "f3");
+        assert!(message(&events).contains(part), "{}", message(&events));
+    }
 }
 
 #[test]

@@ -22,19 +22,7 @@ pub fn write_atomically(
 ) -> Result<(), ExportError> {
     let fail = |e| ExportError::from_io(path, e);
     let target = existing_target(path)?;
-    let folder = match target.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    match fs::metadata(folder) {
-        Ok(meta) if !meta.is_dir() => {
-            return Err(ExportError::NotAFolder {
-                path: folder.display().to_string(),
-            });
-        }
-        Ok(_) => {}
-        Err(e) => return Err(fail(e)),
-    }
+    let folder = folder_of(path, &target)?;
     if fs::metadata(&target).is_ok_and(|m| !m.is_file()) {
         let mut writer = BufWriter::new(File::create(&target).map_err(fail)?);
         return write(&mut writer)
@@ -45,15 +33,39 @@ pub fn write_atomically(
     let mut writer = BufWriter::new(partial.file.try_clone().map_err(fail)?);
     write(&mut writer)
         .and_then(|()| writer.flush())
-        .and_then(|()| partial.file.sync_all())
         .map_err(fail)?;
     drop(writer);
-    partial.rename(&target).map_err(fail)?;
-    // The new name should survive a power cut too; where folders cannot be synced, so be it.
-    if let Ok(folder) = File::open(folder) {
-        let _ = folder.sync_all();
+    partial.finish(folder, &target).map_err(fail)
+}
+
+/// As [`write_atomically`], for a file that another program writes: `produce` is given the path that it is to write to,
+/// in the same folder.
+pub(super) fn produce_atomically(
+    path: &Path,
+    produce: impl FnOnce(&Path) -> io::Result<()>,
+) -> Result<(), ExportError> {
+    let fail = |e| ExportError::from_io(path, e);
+    let target = existing_target(path)?;
+    let folder = folder_of(path, &target)?;
+    let partial = Partial::create(folder, &target).map_err(fail)?;
+    let place = partial.path.clone().unwrap_or_default();
+    produce(&place).map_err(fail)?;
+    partial.finish(folder, &target).map_err(fail)
+}
+
+/// The folder that a file lies in.
+fn folder_of<'a>(path: &Path, target: &'a Path) -> Result<&'a Path, ExportError> {
+    let folder = match target.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    match fs::metadata(folder) {
+        Ok(meta) if meta.is_dir() => Ok(folder),
+        Ok(_) => Err(ExportError::NotAFolder {
+            path: folder.display().to_string(),
+        }),
+        Err(e) => Err(ExportError::from_io(path, e)),
     }
-    Ok(())
 }
 
 /// The file that `path` stands for, once links are followed, if it may be replaced.
@@ -115,11 +127,17 @@ impl Partial {
         })
     }
 
-    fn rename(mut self, target: &Path) -> io::Result<()> {
+    /// Gives the file its name, once it is on the disk.
+    fn finish(mut self, folder: &Path, target: &Path) -> io::Result<()> {
+        self.file.sync_all()?;
         if let Some(path) = &self.path {
             fs::rename(path, target)?;
         }
         self.path = None;
+        // The new name should survive a power cut too; where folders cannot be synced, so be it.
+        if let Ok(folder) = File::open(folder) {
+            let _ = folder.sync_all();
+        }
         Ok(())
     }
 }
@@ -168,6 +186,21 @@ mod tests {
         .unwrap_err();
         assert!(matches!(error, ExportError::DiskFull { .. }), "{error}");
         assert_eq!(fs::read_to_string(&path).unwrap(), "old");
+        assert_eq!(names(folder.path()), ["a.txt"]);
+    }
+
+    #[test]
+    fn another_programs_file_takes_its_name_when_it_is_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.txt");
+        produce_atomically(&path, |to| fs::write(to, "made")).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "made");
+        let failed = produce_atomically(&path, |to| {
+            fs::write(to, "half")?;
+            Err(io::ErrorKind::Other.into())
+        });
+        assert!(failed.is_err());
+        assert_eq!(fs::read_to_string(&path).unwrap(), "made");
         assert_eq!(names(folder.path()), ["a.txt"]);
     }
 

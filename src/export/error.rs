@@ -84,6 +84,52 @@ pub enum ExportError {
         /// Pixels down.
         height: u64,
     },
+    /// A film under an ending that is no film's.
+    #[error(
+        "a film is written as GIF, animated PNG or WebP, or MP4; end its name in .gif, .png, .webp or .mp4: {path}"
+    )]
+    FilmFormat {
+        /// The file.
+        path: String,
+    },
+    /// No ffmpeg for an MP4.
+    #[error(
+        "MP4 is written by ffmpeg, which is not installed; install it, or end the name in .png, .webp or .gif: {path}"
+    )]
+    NoFfmpeg {
+        /// The file.
+        path: String,
+    },
+    /// ffmpeg could not write a film.
+    #[error(
+        "ffmpeg could not write the film ({reason}); end its name in .png, .webp or .gif: {path}"
+    )]
+    Ffmpeg {
+        /// What it said.
+        reason: String,
+        /// The file.
+        path: String,
+    },
+    /// A photo under an ending that is no photo's.
+    #[error("a photo is written as JPEG or PNG; end its name in .jpg or .png: {path}")]
+    PhotoFormat {
+        /// The file.
+        path: String,
+    },
+    /// A photo that would be written over itself.
+    #[error("this is the photo itself, which would be lost; choose another name: {path}")]
+    Itself {
+        /// The file.
+        path: String,
+    },
+    /// A JPEG of a photo with transparent parts.
+    #[error(
+        "the photo has transparent parts, which JPEG cannot hold; end its name in .png: {path}"
+    )]
+    Transparent {
+        /// The file.
+        path: String,
+    },
     /// A chart without points, or one that cannot be drawn.
     #[error("the chart cannot be drawn: {reason}")]
     Chart {

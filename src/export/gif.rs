@@ -1,58 +1,73 @@
-//! Animated GIF: 256 colours a frame, plays everywhere.
+//! Animated GIF: 256 colours for the whole film, plays everywhere.
 
+use std::borrow::Cow;
 use std::io;
 use std::path::Path;
 
-use image::codecs::gif::{GifEncoder, Repeat};
-use image::{Delay, DynamicImage, Frame, RgbImage};
+use gif::{Encoder, EncodingError, Frame, Repeat};
 
-use super::{ExportError, check_frames, io_from_image, write_atomically};
+use super::film::{Film, FilmStop};
+use super::palette::Palette;
+use super::{ExportError, write_atomically};
 
 /// Viewers take shorter delays for ten hundredths.
-const MIN_DELAY_CS: u16 = 2;
+const MIN_DELAY_CS: u64 = 2;
 
-/// Effort of the palette search, 1 (best) to 30 (fastest), as the encoder counts it.
-const PALETTE_SPEED: i32 = 10;
-
-/// Writes a GIF that loops for ever, each frame shown for `delay_cs` hundredths of a second (two
-/// at least). `proceed` is asked before each frame, with its number; `false` cancels.
-pub fn write_gif(
+/// Writes a GIF that loops for ever. All frames share one palette, chosen for the film: with one each, areas that do not
+/// change would flicker.
+///
+/// Errors: as [`write_film`](super::film_file::write_film).
+pub(super) fn write_gif(
     path: &Path,
-    frames: &[RgbImage],
-    delay_cs: u16,
+    film: &Film<'_>,
     proceed: &mut dyn FnMut(usize) -> bool,
 ) -> Result<(), ExportError> {
-    let (width, height) = check_frames(frames)?;
-    if width > u32::from(u16::MAX) || height > u32::from(u16::MAX) {
+    let (width, height) = film.size()?;
+    let (Ok(w), Ok(h)) = (u16::try_from(width), u16::try_from(height)) else {
         return Err(ExportError::TooLarge {
             width: width.into(),
             height: height.into(),
         });
-    }
-    let delay_ms = u32::from(delay_cs.max(MIN_DELAY_CS)) * 10;
-    let mut cancelled = false;
+    };
+    // What labels and enlargement add lies between these colours, or is nearly black or white.
+    let mut palette = Palette::of(film.pictures, film.labels.iter().any(|l| !l.is_empty()));
+    let mut stop = None;
     let written = write_atomically(path, |writer| {
-        let mut encoder = GifEncoder::new_with_speed(writer, PALETTE_SPEED);
-        encoder
-            .set_repeat(Repeat::Infinite)
-            .map_err(io_from_image)?;
-        for (index, frame) in frames.iter().enumerate() {
+        let mut encoder = Encoder::new(writer, w, h, &palette.bytes()).map_err(io_from_gif)?;
+        encoder.set_repeat(Repeat::Infinite).map_err(io_from_gif)?;
+        for index in 0..film.n_frames() {
             if !proceed(index) {
-                cancelled = true;
+                stop = Some(FilmStop::Cancelled);
                 return Err(io::ErrorKind::Interrupted.into());
             }
-            let rgba = DynamicImage::from(frame.clone()).into_rgba8();
-            let delay = Delay::from_numer_denom_ms(delay_ms, 1);
-            encoder
-                .encode_frame(Frame::from_parts(rgba, 0, 0, delay))
-                .map_err(io_from_image)?;
+            let frame = match film.frame(index) {
+                Ok(frame) => frame,
+                Err(error) => {
+                    stop = Some(FilmStop::Frame(error));
+                    return Err(io::ErrorKind::InvalidData.into());
+                }
+            };
+            let delay = film.rate.delay(index, 100).max(MIN_DELAY_CS);
+            let frame = Frame {
+                width: w,
+                height: h,
+                delay: u16::try_from(delay).unwrap_or(u16::MAX),
+                buffer: Cow::Owned(palette.indices(&frame)),
+                ..Frame::default()
+            };
+            encoder.write_frame(&frame).map_err(io_from_gif)?;
         }
         Ok(())
     });
-    if cancelled {
-        return Err(ExportError::Cancelled);
+    FilmStop::or(stop, written)
+}
+
+/// An encoder's error as one of the system, whose kind says whether the disk is full.
+fn io_from_gif(error: EncodingError) -> io::Error {
+    match error {
+        EncodingError::Io(e) => e,
+        e => io::Error::other(e),
     }
-    written
 }
 
 #[cfg(test)]
@@ -60,30 +75,25 @@ mod tests {
     use std::fs::File;
     use std::io::BufReader;
 
+    use image::AnimationDecoder;
     use image::codecs::gif::GifDecoder;
-    use image::{AnimationDecoder, Rgb};
 
+    use super::super::film::tests::{film, pictures};
     use super::*;
 
-    fn frames(n: u8) -> Vec<RgbImage> {
-        (0..n)
-            .map(|i| RgbImage::from_pixel(12, 10, Rgb([i * 60, 255 - i * 60, 30])))
-            .collect()
-    }
-
     #[test]
-    fn frames_and_delays_come_back() {
+    fn frames_come_back_in_order_with_their_delays() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.gif");
-        let frames = frames(4);
-        write_gif(&path, &frames, 7, &mut |_| true).unwrap();
+        let (pictures, order) = (pictures(4), [0, 1, 2, 3, 2, 1]);
+        write_gif(&path, &film(&pictures, &order), &mut |_| true).unwrap();
         let decoder = GifDecoder::new(BufReader::new(File::open(&path).unwrap())).unwrap();
         let read = decoder.into_frames().collect_frames().unwrap();
-        assert_eq!(read.len(), 4);
-        for (read, frame) in read.iter().zip(&frames) {
+        assert_eq!(read.len(), 6);
+        for (read, &at) in read.iter().zip(&order) {
             assert_eq!(read.delay().numer_denom_ms(), (70, 1));
-            let (a, b) = (read.buffer().get_pixel(5, 5), frame.get_pixel(5, 5));
-            assert!((0..3).all(|c| a.0[c].abs_diff(b.0[c]) < 8), "{a:?} {b:?}");
+            let (a, b) = (read.buffer().get_pixel(5, 5), pictures[at].get_pixel(5, 5));
+            assert_eq!(a.0[..3], b.0, "four colours need no compromise");
         }
     }
 
@@ -91,23 +101,9 @@ mod tests {
     fn cancelling_leaves_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.gif");
-        let result = write_gif(&path, &frames(3), 7, &mut |i| i < 2);
+        let pictures = pictures(3);
+        let result = write_gif(&path, &film(&pictures, &[0, 1, 2]), &mut |i| i < 2);
         assert!(matches!(result, Err(ExportError::Cancelled)));
         assert_eq!(folder.path().read_dir().unwrap().count(), 0);
-    }
-
-    #[test]
-    fn odd_frames_are_refused() {
-        let path = Path::new("never-written.gif");
-        let mut odd = frames(2);
-        odd.push(RgbImage::new(3, 3));
-        assert!(matches!(
-            write_gif(path, &odd, 7, &mut |_| true),
-            Err(ExportError::SizesDiffer { index: 2 })
-        ));
-        assert!(matches!(
-            write_gif(path, &[], 7, &mut |_| true),
-            Err(ExportError::Nothing)
-        ));
     }
 }

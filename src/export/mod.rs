@@ -7,21 +7,29 @@ pub mod atomic;
 pub mod chart;
 mod error;
 mod exif;
+pub mod film;
+mod film_file;
 pub mod frames;
-pub mod gif;
+mod gif;
 pub mod layout;
+pub mod mp4;
+mod palette;
 pub mod panels;
+pub mod photo;
 pub mod picture_file;
 pub mod png_file;
 mod text;
+mod webp;
 
 pub use self::atomic::write_atomically;
 pub use self::error::ExportError;
+pub use self::film::{Film, FilmFormat, Rate};
+pub use self::film_file::write_film;
 pub use self::frames::FrameFolder;
-pub use self::gif::write_gif;
 pub use self::layout::compose;
+pub use self::mp4::has_ffmpeg;
 pub use self::picture_file::{DEFAULT_QUALITY, PictureFormat, write_picture};
-pub use self::png_file::{read_settings, read_settings_from, write_apng, write_png};
+pub use self::png_file::{read_settings, read_settings_from, write_png};
 
 use std::io;
 

@@ -6,6 +6,7 @@ use std::path::Path;
 use image::{ImageDecoder, ImageFormat, ImageReader, RgbImage};
 use png::{BitDepth, ColorType, Compression, Decoder, Encoder, Limits, SrgbRenderingIntent};
 
+use super::film::{Film, FilmStop};
 use super::{ExportError, check_frames, exif, write_atomically};
 use crate::disk;
 
@@ -36,36 +37,40 @@ pub fn encode_png(
 }
 
 /// Writes an animated PNG that loops for ever, without GIF's loss of colours; programs that do not
-/// know the format show the first frame. `proceed` is asked before each frame, with its number;
-/// `false` cancels.
-pub fn write_apng(
+/// know the format show the first frame.
+///
+/// Errors: as [`write_film`](super::film_file::write_film).
+pub(super) fn write_apng(
     path: &Path,
-    frames: &[RgbImage],
-    delay_cs: u16,
+    film: &Film<'_>,
     settings: Option<&str>,
     proceed: &mut dyn FnMut(usize) -> bool,
 ) -> Result<(), ExportError> {
-    let size = check_frames(frames)?;
-    let n_frames = u32::try_from(frames.len()).unwrap_or(u32::MAX);
-    let mut cancelled = false;
+    let size = film.size()?;
+    let n_frames = u32::try_from(film.n_frames()).unwrap_or(u32::MAX);
+    let mut stop = None;
     let written = write_atomically(path, |writer| {
         let mut encoder = encoder(writer, size, settings)?;
         encoder.set_animated(n_frames, 0)?;
-        encoder.set_frame_delay(delay_cs.max(1), 100)?;
+        let part = |v: u32| u16::try_from(v).unwrap_or(u16::MAX).max(1);
+        encoder.set_frame_delay(part(film.rate.seconds), part(film.rate.frames))?;
         let mut writer = encoder.write_header()?;
-        for (index, frame) in frames.iter().enumerate() {
+        for index in 0..film.n_frames() {
             if !proceed(index) {
-                cancelled = true;
+                stop = Some(FilmStop::Cancelled);
                 return Err(io::ErrorKind::Interrupted.into());
             }
-            writer.write_image_data(frame.as_raw())?;
+            match film.frame(index) {
+                Ok(frame) => writer.write_image_data(frame.as_raw())?,
+                Err(error) => {
+                    stop = Some(FilmStop::Frame(error));
+                    return Err(io::ErrorKind::InvalidData.into());
+                }
+            }
         }
         Ok(writer.finish()?)
     });
-    if cancelled {
-        return Err(ExportError::Cancelled);
-    }
-    written
+    FilmStop::or(stop, written)
 }
 
 fn encoder<'a, W: Write>(
@@ -171,7 +176,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.png");
         let frames = [picture(1), picture(2), picture(3)];
-        write_apng(&path, &frames, 5, Some(SETTINGS), &mut |_| true).unwrap();
+        let film = Film {
+            rate: super::super::Rate::of_delay(5),
+            ..super::super::film::tests::film(&frames, &[0, 1, 2])
+        };
+        write_apng(&path, &film, Some(SETTINGS), &mut |_| true).unwrap();
         let file = BufReader::new(File::open(&path).unwrap());
         let read = PngDecoder::new(file).unwrap().apng().unwrap();
         let read = read.into_frames().collect_frames().unwrap();
@@ -184,7 +193,7 @@ mod tests {
             );
         }
         assert_eq!(read_settings(&path).as_deref(), Some(SETTINGS));
-        let cancelled = write_apng(&path, &frames, 5, None, &mut |_| false);
+        let cancelled = write_apng(&path, &film, None, &mut |_| false);
         assert!(matches!(cancelled, Err(ExportError::Cancelled)));
         assert_eq!(read_settings(&path).as_deref(), Some(SETTINGS));
     }

@@ -215,6 +215,7 @@ mod tests {
             variant: Default::default(),
             padding: Padding::EdgeBias,
             scale_floor: Default::default(),
+            detail: Vec::new(),
         };
         Params::perturbed(config, 1)
     }

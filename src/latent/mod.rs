@@ -9,6 +9,7 @@ pub mod interpolate;
 mod point;
 pub mod statistics;
 pub mod temperature;
+pub mod timeline;
 
 pub use point::{Condition, EpsShape, Latent, LatentShape, LevelEps};
 

@@ -70,8 +70,10 @@ impl EpsShape {
 /// What the latents of a model look like. It is all that drawing, walking and editing need to know of a model.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LatentShape {
-    /// The levels, finest first.
+    /// The levels, finest first: the detail stages of a chain, then those of the plain Glow.
     pub levels: Vec<EpsShape>,
+    /// How many of them are detail stages.
+    pub stages: usize,
     /// Values of a condition that the model is given beside a latent; 0: none.
     pub condition: usize,
 }
@@ -80,6 +82,15 @@ impl LatentShape {
     /// Numbers in all levels, `D`.
     pub fn dims(&self) -> usize {
         self.levels.iter().map(EpsShape::len).sum()
+    }
+
+    /// A level's name for people, counted from the finest: `detail 128` for the stage that draws pictures of 128 pixels,
+    /// then `level 1`, `level 2`, ...
+    pub fn level_name(&self, level: usize) -> String {
+        match (level.checked_sub(self.stages), self.levels.get(level)) {
+            (None, Some(stage)) => format!("detail {}", 4 * stage.side),
+            (below, _) => format!("level {}", below.unwrap_or(level) + 1),
+        }
     }
 }
 

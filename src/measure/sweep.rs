@@ -357,6 +357,7 @@ mod tests {
             variant: Default::default(),
             padding: Padding::EdgeBias,
             scale_floor: Default::default(),
+            detail: Vec::new(),
         }
     }
 

@@ -8,7 +8,7 @@ mod memory;
 
 use super::ModelError;
 use super::params::Params;
-use crate::config::{Padding, Permutation, ScaleFloor, ScaleFunction, SplitPrior};
+use crate::config::{GlowConfig, Padding, Permutation, ScaleFloor, ScaleFunction, SplitPrior};
 use crate::kernels::neighbours::{BORDER_CLASSES, Grid, tap_is_outside, taps_stride};
 use crate::kernels::{Aligned, Arithmetic, PackedMatrix, in_parallel, padded, winograd};
 use crate::linalg::Matrix;
@@ -58,7 +58,7 @@ impl BorderBias {
 /// One step of flow, folded.
 #[derive(Clone)]
 pub struct FoldedStep {
-    /// 3x3 to hidden, `[9 m, width]`, taps outermost.
+    /// 3x3 to hidden, `[9 m + u, width]`, taps outermost, then the features of a stage.
     pub w1: PackedMatrix,
     /// Its bias.
     pub b1: BorderBias,
@@ -178,6 +178,8 @@ pub enum FoldedPrior {
         /// Whether there is a row for every pixel.
         is_map: bool,
     },
+    /// Of a detail stage: a row `[mean (c), log_std (c)]` for each pixel comes with the picture below it.
+    Given,
 }
 
 /// One level, folded.
@@ -195,6 +197,8 @@ pub struct FoldedLevel {
     pub grid: Grid,
     /// Border class of each pixel of a picture.
     pub classes: Vec<u8>,
+    /// Channels that condition its couplings beside the half that does, `u`; 0 but for detail stages.
+    pub features: usize,
     /// The steps, in forward order.
     pub steps: Vec<FoldedStep>,
     /// The prior.
@@ -210,6 +214,12 @@ impl FoldedLevel {
     /// Stride of a state row.
     pub fn state_stride(&self) -> usize {
         padded(self.channels)
+    }
+
+    /// Stride of a row that the first convolution of a network multiplies: nine taps of the half that conditions, and the
+    /// features.
+    pub fn gathered_stride(&self) -> usize {
+        taps_stride(self.half()).max(padded(9 * self.half() + self.features))
     }
 
     /// Whether the last convolutions of its networks are in Winograd's form.
@@ -282,10 +292,9 @@ impl Folded {
             .collect::<Result<Vec<_>, _>>()?;
         let depth = config.depth;
         let total = config.levels * depth;
-        let shapes = config.level_shapes();
         let steps = in_parallel(total, threads, |at| {
             let (l, k) = (at / depth, at % depth);
-            FoldedStep::new(params, l, k, shapes[l].channels, form)
+            FoldedStep::new(params, &StepPlace::of_level(config, l, k), form)
         });
         for (at, step) in steps.into_iter().enumerate() {
             levels[at / depth].steps.push(step?);
@@ -309,7 +318,7 @@ impl Folded {
         let shapes = params.config.level_shapes();
         let shape = shapes[l];
         let steps = steps
-            .map(|k| FoldedStep::new(params, l, k, shape.channels, form))
+            .map(|k| FoldedStep::new(params, &StepPlace::of_level(&params.config, l, k), form))
             .collect::<Result<_, _>>()?;
         let grid = Grid { side: shape.side };
         Ok(FoldedLevel {
@@ -319,6 +328,7 @@ impl Folded {
             scale_function: params.config.variant.scale_function,
             classes: grid.border_classes(),
             grid,
+            features: 0,
             steps,
             prior: fold_prior(
                 params,
@@ -327,6 +337,46 @@ impl Folded {
                 l + 1 == shapes.len(),
                 form.purpose,
             ),
+        })
+    }
+
+    /// The flow of detail stage `i` of a chain, a level of its own.
+    ///
+    /// Errors: as [`Folded::new`].
+    pub fn stage(
+        params: &Params,
+        i: usize,
+        form: impl Into<Form>,
+        threads: usize,
+    ) -> Result<Self, ModelError> {
+        let (form, flow) = (form.into(), params.config.stage(i));
+        let shape = flow.level_shapes()[0];
+        let grid = Grid { side: shape.side };
+        let features = params.config.detail[i].features;
+        let steps = in_parallel(flow.depth, threads, |k| {
+            let place = StepPlace {
+                prefix: format!("detail.{i}.steps.{k}."),
+                channels: shape.channels,
+                grid,
+                features,
+                config: &flow,
+            };
+            FoldedStep::new(params, &place, form)
+        });
+        let level = FoldedLevel {
+            channels: shape.channels,
+            coupling_out: flow.coupling_out(shape.channels),
+            affine: flow.affine(),
+            scale_function: ScaleFunction::Sigmoid,
+            classes: grid.border_classes(),
+            grid,
+            features,
+            steps: steps.into_iter().collect::<Result<_, _>>()?,
+            prior: FoldedPrior::Given,
+        };
+        Ok(Self {
+            width: flow.width,
+            levels: vec![level],
         })
     }
 
@@ -339,28 +389,54 @@ impl Folded {
     }
 }
 
-fn scale(log_scale: f32) -> f32 {
+pub(super) fn scale(log_scale: f32) -> f32 {
     (LOG_SCALE_FACTOR * log_scale).exp()
+}
+
+/// Where a step of flow stands, and what it is like there.
+struct StepPlace<'a> {
+    /// What its tensors' names begin with.
+    prefix: String,
+    /// Channels of the flow, `c`.
+    channels: usize,
+    grid: Grid,
+    /// Channels that condition its coupling beside the half that does.
+    features: usize,
+    /// The model's, or that of its stage.
+    config: &'a GlowConfig,
+}
+
+impl<'a> StepPlace<'a> {
+    fn of_level(config: &'a GlowConfig, level: usize, step: usize) -> Self {
+        let shape = config.level_shapes()[level];
+        Self {
+            prefix: format!("levels.{level}.steps.{step}."),
+            channels: shape.channels,
+            grid: Grid { side: shape.side },
+            features: 0,
+            config,
+        }
+    }
 }
 
 impl FoldedStep {
     fn new(
         params: &Params,
-        level: usize,
-        step: usize,
-        c: usize,
+        place: &StepPlace,
         Form {
             purpose,
             arithmetic,
         }: Form,
     ) -> Result<Self, ModelError> {
-        let p = format!("levels.{level}.steps.{step}.");
+        let StepPlace {
+            prefix: ref p,
+            channels: c,
+            grid,
+            features,
+            config,
+        } = *place;
         let get = |name: &str| params.slice(&format!("{p}{name}"));
-        let config = &params.config;
         let (m, o, width) = (c / 2, config.coupling_out(c), config.width);
-        let grid = Grid {
-            side: config.level_shapes()[level].side,
-        };
 
         let s1: Vec<f32> = get("coupling.actnorm1.log_scale")
             .iter()
@@ -380,7 +456,16 @@ impl FoldedStep {
             get("coupling.conv3.weight"),
         );
         // A convolution's weights stand as [out, in, 3, 3]; row `tap * m + i` of `w1` is input i of a tap.
-        let w1 = |row: usize, j: usize| c1[(j * m + row % m) * 9 + row / m] * s1[j];
+        // Below them stand those of the features that condition the coupling.
+        let inject = params.get(&format!("{p}coupling.inject.weight"));
+        let w1 = |row: usize, j: usize| {
+            let weight = match row.checked_sub(9 * m) {
+                None => c1[(j * m + row % m) * 9 + row / m],
+                Some(u) => inject.map_or(0.0, |w| w[j * features + u]),
+            };
+            weight * s1[j]
+        };
+        let inputs = 9 * m + features;
         let w2 = |i: usize, j: usize| c2[j * width + i] * s2[j];
         let w3 = |i: usize, column: usize| {
             c3[(column % o * width + i) * 9 + column / o] * s3[column % o]
@@ -397,7 +482,7 @@ impl FoldedStep {
         (0..width).for_each(|j| b2[j] = bias2[j] * s2[j]);
 
         // Actnorm y = (x + b) s, then W: row vectors times (W diag(s))^T, bias W (s b).
-        let (w, mixing_log_det) = params.mixing(level, step);
+        let (w, mixing_log_det) = params.mixing_at(p, c);
         let log_s: Vec<f64> = get("actnorm.log_scale")
             .iter()
             .map(|&v| f64::from(v) * f64::from(LOG_SCALE_FACTOR))
@@ -429,13 +514,13 @@ impl FoldedStep {
             PackedMatrix::from_fn(c, c, |i, j| (inverse[(j, i)] * (-log_s[j]).exp()) as f32);
 
         let transposed = (purpose == Purpose::Training).then(|| Transposed {
-            w1: PackedMatrix::with_arithmetic(width, 9 * m, arithmetic, |i, j| w1(j, i)),
+            w1: PackedMatrix::with_arithmetic(width, inputs, arithmetic, |i, j| w1(j, i)),
             w2: PackedMatrix::with_arithmetic(width, width, arithmetic, |i, j| w2(j, i)),
             w3: PackedMatrix::with_arithmetic(9 * o, width, arithmetic, |i, j| w3(j, i)),
             mix: PackedMatrix::from_fn(c, c, |i, j| forward[(i, j)] as f32),
         });
         Ok(Self {
-            w1: PackedMatrix::with_arithmetic(9 * m, width, arithmetic, w1),
+            w1: PackedMatrix::with_arithmetic(inputs, width, arithmetic, w1),
             b1,
             w2: PackedMatrix::with_arithmetic(width, width, arithmetic, w2),
             b2,
@@ -448,7 +533,13 @@ impl FoldedStep {
             } else {
                 LastConv::Taps(PackedMatrix::with_arithmetic(width, 9 * o, arithmetic, w3))
             },
-            b3: final_bias(params, &format!("{p}coupling.conv3"), o, width),
+            b3: final_bias(
+                params,
+                &format!("{p}coupling.conv3"),
+                o,
+                width,
+                config.padding,
+            ),
             mix,
             mix_bias,
             unmix,
@@ -468,11 +559,16 @@ pub fn outside_sum(class: usize, value: impl Fn(usize) -> f32) -> f32 {
 }
 
 /// The bias table of a convolution with `log_scale`: its own bias and what the padding adds.
-fn final_bias(params: &Params, name: &str, out: usize, input: usize) -> BorderBias {
+fn final_bias(
+    params: &Params,
+    name: &str,
+    out: usize,
+    input: usize,
+    padding: Padding,
+) -> BorderBias {
     let get = |leaf: &str| params.slice(&format!("{name}.{leaf}"));
     let (bias, log_scale, weight) = (get("bias"), get("log_scale"), get("weight"));
     let border = params.get(&format!("{name}.border_weight"));
-    let padding = params.config.padding;
     BorderBias::new(out, padding != Padding::Zeros, |class, j| {
         let extra = outside_sum(class, |t| match padding {
             Padding::Zeros => 0.0,
@@ -526,7 +622,7 @@ fn fold_prior(
     let entry = |row: usize, j: usize| weight[(j * m + row % m) * 9 + row / m] * s[j];
     FoldedPrior::Split {
         w: PackedMatrix::from_fn(9 * m, c, entry),
-        b: final_bias(params, &name, c, m),
+        b: final_bias(params, &name, c, m, params.config.padding),
         transposed: (purpose == Purpose::Training)
             .then(|| PackedMatrix::from_fn(c, 9 * m, |i, j| entry(j, i))),
     }

@@ -77,7 +77,7 @@ impl Resume {
 ///
 /// 128 bits of two multiplicative hashes over the numbers' bits: a chance meeting of two latents would show one
 /// picture in place of another, and at 2^-128 a pair that is not a concern.
-fn keys(latent: &Latent) -> Vec<[u8; 16]> {
+pub(super) fn keys(latent: &Latent) -> Vec<[u8; 16]> {
     let (mut a, mut b) = (0x9e37_79b9_7f4a_7c15_u64, 0xc2b2_ae3d_27d4_eb4f_u64);
     let mut out = vec![[0; 16]; latent.levels.len().saturating_sub(1)];
     for (l, level) in latent.levels.iter().enumerate().skip(1).rev() {
@@ -115,6 +115,7 @@ mod tests {
             variant: Default::default(),
             padding: Padding::EdgeBias,
             scale_floor: Default::default(),
+            detail: Vec::new(),
         };
         let fast = FastGlow::new(&Params::perturbed(config.clone(), 1), 2).unwrap();
         let resume = Resume::new();

@@ -1,5 +1,6 @@
 //! Glow as a whole: configuration, parameters, encode, decode, likelihood.
 
+mod chain;
 pub mod device;
 pub mod fast;
 pub mod folded;
@@ -19,6 +20,7 @@ use std::sync::Arc;
 use image::RgbImage;
 
 use crate::kernels::Arithmetic;
+use chain::Chain;
 use device::DeviceModel;
 use fast::FastGlow;
 use incremental::Resume;
@@ -145,7 +147,11 @@ impl std::str::FromStr for DeviceChoice {
 /// A model ready for use on one device. Encoding is `x -> eps`, decoding `eps -> x`.
 pub struct GlowModel {
     config: GlowConfig,
+    /// The plain Glow at the bottom.
     backend: Backend,
+    /// The detail stages on top of it, and the same in bf16 for drafts.
+    chain: Chain,
+    draft_chain: Option<Chain>,
     priors: Priors,
     /// The condition where a call names none.
     condition: Condition,
@@ -171,18 +177,21 @@ impl GlowModel {
     ///
     /// Errors: a 1x1 convolution without an inverse; a device that is asked for by name and does not work.
     pub fn new(params: &Params, choice: &DeviceChoice, threads: usize) -> Result<Self, ModelError> {
+        let base = params.base();
         let backend = match device::open(choice)? {
             None => Backend::Cpu(Box::new(Cpu {
                 draft: None,
-                fast: FastGlow::new(params, threads)?,
+                fast: FastGlow::new(&base, threads)?,
                 resume: Resume::new(),
             })),
-            Some((device, label)) => Backend::Device(DeviceModel::new(params, &device)?, label),
+            Some((device, label)) => Backend::Device(DeviceModel::new(&base, &device)?, label),
         };
         Ok(Self {
             config: params.config.clone(),
             backend,
-            priors: Priors::new(params),
+            chain: Chain::new(params, threads, Arithmetic::F32)?,
+            draft_chain: None,
+            priors: Priors::new(&base),
             condition: Condition::default(),
         })
     }
@@ -290,10 +299,11 @@ impl GlowModel {
         let given = |i: usize| conditions.get(i).unwrap_or(one);
         let maps = self.priors.maps((0..x.len()).map(given))?;
         let refs: Vec<&[f32]> = x.iter().map(Vec::as_slice).collect();
-        let raw = match &self.backend {
-            Backend::Cpu(cpu) => cpu.fast.encode(&refs, cancelled)?,
-            Backend::Device(model, _) => model.encode(&refs, cancelled)?,
+        let base = |x: &[&[f32]]| match &self.backend {
+            Backend::Cpu(cpu) => cpu.fast.encode(x, cancelled),
+            Backend::Device(model, _) => model.encode(x, cancelled),
         };
+        let raw = self.chain.encode(&refs, &base, cancelled)?;
         let per_nat = -1.0 / (self.config.dims() as f64 * std::f64::consts::LN_2);
         let numbered = raw.into_iter().zip(x).enumerate();
         let encoded = numbered.map(|(i, (mut raw, x))| {
@@ -333,13 +343,11 @@ impl GlowModel {
     ) -> Result<Vec<Decoded>, ModelError> {
         let inner = self.inward(latents)?;
         let refs: Vec<&Latent> = inner.iter().map(|z| &**z).collect();
-        let x = match &self.backend {
-            Backend::Cpu(cpu) => cpu
-                .resume
-                .decode(&cpu.fast, &self.config, &refs, cancelled)?,
-            Backend::Device(model, _) => model.decode(&refs, cancelled)?,
+        let base = |refs: &[&Latent]| match &self.backend {
+            Backend::Cpu(cpu) => cpu.resume.decode(&cpu.fast, &self.config, refs, cancelled),
+            Backend::Device(model, _) => model.decode(refs, cancelled),
         };
-        Ok(self.decoded(x))
+        Ok(self.decoded(self.chain.decode(&refs, &base, cancelled)?))
     }
 
     /// With drafts, where the processor multiplies bf16: `params` are folded once more, into half the memory.
@@ -350,8 +358,9 @@ impl GlowModel {
             && Arithmetic::Bf16.or_f32() == Arithmetic::Bf16
         {
             let threads = cpu.fast.threads();
-            let fast = FastGlow::with_arithmetic(params, threads, Arithmetic::Bf16)?;
+            let fast = FastGlow::with_arithmetic(&params.base(), threads, Arithmetic::Bf16)?;
             cpu.draft = Some((fast, Resume::new()));
+            self.draft_chain = Some(Chain::new(params, threads, Arithmetic::Bf16)?);
         }
         Ok(self)
     }
@@ -381,7 +390,9 @@ impl GlowModel {
         };
         let inner = self.inward(latents)?;
         let refs: Vec<&Latent> = inner.iter().map(|z| &**z).collect();
-        Ok(self.decoded(resume.decode(fast, &self.config, &refs, cancelled)?))
+        let base = |refs: &[&Latent]| resume.decode(fast, &self.config, refs, cancelled);
+        let chain = self.draft_chain.as_ref().unwrap_or(&self.chain);
+        Ok(self.decoded(chain.decode(&refs, &base, cancelled)?))
     }
 
     /// The walk through the flow: the picture that a decode has come to before and after each of its steps, the eps
@@ -401,7 +412,37 @@ impl GlowModel {
             ));
         };
         let inner = self.inward(std::slice::from_ref(latent))?;
-        let stages = cpu.fast.walk(&inner[0], cancelled)?;
+        // Of a chain the walk goes through the plain Glow at the bottom, seen as large as the picture; then each detail
+        // stage is one step.
+        let n_above = self.config.detail.len();
+        let mut stages = match inner[0].levels.get(n_above..) {
+            Some(levels) if n_above > 0 => {
+                let below = Latent {
+                    levels: levels.to_vec(),
+                    condition: inner[0].condition.clone(),
+                };
+                let mut stages = cpu.fast.walk(&below, cancelled)?;
+                for stage in &mut stages {
+                    stage.level += n_above;
+                    stage.x = chain::enlarged(&stage.x, &self.config);
+                }
+                stages
+            }
+            _ => cpu.fast.walk(&inner[0], cancelled)?,
+        };
+        for above in 1..=n_above {
+            // Without the eps of finer stages, whose details are then what is most likely.
+            let mut part = latent.clone();
+            for level in &mut part.levels[..n_above - above] {
+                level.data.fill(0.0);
+            }
+            let decoded = self.decode(std::slice::from_ref(&part), cancelled)?;
+            stages.extend(decoded.into_iter().map(|d| fast::Stage {
+                level: n_above - above,
+                undone: self.config.detail[above - 1].depth,
+                x: d.x,
+            }));
+        }
         let contrast = |x: &[f32]| {
             let squares: f64 = x.iter().map(|&v| f64::from(v).powi(2)).sum();
             (squares / x.len().max(1) as f64).sqrt()

@@ -43,39 +43,11 @@ impl Layout {
             index: HashMap::new(),
             len: 0,
         };
-        let width = config.width;
         let shapes = config.level_shapes();
         for (l, shape) in shapes.iter().enumerate() {
-            let (c, m, o) = (
-                shape.channels,
-                shape.channels / 2,
-                config.coupling_out(shape.channels),
-            );
+            let (c, m) = (shape.channels, shape.channels / 2);
             for k in 0..config.depth {
-                let p = format!("levels.{l}.steps.{k}.");
-                layout.push(&p, "actnorm.bias", &[c], true);
-                layout.push(&p, "actnorm.log_scale", &[c], true);
-                match config.permutation {
-                    Permutation::Invconv => layout.push(&p, "permutation.weight", &[c, c], true),
-                    Permutation::InvconvLu => {
-                        layout.push(&p, "permutation.p", &[c, c], false);
-                        layout.push(&p, "permutation.l", &[c, c], true);
-                        layout.push(&p, "permutation.u", &[c, c], true);
-                        layout.push(&p, "permutation.sign_s", &[c], false);
-                        layout.push(&p, "permutation.log_s", &[c], true);
-                    }
-                    Permutation::Shuffle => layout.push(&p, "permutation.indices", &[c], false),
-                    Permutation::Reverse => {}
-                }
-                layout.push_conv(&p, "coupling.conv1", [width, m, 3], config);
-                layout.push(&p, "coupling.actnorm1.bias", &[width], true);
-                layout.push(&p, "coupling.actnorm1.log_scale", &[width], true);
-                layout.push_conv(&p, "coupling.conv2", [width, width, 1], config);
-                layout.push(&p, "coupling.actnorm2.bias", &[width], true);
-                layout.push(&p, "coupling.actnorm2.log_scale", &[width], true);
-                layout.push_conv(&p, "coupling.conv3", [o, width, 3], config);
-                layout.push(&p, "coupling.conv3.bias", &[o], true);
-                layout.push(&p, "coupling.conv3.log_scale", &[o], true);
+                layout.push_step(&format!("levels.{l}.steps.{k}."), c, config, 0);
             }
             let map = prior_map.then_some(shape.side);
             if l + 1 == shapes.len() {
@@ -90,7 +62,66 @@ impl Layout {
                 layout.push(&p, "prior.log_scale", &[c], true);
             }
         }
+        // After the plain Glow, whose tensors are so the first part of the numbers.
+        for i in 0..config.detail.len() {
+            layout.push_stage(i, config);
+        }
         layout
+    }
+
+    fn push_stage(&mut self, i: usize, config: &GlowConfig) {
+        let (stage, flow) = (config.detail[i], config.stage(i));
+        let (p, c) = (format!("detail.{i}."), 4 * flow.channels);
+        let (t, u) = (stage.trunk, stage.features);
+        let mut conv = |name: &str, shape: [usize; 4]| {
+            let p = format!("{p}trunk.{name}.");
+            self.push(&p, "weight", &shape, true);
+            self.push(&p, "bias", &shape[..1], true);
+        };
+        conv("first", [t, 4 * config.channels, 3, 3]);
+        for b in 0..stage.blocks {
+            conv(&format!("blocks.{b}.conv1"), [t, t, 3, 3]);
+            conv(&format!("blocks.{b}.conv2"), [t, t, 3, 3]);
+        }
+        conv("last", [u, t, 1, 1]);
+        for k in 0..stage.depth {
+            self.push_step(&format!("{p}steps.{k}."), c, &flow, u);
+        }
+        self.push(&p, "prior.weight", &[2 * c, u, 3, 3], true);
+        self.push(&p, "prior.bias", &[2 * c], true);
+        self.push(&p, "prior.log_scale", &[2 * c], true);
+    }
+
+    /// A step of flow on `c` channels, its coupling given `features` more.
+    fn push_step(&mut self, p: &str, c: usize, config: &GlowConfig, features: usize) {
+        let (m, o, width) = (c / 2, config.coupling_out(c), config.width);
+        self.push(p, "actnorm.bias", &[c], true);
+        self.push(p, "actnorm.log_scale", &[c], true);
+        match config.permutation {
+            Permutation::Invconv => self.push(p, "permutation.weight", &[c, c], true),
+            Permutation::InvconvLu => {
+                self.push(p, "permutation.p", &[c, c], false);
+                self.push(p, "permutation.l", &[c, c], true);
+                self.push(p, "permutation.u", &[c, c], true);
+                self.push(p, "permutation.sign_s", &[c], false);
+                self.push(p, "permutation.log_s", &[c], true);
+            }
+            Permutation::Shuffle => self.push(p, "permutation.indices", &[c], false),
+            Permutation::Reverse => {}
+        }
+        self.push_conv(p, "coupling.conv1", [width, m, 3], config);
+        if features > 0 {
+            let shape = [width, features, 1, 1];
+            self.push(p, "coupling.inject.weight", &shape, true);
+        }
+        self.push(p, "coupling.actnorm1.bias", &[width], true);
+        self.push(p, "coupling.actnorm1.log_scale", &[width], true);
+        self.push_conv(p, "coupling.conv2", [width, width, 1], config);
+        self.push(p, "coupling.actnorm2.bias", &[width], true);
+        self.push(p, "coupling.actnorm2.log_scale", &[width], true);
+        self.push_conv(p, "coupling.conv3", [o, width, 3], config);
+        self.push(p, "coupling.conv3.bias", &[o], true);
+        self.push(p, "coupling.conv3.log_scale", &[o], true);
     }
 
     fn push(&mut self, prefix: &str, name: &str, shape: &[usize], trained: bool) {
@@ -196,7 +227,18 @@ impl Params {
         for entry in layout.entries() {
             let name = entry.name.as_str();
             let c = entry.shape[0];
-            if name.contains(".conv1.") || name.contains(".conv2.") {
+            if name.contains(".trunk.") {
+                // As for networks of relus (He et al. 2015); residual blocks start as the identity.
+                if entry.shape.len() > 1 && !name.contains(".conv2.") {
+                    let inputs: usize = entry.shape[1..].iter().product();
+                    let std = (2.0 / inputs as f32).sqrt();
+                    let weights = params.slice_mut(name).iter_mut();
+                    weights.for_each(|v| *v = std * noise.normal());
+                }
+            } else if [".conv1.", ".conv2.", ".inject."]
+                .iter()
+                .any(|n| name.contains(n))
+            {
                 params
                     .slice_mut(name)
                     .iter_mut()
@@ -275,6 +317,20 @@ impl Params {
         params
     }
 
+    /// The parameters of the plain Glow at the bottom of a chain; all of them where there are no stages.
+    pub fn base(&self) -> Self {
+        let mut base = Self::zeros(self.config.base(), self.has_prior_map());
+        let n = base.data.len();
+        base.data.copy_from_slice(&self.data[..n]);
+        base
+    }
+
+    /// Whether the top prior is a map, a number for each pixel.
+    pub fn has_prior_map(&self) -> bool {
+        let mean = self.layout.entry("prior.mean");
+        mean.is_some_and(|mean| mean.shape.len() > 1)
+    }
+
     /// A tensor's numbers.
     ///
     /// # Panics
@@ -309,8 +365,13 @@ impl Params {
 
     /// The channel mixing `W` of a step, `y = W x` at each pixel, and `ln |det W|`, both in double precision.
     pub fn mixing(&self, level: usize, step: usize) -> (Matrix, f64) {
-        let p = format!("levels.{level}.steps.{step}.permutation.");
         let c = self.config.level_shapes()[level].channels;
+        self.mixing_at(&format!("levels.{level}.steps.{step}."), c)
+    }
+
+    /// The same of the step whose tensors' names begin with `prefix`, on `c` channels.
+    pub fn mixing_at(&self, prefix: &str, c: usize) -> (Matrix, f64) {
+        let p = format!("{prefix}permutation.");
         match self.config.permutation {
             Permutation::Invconv => {
                 let w = Matrix::from_f32(c, self.slice(&format!("{p}weight")));
@@ -393,6 +454,7 @@ mod tests {
             variant: Default::default(),
             padding: Padding::EdgeBias,
             scale_floor: Default::default(),
+            detail: Vec::new(),
         }
     }
 

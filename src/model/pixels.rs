@@ -106,6 +106,7 @@ mod tests {
             variant: Default::default(),
             padding: Padding::Zeros,
             scale_floor: Default::default(),
+            detail: Vec::new(),
         }
     }
 

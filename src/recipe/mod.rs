@@ -263,6 +263,24 @@ pub(crate) fn needs(recipe: &Recipe, wanted: impl Fn(ItemId) -> bool) -> bool {
     looked_through.is_ok() && found
 }
 
+/// The item that a recipe starts from and that its steps change, the first of two that are mixed: none for samples and
+/// morphs.
+pub(crate) fn root(recipe: &Recipe) -> Option<ItemId> {
+    let mut at = recipe;
+    for _ in 0..=MAX_DEPTH {
+        at = match at {
+            Recipe::Item(id) => return Some(*id),
+            Recipe::Sample { .. } | Recipe::Morph { .. } => return None,
+            Recipe::Edited { base, .. }
+            | Recipe::Varied { base, .. }
+            | Recipe::Scaled { base, .. }
+            | Recipe::Given { base, .. } => base,
+            Recipe::Mixed { a, .. } => a,
+        };
+    }
+    None
+}
+
 /// The items that a recipe needs.
 pub(crate) fn items_of(recipe: &Recipe) -> Result<Vec<ItemId>, RecipeError> {
     let mut ids = Vec::new();
@@ -377,6 +395,87 @@ pub(crate) fn name(recipe: &Recipe, items: &dyn Items) -> String {
     "recipe".to_owned()
 }
 
+/// What was set on the way to a picture, in the order in which it was done: `smiling +1.5 · temperature 0.7`. Empty where
+/// nothing was.
+pub fn what_was_set(recipe: &Recipe) -> String {
+    let mut parts = Vec::new();
+    let mut at = recipe;
+    for _ in 0..=MAX_DEPTH {
+        at = match at {
+            Recipe::Item(_) | Recipe::Sample { .. } | Recipe::Morph { .. } => break,
+            Recipe::Edited { base, edits, .. } => {
+                let set = edits.iter().filter(|edit| edit.amount != 0.0);
+                let set = set.map(|edit| {
+                    let name = edit.name.replace('_', " ").to_lowercase();
+                    format!("{name} {}", short(edit.amount, true))
+                });
+                parts.push(set.collect::<Vec<_>>().join(", "));
+                base
+            }
+            Recipe::Varied { base, amount, .. } => {
+                parts.push(format!("varied by {}", short(*amount, false)));
+                base
+            }
+            Recipe::Scaled { base, temperature } => {
+                if temperature.iter().any(|&t| t != 1.0) {
+                    parts.push(format!("temperature {}", list(temperature)));
+                }
+                base
+            }
+            Recipe::Mixed { a, shares, .. } => {
+                parts.push(format!("mixed by {}", list(shares)));
+                a
+            }
+            Recipe::Given { base, .. } => base,
+        };
+    }
+    parts.retain(|part| !part.is_empty());
+    // What was done last stands last.
+    parts.reverse();
+    parts.join(" · ")
+}
+
+/// A label under a picture: where it stands or comes from, and what was set: `t 0.25 · temperature 0.7`. The picture's own
+/// name where nothing was.
+pub fn caption(recipe: &Recipe, items: &dyn Items) -> String {
+    let mut at = recipe;
+    let start = loop {
+        at = match at {
+            Recipe::Item(_) => break None,
+            Recipe::Sample { seed, index } => break Some(format!("seed {seed}, cell {index}")),
+            Recipe::Morph { t, .. } => break Some(format!("t {t:.2}")),
+            Recipe::Edited { base, .. }
+            | Recipe::Varied { base, .. }
+            | Recipe::Scaled { base, .. }
+            | Recipe::Given { base, .. } => base,
+            Recipe::Mixed { a, .. } => a,
+        };
+    };
+    let set = what_was_set(recipe);
+    match start {
+        None if set.is_empty() => name(recipe, items),
+        None => set,
+        Some(start) if set.is_empty() => start,
+        Some(start) => format!("{start} · {set}"),
+    }
+}
+
+/// Numbers with strokes between them.
+fn list(values: &[f32]) -> String {
+    let values: Vec<String> = values.iter().map(|&v| short(v, false)).collect();
+    values.join("/")
+}
+
+/// A number with at most two decimals, and a sign where asked for.
+fn short(value: f32, sign: bool) -> String {
+    let text = if sign {
+        format!("{value:+.2}")
+    } else {
+        format!("{value:.2}")
+    };
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -443,6 +542,41 @@ mod tests {
                 key(&recipes[i].clone(), &Inputs::default()).unwrap()
             );
         }
+    }
+
+    #[test]
+    fn captions_say_what_was_set() {
+        let edit = |name: &str, amount| AttributeEdit {
+            name: name.to_owned(),
+            amount,
+        };
+        let edited = Recipe::Edited {
+            base: Box::new(Recipe::Item(ItemId(0))),
+            edits: vec![
+                edit("Smiling", 1.5),
+                edit("Big_Nose", -2.0),
+                edit("Bald", 0.0),
+            ],
+            keep_others: false,
+        };
+        let names = vec!["anna.jpg".to_owned()];
+        let caption = |recipe: &Recipe| caption(recipe, &names);
+        assert_eq!(
+            caption(&scaled(edited, 0.7)),
+            "smiling +1.5, big nose -2 · temperature 0.7"
+        );
+        assert_eq!(caption(&scaled(Recipe::Item(ItemId(0)), 1.0)), "anna.jpg");
+        let morph = Recipe::Morph {
+            keys: vec![sample(0), sample(1)],
+            t: 0.25,
+            path: PathKind::Linear,
+        };
+        assert_eq!(caption(&morph), "t 0.25");
+        let levels = Recipe::Scaled {
+            base: Box::new(sample(3)),
+            temperature: vec![0.5, 1.0],
+        };
+        assert_eq!(caption(&levels), "seed 1, cell 3 · temperature 0.5/1");
     }
 
     #[test]

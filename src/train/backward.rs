@@ -79,7 +79,15 @@ fn forward(folded: &Folded, n: usize, ws: &mut Workspace) -> f64 {
                         &kept.taps[chunk.start * t_stride..chunk.end * t_stride]
                     }
                     None => {
-                        step::net(level, step, x, local.clone(), &mut ws.taps, &mut ws.scratch);
+                        step::net(
+                            level,
+                            step,
+                            x,
+                            &[],
+                            local.clone(),
+                            &mut ws.taps,
+                            &mut ws.scratch,
+                        );
                         &ws.taps
                     }
                 };
@@ -126,7 +134,7 @@ fn forward(folded: &Folded, n: usize, ws: &mut Workspace) -> f64 {
 /// The channel where the factored-out part starts, and its prior row `[mean, log_std]`.
 fn prior_row<'a>(level: &'a FoldedLevel, row: usize, split: &'a [f32]) -> (usize, &'a [f32]) {
     match level.prior {
-        FoldedPrior::Top { .. } => (0, step::top_prior_row(level, row)),
+        FoldedPrior::Top { .. } | FoldedPrior::Given => (0, step::top_prior_row(level, row)),
         FoldedPrior::Split { .. } => (level.half(), split),
     }
 }

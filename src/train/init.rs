@@ -116,7 +116,17 @@ fn hidden_moments(
             class,
             ..
         } = scratch;
-        step::hidden_tile(level, step, state, tile.clone(), gathered, h1, h2, class);
+        step::hidden_tile(
+            level,
+            step,
+            state,
+            &[],
+            tile.clone(),
+            gathered,
+            h1,
+            h2,
+            class,
+        );
         // The same products without the relu.
         match layer {
             Layer::First => {
@@ -185,7 +195,7 @@ fn couple(
 ) {
     let stride = level.state_stride();
     let mut taps = Aligned::zeros(rows * level.taps_out_stride());
-    step::net(level, step, state, 0..rows, &mut taps, scratch);
+    step::net(level, step, state, &[], 0..rows, &mut taps, scratch);
     for tile in tiles(0..rows, tile_rows(width)) {
         let x = &mut state[tile.start * stride..tile.end * stride];
         step::couple_forward(level, step, &taps, tile, x, scratch);

@@ -144,6 +144,7 @@ fn config() -> GlowConfig {
         variant: Default::default(),
         padding: Padding::EdgeBias,
         scale_floor: Default::default(),
+        detail: Vec::new(),
     }
 }
 
@@ -349,6 +350,83 @@ fn an_edit_moves_the_score_that_it_names() {
     scratch.fails(
         "edit a.png --set smile=1 --out x.png",
         &["--attributes", "m.attributes.safetensors"],
+    );
+}
+
+#[test]
+fn a_film_is_what_the_window_plays() {
+    let scratch = Scratch::new();
+    let film = "morph a.png b.png --seconds 0.5 --fps 8";
+    let said = scratch.ok(&format!("{film} --film film.webp"));
+    assert!(said.contains("8 frames, 1.00 s: "), "{said}");
+    let frames = |name: &str| {
+        let file = std::io::Cursor::new(bytes(&scratch.path(name)));
+        let decoder = image::codecs::webp::WebPDecoder::new(file).unwrap();
+        let frames = image::AnimationDecoder::into_frames(decoder).collect_frames();
+        let rgb = |f: image::Frame| image::DynamicImage::from(f.into_buffer()).into_rgb8();
+        frames.unwrap().into_iter().map(rgb).collect::<Vec<_>>()
+    };
+    let there_and_back = frames("film.webp");
+    assert_eq!(there_and_back.len(), 8);
+    scratch.ok("morph a.png b.png --steps 5 --frames steps");
+    for (frame, step) in there_and_back.iter().zip([1, 2, 3, 4, 5, 4, 3, 2]) {
+        assert_eq!(
+            *frame,
+            scratch.png(&format!("steps/frame-000{step}.png")),
+            "{step}"
+        );
+    }
+    scratch.ok(&format!(
+        "{film} --play once --film once.webp --labels --scale 4"
+    ));
+    let once = frames("once.webp");
+    assert_eq!((once.len(), once[0].width()), (4, 64));
+    assert!(once[0].height() > 64, "there is room for labels");
+
+    scratch.fails(&format!("{film} --film a.avi"), &[".mp4", "a.avi"]);
+    scratch.fails("morph a.png b.png --fps 60 --film a.gif", &["50", "a.gif"]);
+}
+
+#[test]
+fn an_edit_is_pasted_back_into_its_photo() {
+    let scratch = Scratch::new();
+    let photo = RgbImage::from_fn(120, 90, |x, y| {
+        image::Rgb([
+            (x * 2) as u8,
+            (y * 2) as u8,
+            ((x / 2 + y / 3) % 2 * 90) as u8,
+        ])
+    });
+    photo.save(scratch.path("photo.png")).unwrap();
+    scratch.ok("edit photo.png --no-crop --set smile=0 --paste-back same.png");
+    assert_eq!(
+        bytes(&scratch.path("same.png")),
+        bytes(&scratch.path("photo.png"))
+    );
+    let said = scratch.ok("edit photo.png --no-crop --set smile=3 --paste-back p.png --out e.png");
+    assert!(said.contains("1 photo: "), "{said}");
+    let pasted = scratch.png("p.png");
+    assert_eq!(pasted.dimensions(), (120, 90));
+    // The square is 15..105; outside of it nothing changes, inside something does.
+    for (x, y, pixel) in pasted.enumerate_pixels() {
+        let outside = !(15..105).contains(&x);
+        assert!(!outside || pixel == photo.get_pixel(x, y), "{x} {y}");
+    }
+    assert_ne!(pasted, photo);
+    scratch.ok("edit photo.png --no-crop --set smile=3 --paste-back p.jpg --quality 80");
+    assert_eq!(image::open(scratch.path("p.jpg")).unwrap().width(), 120);
+
+    scratch.fails(
+        "edit photo.png --set smile=3 --paste-back photo.png",
+        &["the photo itself", "photo.png"],
+    );
+    scratch.fails(
+        "edit photo.png --set smile=3 --paste-back p.gif",
+        &[".jpg or .png", "p.gif"],
+    );
+    scratch.fails(
+        "edit l.safetensors --set smile=3 --paste-back p.png",
+        &["not its latents"],
     );
 }
 

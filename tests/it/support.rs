@@ -35,6 +35,7 @@ pub fn config(permutation: Permutation, coupling: Coupling, padding: Padding) ->
         variant: Default::default(),
         padding,
         scale_floor: Default::default(),
+        detail: Vec::new(),
     }
     .validated()
     .unwrap()

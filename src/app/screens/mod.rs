@@ -21,7 +21,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::action::Action;
-use super::dialog::ExportFormat;
+use super::dialog::{Clock, ExportFormat};
 use super::document::{Named, ShelfEntry};
 use super::keys::Entry;
 use super::state::{Picture, Selection, State};
@@ -166,6 +166,9 @@ pub trait Screen: Sync {
     /// Escape was pressed, and nothing lay over it.
     fn escape(&self, _state: &mut State) {}
 
+    /// A picture on the shelf was selected while it is open.
+    fn shelf_selected(&self, _state: &mut State, _named: &Named) {}
+
     // --- What happens to the window ---
 
     /// It was opened.
@@ -206,6 +209,13 @@ pub trait Screen: Sync {
     /// The pictures of an export, in order; `frames` where their number can be chosen.
     fn export_pictures(&self, _state: &State, _frames: u32) -> Vec<Named> {
         Vec::new()
+    }
+
+    /// Its film: pictures, and for each frame the place of its picture. Where nothing plays by itself, each picture once.
+    fn film(&self, state: &State, _clock: Clock) -> (Vec<Named>, Vec<usize>) {
+        let pictures = self.export_pictures(state, 0);
+        let order = (0..pictures.len()).collect();
+        (pictures, order)
     }
 
     /// Brings back what a picture of this program's own was made of, where this screen made it; in words, what.
@@ -265,6 +275,8 @@ pub struct Exported {
     pub columns: Option<u32>,
     /// How many pictures it has at first, where their number can be chosen.
     pub frames: Option<u32>,
+    /// How it plays, where it does.
+    pub clock: Option<Clock>,
     /// The file's name without its ending.
     pub stem: String,
     /// Whether "Export…" means this while the screen is open, rather than the selected picture.

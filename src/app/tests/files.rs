@@ -9,7 +9,7 @@ use super::Bench;
 use crate::app::action::Action;
 use crate::app::dialog::{Dialog, PathPurpose, PathsChosen};
 use crate::app::screens::morph::MorphWish;
-use crate::app::state::{LogLevel, Selection};
+use crate::app::state::{LogLevel, Selection, Tab};
 use crate::engine::message::{Command, ExportKind, PictureSource};
 
 #[test]
@@ -137,6 +137,44 @@ fn an_export_is_sent_and_an_existing_file_is_asked_about() {
             .text
             .starts_with("saved")
     );
+}
+
+#[test]
+fn enter_in_a_number_of_the_export_dialog_only_ends_the_typing() {
+    let mut bench = Bench::new(Vec::new());
+    bench.press(Modifiers::COMMAND, Key::E);
+    let exported = |bench: &Bench| {
+        let heard = &bench.engine.heard;
+        heard.iter().any(|c| matches!(c, Command::Export { .. }))
+    };
+    bench
+        .harness
+        .get_by_role_and_label(egui::Role::SpinButton, "Enlarge")
+        .click();
+    bench.settle();
+    bench.harness.event(egui::Event::Text("2".to_owned()));
+    bench.press(Modifiers::NONE, Key::Enter);
+    assert!(!exported(&bench));
+    assert!(matches!(bench.state().dialog, Some(Dialog::Export(_))));
+}
+
+#[test]
+fn formats_can_be_chosen_every_time_the_dialog_opens() {
+    let mut bench = Bench::new(Vec::new());
+    bench.perform(Action::SetTab(Tab::Morph));
+    for (format, ending) in [("GIF", ".gif"), ("WebP", ".webp"), ("MP4", ".mp4")] {
+        bench.press(Modifiers::COMMAND, Key::E);
+        bench.click(format);
+        let Some(Dialog::Export(form)) = &bench.state().dialog else {
+            panic!("the export dialog is open");
+        };
+        assert!(form.path.ends_with(ending), "{}", form.path);
+        let summary = bench
+            .harness
+            .query_all_by_label_contains("200 frames, 8.0 s");
+        assert_eq!(summary.count(), 1, "there and back in twice four seconds");
+        bench.press(Modifiers::NONE, Key::Escape);
+    }
 }
 
 #[test]

@@ -49,8 +49,11 @@ pub fn crop_ui(ui: &mut Ui, cx: &mut Cx<'_>, form: &CropForm) {
     ui.add_space(4.0);
     let longest = w.max(h) * 1.5;
     let tip = "Side of the square, in pixels of the photo";
-    slider_ui(ui, "Size", &mut square.side, MIN_SIDE..=longest, 0, tip);
-    keys(ui, &mut square);
+    let slider = slider_ui(ui, "Size", &mut square.side, MIN_SIDE..=longest, 0, tip);
+    // What had the focus before the dialog came up, or a button, has no use for arrows; the slider has.
+    if !slider.has_focus() {
+        keys(ui, &mut square);
+    }
     square.side = square.side.clamp(MIN_SIDE, longest);
     square.cx = square.cx.clamp(0.0, w);
     square.cy = square.cy.clamp(0.0, h);
@@ -202,9 +205,6 @@ fn square_on_screen(rect: Rect, scale: f32, square: &CropSquare) -> Rect {
 
 /// Arrows move, plus and minus scale; with Shift ten at a time.
 fn keys(ui: &Ui, square: &mut CropSquare) {
-    if ui.ctx().egui_wants_keyboard_input() {
-        return;
-    }
     ui.input(|input| {
         let step = if input.modifiers.shift { 10.0 } else { 1.0 };
         let pressed = |key| input.key_pressed(key);

@@ -6,6 +6,7 @@ use super::dialogs;
 use crate::app::action::Action;
 use crate::app::dialog::{Dialog, ExportForm, ExportFormat, ExportSource, PathPurpose};
 use crate::app::export;
+use crate::app::screens::morph::PLAY_MODES;
 use crate::app::theme;
 use crate::app::widgets::Cx;
 use crate::app::widgets::controls::{button_ui, choice_ui, label_ui};
@@ -14,6 +15,8 @@ use crate::app::widgets::icons::{Icon, note_ui};
 /// What, as what, where to.
 pub fn export_ui(ui: &mut Ui, cx: &mut Cx<'_>, form: &ExportForm) {
     dialogs::title_ui(ui, "Export");
+    // Enter ends the typing of a number, or presses what has the focus; only elsewhere it exports.
+    let typing = ui.memory(|m| m.focused().is_some());
     let mut new = form.clone();
     let sources: Vec<(ExportSource, &str, &str)> = export::sources(cx.state)
         .into_iter()
@@ -26,56 +29,41 @@ pub fn export_ui(ui: &mut Ui, cx: &mut Cx<'_>, form: &ExportForm) {
             new = new.clone().with_source(source, cx.state);
         }
     });
-    ui.horizontal(|ui| {
-        let label = label_ui(ui, "Format");
-        let combo = egui::ComboBox::from_id_salt("export format")
-            .width(220.0)
-            .selected_text(format_label(form));
-        let response = combo.show_ui(ui, |ui| {
-            for &format in export::formats(form.source, cx.state) {
-                let mut row = form.clone();
-                row.format = format;
-                if ui
-                    .selectable_label(format == form.format, format_label(&row))
-                    .clicked()
-                {
-                    new = new.clone().with_format(format);
-                }
-            }
-        });
-        response.response.labelled_by(label.id);
+    // Side by side and not in a list of their own: what opens over a dialog has to be in front of it, too.
+    ui.horizontal_wrapped(|ui| {
+        label_ui(ui, "Format");
+        let formats = export::formats(new.source, cx.state).iter();
+        let choices: Vec<_> = formats
+            .map(|&format| (format, format_label(new.source, format), format.about()))
+            .collect();
+        if let Some(format) = choice_ui(ui, new.format, &choices) {
+            new = new.clone().with_format(format);
+        }
     });
-    let has_frames = export::has_frames(form.source, cx.state);
-    numbers_ui(ui, &mut new, has_frames);
+    let has_frames = export::has_frames(new.source, cx.state);
+    let plays = export::plays(new.source, cx.state);
+    numbers_ui(ui, &mut new, has_frames, plays);
+    let mut entered = false;
     ui.horizontal(|ui| {
-        let text = if form.format == ExportFormat::Frames {
+        let text = if new.format == ExportFormat::Frames {
             "Folder"
         } else {
             "File"
         };
         let label = label_ui(ui, text);
         let width = ui.available_width() - 90.0;
-        let field = egui::TextEdit::singleline(&mut new.path).desired_width(width);
-        if ui.add(field).labelled_by(label.id).changed() {
-            new.ask_replace = false;
+        let mut path = new.path.clone();
+        let field = egui::TextEdit::singleline(&mut path).desired_width(width);
+        let response = ui.add(field).labelled_by(label.id);
+        entered = response.lost_focus() && ui.input(|i| i.key_pressed(egui::Key::Enter));
+        if response.changed() {
+            new = new.clone().with_path(path, cx.state);
         }
         if button_ui(ui, true, "Browse…", "Choose with the system's dialog") {
             cx.push(Action::Browse(PathPurpose::Export));
         }
     });
-    let n = form.n_pictures(cx.state);
-    let size = cx
-        .state
-        .live
-        .model
-        .as_ref()
-        .map(|m| m.config.image_size as u32 * new.scale);
-    let summary = match size {
-        Some(side) if form.format != ExportFormat::Latents => {
-            format!("{n} {}, {side} × {side} pixels each", plural(n))
-        }
-        _ => format!("{n} {}", plural(n)),
-    };
+    let summary = export::summary(&new, cx.state);
     ui.label(
         egui::RichText::new(summary)
             .small()
@@ -89,13 +77,14 @@ pub fn export_ui(ui: &mut Ui, cx: &mut Cx<'_>, form: &ExportForm) {
         );
         note_ui(ui, Icon::Warning, cx.tokens.warning, &text);
     }
-    if form.ask_replace {
-        note_ui(
-            ui,
-            Icon::Warning,
-            cx.tokens.warning,
-            "This file exists. Replace it?",
-        );
+    let wrong = new.wrong_ending();
+    let note = match (&wrong, form.ask_replace) {
+        (Some(wrong), _) => Some(wrong.as_str()),
+        (None, true) => Some("This file exists. Replace it?"),
+        (None, false) => None,
+    };
+    if let Some(note) = note {
+        note_ui(ui, Icon::Warning, cx.tokens.warning, note);
     }
     if new != *form {
         cx.push(Action::Show(Dialog::Export(new.clone())));
@@ -107,12 +96,13 @@ pub fn export_ui(ui: &mut Ui, cx: &mut Cx<'_>, form: &ExportForm) {
         } else {
             "Export"
         };
-        let ready = cx.state.live.model.is_some() && !form.path.trim().is_empty();
-        let enter = ready && ui.input(|i| i.key_pressed(egui::Key::Enter));
+        let named = !form.path.trim().is_empty() && wrong.is_none();
+        let ready = cx.state.live.model.is_some() && named;
+        let enter = !typing && ui.input(|i| i.key_pressed(egui::Key::Enter));
         if ui
             .add_enabled(ready, theme::primary_button(ui, text))
             .clicked()
-            || enter
+            || (ready && (enter || entered))
         {
             cx.push(Action::Export);
         }
@@ -122,7 +112,7 @@ pub fn export_ui(ui: &mut Ui, cx: &mut Cx<'_>, form: &ExportForm) {
     });
 }
 
-fn numbers_ui(ui: &mut Ui, form: &mut ExportForm, has_frames: bool) {
+fn numbers_ui(ui: &mut Ui, form: &mut ExportForm, has_frames: bool, plays: bool) {
     let row = |ui: &mut Ui,
                label: &str,
                value: &mut u32,
@@ -138,7 +128,8 @@ fn numbers_ui(ui: &mut Ui, form: &mut ExportForm, has_frames: bool) {
             ui.add(number).labelled_by(label.id).on_hover_text(tip);
         });
     };
-    if has_frames {
+    let film = form.format.is_film();
+    if has_frames && !film {
         row(
             ui,
             "Pictures in all",
@@ -148,7 +139,43 @@ fn numbers_ui(ui: &mut Ui, form: &mut ExportForm, has_frames: bool) {
             "Steps from the first picture to the last",
         );
     }
-    if form.format != ExportFormat::Latents {
+    if film && plays {
+        ui.horizontal(|ui| {
+            let label = label_ui(ui, "Duration");
+            let number = egui::DragValue::new(&mut form.clock.seconds)
+                .range(0.5..=60.0)
+                .speed(0.05)
+                .fixed_decimals(1)
+                .suffix(" s");
+            let tip = "From the first picture to the last, as it plays; there and back takes twice as long";
+            ui.add(number).labelled_by(label.id).on_hover_text(tip);
+            let modes = PLAY_MODES.map(|(mode, name)| (mode, name, "What happens at the end"));
+            if let Some(mode) = choice_ui(ui, form.clock.mode, &modes) {
+                form.clock.mode = mode;
+            }
+        });
+    }
+    if film {
+        let most = form.format.max_fps();
+        row(
+            ui,
+            "Speed",
+            &mut form.clock.fps,
+            1..=most,
+            " frames/s",
+            "Frames a second",
+        );
+    }
+    if form.format == ExportFormat::Photo {
+        row(
+            ui,
+            "Quality",
+            &mut form.quality,
+            1..=100,
+            "",
+            "Of a JPEG; a PNG has no loss",
+        );
+    } else if form.format != ExportFormat::Latents {
         row(
             ui,
             "Enlarge",
@@ -158,8 +185,9 @@ fn numbers_ui(ui: &mut Ui, form: &mut ExportForm, has_frames: bool) {
             "Pixels of the file for each pixel of the model",
         );
     }
-    let sheet = matches!(form.format, ExportFormat::Grid | ExportFormat::Strip);
-    if sheet && form.source != ExportSource::Selected {
+    let sheet = form.format.is_sheet();
+    let several = form.source != ExportSource::Selected;
+    if sheet && several {
         row(
             ui,
             "Gap",
@@ -169,31 +197,18 @@ fn numbers_ui(ui: &mut Ui, form: &mut ExportForm, has_frames: bool) {
             "Between the pictures",
         );
     }
-    if form.format == ExportFormat::Gif {
-        row(
-            ui,
-            "Speed",
-            &mut form.fps,
-            1..=50,
-            " frames/s",
-            "Frames a second",
-        );
-    }
-    if sheet {
+    if sheet || film {
         ui.horizontal(|ui| {
             label_ui(ui, "");
-            ui.checkbox(&mut form.labels, "Labels under the pictures");
+            ui.checkbox(&mut form.labels, "Labels under the pictures")
+                .on_hover_text("What each picture is, and what was set: amounts, temperature");
         });
     }
 }
 
-fn format_label(form: &ExportForm) -> &'static str {
-    match (form.source, form.format) {
-        (ExportSource::Selected, ExportFormat::Grid) => "Picture (PNG)",
-        (_, format) => format.label(),
+fn format_label(source: ExportSource, format: ExportFormat) -> &'static str {
+    match (source, format) {
+        (ExportSource::Selected, ExportFormat::Grid) => "Picture",
+        _ => format.label(),
     }
-}
-
-fn plural(n: usize) -> &'static str {
-    if n == 1 { "picture" } else { "pictures" }
 }

@@ -42,6 +42,10 @@ pub enum Icon {
     Done,
     /// Wrong.
     Warning,
+    /// Among those that stand first.
+    Star,
+    /// Stays as it is.
+    Lock,
 }
 
 /// Draws a sign into a square.
@@ -127,6 +131,33 @@ pub fn paint(painter: &Painter, rect: Rect, icon: Icon, color: Color32) {
             painter.add(Shape::closed_line(rhomb, stroke));
             dot(0.5, 0.5, 0.12);
         }
+        Icon::Star => {
+            // Five points, each with the notch behind it, as five kites round the middle.
+            for point in 0..5 {
+                let to = |radius: f32, turn: f32| {
+                    let angle = (turn * 36.0 - 90.0).to_radians();
+                    at(0.5 + radius * angle.cos(), 0.54 + radius * angle.sin())
+                };
+                let turn = 2.0 * point as f32;
+                fill(vec![
+                    at(0.5, 0.54),
+                    to(0.2, turn - 1.0),
+                    to(0.48, turn),
+                    to(0.2, turn + 1.0),
+                ]);
+            }
+        }
+        Icon::Lock => {
+            let body = Rect::from_min_max(at(0.18, 0.46), at(0.82, 0.92));
+            painter.rect_filled(body, side * 0.08, color);
+            let arc = (0..=12).map(|i| {
+                let angle = (180.0 + 15.0 * i as f32).to_radians();
+                at(0.5 + 0.2 * angle.cos(), 0.34 + 0.22 * angle.sin())
+            });
+            let arc = arc.collect::<Vec<_>>();
+            let ends = (at(0.3, 0.48), at(0.7, 0.48));
+            line([vec![ends.0], arc, vec![ends.1]].concat());
+        }
         Icon::Busy => {
             for x in [0.2, 0.5, 0.8] {
                 dot(x, 0.5, 0.09);
@@ -164,6 +195,25 @@ pub fn icon_button_ui(ui: &mut Ui, enabled: bool, icon: Icon, name: &str, tip: &
     let place = Rect::from_center_size(response.rect.center(), Vec2::splat(size * 0.52));
     paint(ui.painter(), place, icon, color);
     response.on_hover_text(tip).on_disabled_hover_text(tip)
+}
+
+/// A small sign that is on or off, without a frame of its own.
+pub fn icon_toggle_ui(ui: &mut Ui, on: bool, icon: Icon, name: &str, tip: &str) -> Response {
+    let size = vec2(16.0, theme::CONTROL_HEIGHT);
+    let (rect, response) = ui.allocate_exact_size(size, Sense::click());
+    let enabled = ui.is_enabled();
+    response.widget_info(|| WidgetInfo::selected(Role::Button, enabled, on, name));
+    let tokens = theme::Tokens::of(ui);
+    let lit = response.hovered() || response.has_focus();
+    let color = match (on, lit) {
+        (true, _) => tokens.accent,
+        (false, true) => tokens.text,
+        // There for those who look for it.
+        (false, false) => tokens.text_weak.gamma_multiply(0.45),
+    };
+    let place = Rect::from_center_size(rect.center(), Vec2::splat(13.0));
+    paint(ui.painter(), place, icon, color);
+    response.on_hover_text(tip)
 }
 
 /// A sign with a text behind it, in one colour; long texts wrap.

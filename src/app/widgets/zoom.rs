@@ -60,6 +60,12 @@ impl Zoom {
     }
 }
 
+/// The part of a large picture that is shown, in texture coordinates: for what is painted over it.
+pub fn shown_part(ui: &Ui, id: Id) -> Rect {
+    let zoom: Zoom = ui.data(|d| d.get_temp(id)).unwrap_or_default();
+    zoom.uv()
+}
+
 /// A large picture. As it is, a drag takes it to a slot; zoomed in, a drag pans.
 pub fn hero_ui(
     ui: &mut Ui,
@@ -86,12 +92,6 @@ pub fn linked_ui(
         drag_source(&response, named);
     }
     response
-}
-
-/// What is shown of the pictures with this `zoom_id`, in texture coordinates.
-pub fn uv_of(ui: &Ui, zoom_id: Id) -> Rect {
-    let zoom: Zoom = ui.data(|d| d.get_temp(zoom_id)).unwrap_or_default();
-    zoom.uv()
 }
 
 /// A large picture that is only looked at, and whether it is zoomed in.

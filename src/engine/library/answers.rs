@@ -36,6 +36,10 @@ impl Library {
                 let steps = self.run_codec(|codec| codec.walk(&latent, cancelled))?;
                 Answer::Walk(Arc::new(steps))
             }
+            Question::Photo { recipe, part } => {
+                let [before, after] = self.photo_part(recipe, *part, cancelled)?.map(Arc::new);
+                Answer::Photo { before, after }
+            }
             Question::Neighbours(items) => Answer::Neighbours(self.neighbours(items)),
             Question::SelfTest { count, seed } => {
                 Answer::SelfTest(self.self_test(*count, *seed, cancelled)?)

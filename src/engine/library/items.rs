@@ -42,7 +42,7 @@ pub(in crate::engine) struct Item {
     /// Never the same for two states of an item, so that cached pictures of older ones do not match.
     pub(in crate::engine) version: u64,
     /// Where its latent comes from, for an imported picture.
-    photo: Option<Photo>,
+    pub(super) photo: Option<Photo>,
     /// `None` until a model has encoded it.
     pub(in crate::engine) latent: Option<Arc<Latent>>,
     /// Its figures, without projections.
@@ -50,13 +50,13 @@ pub(in crate::engine) struct Item {
 }
 
 #[derive(Clone)]
-struct Photo {
-    source: PictureSource,
-    crop: CropSquare,
+pub(super) struct Photo {
+    pub(super) source: PictureSource,
+    pub(super) crop: CropSquare,
     /// Given which it is encoded.
-    condition: Condition,
+    pub(super) condition: Condition,
     /// The crop at the size of the model that was open last.
-    pixels: Option<Arc<RgbImage>>,
+    pub(super) pixels: Option<Arc<RgbImage>>,
 }
 
 impl Item {
@@ -225,7 +225,7 @@ impl Library {
         self.encode(id, None, cancelled)
     }
 
-    fn whole_picture(
+    pub(super) fn whole_picture(
         &mut self,
         id: ItemId,
         source: &PictureSource,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::super::error::EngineError;
 use super::super::export::{ExportJob, Step};
-use super::super::library::{Library, Opening, store};
+use super::super::library::{Library, Opening, failed, store};
 use super::super::message::{Command, Event, ItemId, PictureSource, StoredItem};
 use super::super::queue::Job;
 use super::Worker;
@@ -279,6 +279,10 @@ impl Worker {
             }
             Ok(Ok(Step::Finished)) => {
                 let path = job.request.path;
+                for note in job.notes {
+                    let message = format!("{note}: {}", path.display());
+                    self.outbox.send(failed(None, message));
+                }
                 self.outbox.send(Event::Exported { ticket, path });
             }
             // The command that cancels it takes it from the head of the line.

@@ -382,6 +382,7 @@ impl Glow {
             bits,
             padding: self.padding,
             scale_floor: Default::default(),
+            detail: Vec::new(),
             variant: Variant {
                 scale_function: self.scale_function,
                 split_prior: if self.levels.iter().any(has_tables) {
@@ -465,6 +466,7 @@ fn blank() -> GlowConfig {
         variant: Variant::default(),
         padding: Padding::Zeros,
         scale_floor: Default::default(),
+        detail: Vec::new(),
     }
 }
 

@@ -87,6 +87,7 @@ pub(super) fn levels(
 fn level(level: &FoldedLevel, device: &Device) -> Result<Level> {
     let c = level.channels;
     let prior = match &level.prior {
+        FoldedPrior::Given => candle_core::bail!("detail stages run on the CPU"),
         FoldedPrior::Split { w, b, .. } => Prior::Split {
             w: matrix(w, device)?,
             b: bias(b, c, device)?,

@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use super::super::ModelError;
 use super::super::folded::{FoldedLevel, FoldedStep};
 use super::rows::{load_eps_rows, picture_from_rows};
-use super::step::{self, Scratch, tile_rows, tiles};
+use super::step::{self, Given, Scratch, tile_rows, tiles};
 use super::{Cancelled, CoarseState, FastGlow, Member, Shared, shape_error};
 use crate::config::ScaleFunction;
 use crate::kernels::team::{self, SharedBuffer};
@@ -20,8 +20,13 @@ pub(super) struct Decoded {
     pub kept: Vec<CoarseState>,
 }
 
-/// A latent and where its decode starts.
-type Work<'a> = (&'a Latent, Option<&'a CoarseState>);
+/// A latent, and what its decode starts from.
+pub(super) struct Work<'a> {
+    pub(super) latent: &'a Latent,
+    pub(super) start: Option<&'a CoarseState>,
+    /// What a detail stage is given.
+    pub(super) given: Option<&'a Given>,
+}
 
 /// States that are kept on the way, finest last, a place for each picture; `None`: nothing is kept.
 type Keep<'a> = Option<&'a [Mutex<Vec<CoarseState>>]>;
@@ -50,15 +55,16 @@ impl FastGlow {
             .enumerate()
             .take(start.unwrap_or(levels.len() - 1) + 1)
         {
-            for (i, (latent, _)) in work.iter().enumerate() {
-                load_eps_rows(&latent.levels[l], &levels[l], i, eps);
+            for (i, work) in work.iter().enumerate() {
+                load_eps_rows(&work.latent.levels[l], &levels[l], i, eps);
             }
         }
         if let Some(l) = start {
-            for (i, (_, state)) in work.iter().enumerate() {
-                load_state(&levels[l], *state, i, &mut ws.states[0]);
+            for (i, work) in work.iter().enumerate() {
+                load_state(&levels[l], work.start, i, &mut ws.states[0]);
             }
         }
+        let given: Vec<&Given> = work.iter().filter_map(|work| work.given).collect();
         let stop = AtomicBool::new(false);
         let kept: Vec<Mutex<Vec<CoarseState>>> = (0..n).map(|_| Mutex::default()).collect();
         let last = Mutex::new(0);
@@ -66,6 +72,7 @@ impl FastGlow {
             let [first, second] = &mut ws.states;
             let shared = Shared {
                 pictures: n,
+                given: &given,
                 states: [SharedBuffer::new(first), SharedBuffer::new(second)],
                 between: SharedBuffer::new(&mut ws.between),
                 stop: &stop,
@@ -105,8 +112,8 @@ impl FastGlow {
 
     /// The level at which every picture of a group starts; `None`: at the top.
     fn common_start(&self, work: &[Work]) -> Result<Option<usize>, ModelError> {
-        let Some(first) = work.first().and_then(|(_, state)| *state) else {
-            return match work.iter().find_map(|(_, state)| *state) {
+        let Some(first) = work.first().and_then(|work| work.start) else {
+            return match work.iter().find_map(|work| work.start) {
                 None => Ok(None),
                 Some(state) => Err(shape_error(
                     "coarse state",
@@ -123,7 +130,7 @@ impl FastGlow {
             .ok_or_else(|| shape_error("level of a coarse state", levels.len() - 2, first.level))?;
         let len = level.grid.pixels() * level.half();
         let fits = |state: &CoarseState| state.level == first.level && state.data.len() == len;
-        if !work.iter().all(|(_, state)| state.is_some_and(fits)) {
+        if !work.iter().all(|work| work.start.is_some_and(fits)) {
             return Err(shape_error("coarse state", len, first.data.len()));
         }
         Ok(Some(first.level))
@@ -207,7 +214,7 @@ impl FastGlow {
         let x = unsafe { shared.states[now].rows_mut(mine.clone(), stride) };
         for (row, x) in mine.zip(x.chunks_exact_mut(stride)) {
             let e = &eps[row * e_stride..(row + 1) * e_stride];
-            step::z_from_eps(e, step::top_prior_row(level, row), level.channels, x);
+            step::z_from_eps(e, shared.prior_row(level, row), level.channels, x);
         }
     }
 

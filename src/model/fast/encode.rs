@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use super::super::ModelError;
 use super::super::folded::{FoldedLevel, FoldedPrior};
 use super::rows::{latent_from_rows, load_picture_rows};
-use super::step::{self, Scratch, tile_rows, tiles};
+use super::step::{self, Given, Scratch, tile_rows, tiles};
 use super::{Cancelled, FastGlow, Member, RawEncoding, Shared};
 use crate::kernels::padded;
 use crate::kernels::team::{self, SharedBuffer};
@@ -15,20 +15,23 @@ use crate::kernels::team::{self, SharedBuffer};
 impl FastGlow {
     pub(super) fn encode_group(
         &self,
-        x: &[&[f32]],
+        work: &[(&[f32], Option<&Given>)],
         members: usize,
         cancelled: Cancelled,
     ) -> Result<Vec<RawEncoding>, ModelError> {
         let levels = &self.folded.levels;
-        let n = x.len();
+        let n = work.len();
+        let x: Vec<&[f32]> = work.iter().map(|(x, _)| *x).collect();
+        let given: Vec<&Given> = work.iter().filter_map(|(_, given)| *given).collect();
         let mut ws = self.workspace(n, members);
-        load_picture_rows(x, self.config.channels, &levels[0], &mut ws.states[0]);
+        load_picture_rows(&x, self.config.channels, &levels[0], &mut ws.states[0]);
         let log_prob = Mutex::new(vec![0.0f64; levels.len() * n]);
         let stop = AtomicBool::new(false);
         {
             let [first, second] = &mut ws.states;
             let shared = Shared {
                 pictures: n,
+                given: &given,
                 states: [SharedBuffer::new(first), SharedBuffer::new(second)],
                 between: SharedBuffer::new(&mut ws.between),
                 stop: &stop,
@@ -93,7 +96,7 @@ impl FastGlow {
                     eps[l].rows_mut(mine.clone(), padded(level.channels)),
                 )
             };
-            self.split_forward(level, x, mine, e, scratch, &mut log_probs);
+            self.split_forward(shared, level, x, mine, e, scratch, &mut log_probs);
             if member.index == 0 {
                 let constant = level.steps.iter().map(|s| s.log_det).sum::<f64>() * pixels as f64;
                 log_probs.iter_mut().for_each(|v| *v += constant);
@@ -187,8 +190,13 @@ impl FastGlow {
     }
 
     /// Factors eps out of rows `mine` of the state; adds their log-probabilities.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "inputs, outputs and scratch of one level"
+    )]
     fn split_forward(
         &self,
+        shared: &Shared,
         level: &FoldedLevel,
         x: &[f32],
         mine: Range<usize>,
@@ -198,7 +206,7 @@ impl FastGlow {
     ) {
         let (c, stride, pixels) = (level.channels, level.state_stride(), level.grid.pixels());
         let e_stride = padded(c);
-        let is_top = matches!(level.prior, FoldedPrior::Top { .. });
+        let is_top = !matches!(level.prior, FoldedPrior::Split { .. });
         let offset = if is_top { 0 } else { level.half() };
         let mut prior = std::mem::take(&mut scratch.out);
         for tile in tiles(mine.clone(), tile_rows(self.folded.width)) {
@@ -206,7 +214,7 @@ impl FastGlow {
             for (i, row) in tile.enumerate() {
                 let z = &x[row * stride + offset..(row + 1) * stride];
                 let p = if is_top {
-                    step::top_prior_row(level, row)
+                    shared.prior_row(level, row)
                 } else {
                     &prior[i * e_stride..(i + 1) * e_stride]
                 };

@@ -55,6 +55,7 @@ mod tests {
             variant: Default::default(),
             padding: Padding::Zeros,
             scale_floor: Default::default(),
+            detail: Vec::new(),
         };
         let fast = FastGlow::new(&Params::perturbed(config.clone(), 1), threads).unwrap();
         let latents = vec![Latent::zeros(&config.latent_shape()); pictures];

@@ -15,9 +15,10 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use self::step::Scratch;
+use self::decode::Work;
+use self::step::{Given, Scratch};
 use super::ModelError;
-use super::folded::{Folded, FoldedLevel, FoldedStep, Form, Purpose};
+use super::folded::{Folded, FoldedLevel, FoldedPrior, FoldedStep, Form, Purpose};
 use super::params::Params;
 use crate::config::GlowConfig;
 use crate::kernels::team::{self, Barrier, SharedBuffer};
@@ -114,6 +115,8 @@ impl Member<'_> {
 /// or writes what the first read. The state changes places with the other one after each mix.
 struct Shared<'a> {
     pictures: usize,
+    /// Of a detail stage: what comes with each picture.
+    given: &'a [&'a Given],
     states: [SharedBuffer<'a>; 2],
     between: SharedBuffer<'a>,
     stop: &'a AtomicBool,
@@ -126,6 +129,15 @@ impl Shared<'_> {
     fn ask(&self, member: &Member) {
         if member.index == 0 && (self.cancelled)() {
             self.stop.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// The row `[mean, log_std]` of the prior at the top of a flow, for pixel row `row` of the batch.
+    fn prior_row<'a>(&'a self, level: &'a FoldedLevel, row: usize) -> &'a [f32] {
+        let pixels = level.grid.pixels();
+        match level.prior {
+            FoldedPrior::Given => self.given[row / pixels].prior_row(level, row % pixels),
+            _ => step::top_prior_row(level, row),
         }
     }
 
@@ -165,6 +177,28 @@ impl FastGlow {
         })
     }
 
+    /// The flow of detail stage `i` of a chain: its pictures are details, three a channel.
+    ///
+    /// Errors: as [`FastGlow::new`].
+    pub(super) fn stage(
+        params: &Params,
+        i: usize,
+        threads: usize,
+        arithmetic: Arithmetic,
+    ) -> Result<Self, ModelError> {
+        let threads = threads.max(1);
+        let form = Form {
+            purpose: Purpose::Inference,
+            arithmetic,
+        };
+        Ok(Self {
+            config: params.config.stage(i),
+            folded: Folded::stage(params, i, form, threads)?,
+            threads,
+            idle: Mutex::default(),
+        })
+    }
+
     /// Threads in use.
     pub fn threads(&self) -> usize {
         self.threads
@@ -183,16 +217,49 @@ impl FastGlow {
         x: &[&[f32]],
         cancelled: Cancelled,
     ) -> Result<Vec<RawEncoding>, ModelError> {
+        self.encode_given(x, &[], cancelled)
+    }
+
+    /// As [`FastGlow::encode`], of a detail stage: details, each with what comes of the picture below.
+    ///
+    /// Errors: as [`FastGlow::encode`].
+    pub(super) fn encode_given(
+        &self,
+        x: &[&[f32]],
+        given: &[&Given],
+        cancelled: Cancelled,
+    ) -> Result<Vec<RawEncoding>, ModelError> {
         let dims = self.config.dims();
         if let Some(wrong) = x.iter().find(|x| x.len() != dims) {
             return Err(shape_error("picture", dims, wrong.len()));
         }
+        let work: Vec<_> = (0..x.len())
+            .map(|i| (x[i], given.get(i).copied()))
+            .collect();
         let mut out = Vec::with_capacity(x.len());
-        for batch in x.chunks(PICTURES_AT_ONCE) {
-            let encode = |part: &[&[f32]], members| self.encode_group(part, members, cancelled);
+        for batch in work.chunks(PICTURES_AT_ONCE) {
+            let encode = |part: &[_], members| self.encode_group(part, members, cancelled);
             out.extend(self.in_groups(batch, encode)?);
         }
         Ok(out)
+    }
+
+    /// Decodes the latents of a detail stage to details, each with what comes of the picture below.
+    ///
+    /// Errors: as [`FastGlow::decode`].
+    pub(super) fn decode_given(
+        &self,
+        latents: &[&Latent],
+        given: &[&Given],
+        cancelled: Cancelled,
+    ) -> Result<Vec<Vec<f32>>, ModelError> {
+        let work = latents.iter().zip(given).map(|(&latent, &given)| Work {
+            latent,
+            start: None,
+            given: Some(given),
+        });
+        let decoded = self.decode_work(&work.collect::<Vec<_>>(), false, cancelled)?;
+        Ok(decoded.pictures)
     }
 
     /// Decodes latents to pictures `[c, h, w]`.
@@ -220,15 +287,28 @@ impl FastGlow {
         keep: bool,
         cancelled: Cancelled,
     ) -> Result<Resumable, ModelError> {
+        let work = latents.iter().zip(starts).map(|(&latent, &start)| Work {
+            latent,
+            start,
+            given: None,
+        });
+        self.decode_work(&work.collect::<Vec<_>>(), keep, cancelled)
+    }
+
+    fn decode_work(
+        &self,
+        work: &[Work],
+        keep: bool,
+        cancelled: Cancelled,
+    ) -> Result<Resumable, ModelError> {
         let shape = self.config.latent_shape();
-        if let Some(wrong) = latents.iter().find(|z| !z.fits(&shape)) {
-            return Err(shape_error("latent", self.config.dims(), wrong.dims()));
+        if let Some(wrong) = work.iter().find(|work| !work.latent.fits(&shape)) {
+            return Err(shape_error(
+                "latent",
+                self.config.dims(),
+                wrong.latent.dims(),
+            ));
         }
-        let work: Vec<_> = latents
-            .iter()
-            .copied()
-            .zip(starts.iter().copied())
-            .collect();
         let (mut pictures, mut states) = (Vec::with_capacity(work.len()), Vec::new());
         for batch in work.chunks(PICTURES_AT_ONCE) {
             let decode =
@@ -319,7 +399,7 @@ impl FastGlow {
                 shared.between.rows_mut(mine.clone(), stride),
             )
         };
-        step::net(level, step, x, mine, between, scratch);
+        step::net(level, step, x, shared.given, mine, between, scratch);
         shared.ask(member);
         member.barrier.wait();
         (!shared.stopped()).then_some(())

@@ -40,7 +40,7 @@ impl Scratch {
     /// Makes room for tiles of a level of so many pixel rows in all.
     pub fn reserve(&mut self, level: &FoldedLevel, width: usize, rows: usize) {
         let rows = level.couple_rows(width).min(rows);
-        self.gathered.reserve_len(rows * taps_stride(level.half()));
+        self.gathered.reserve_len(rows * level.gathered_stride());
         self.h1.reserve_len(rows * padded(width));
         // Winograd's form reads the second layer of all rows, so that it lies elsewhere.
         if !level.is_winograd() {
@@ -75,7 +75,30 @@ pub fn fill_classes(level: &FoldedLevel, rows: Range<usize>, class: &mut Vec<u8>
     class.extend(rows.map(|p| level.classes[p % pixels]));
 }
 
-/// The two hidden layers for the rows of one tile: `h1`, `h2` `[rows, width]`, `gathered` on the way.
+/// What a detail stage is given with each picture: rows for its pixels, computed from the picture below.
+#[derive(Default)]
+pub struct Given {
+    /// The features that condition its couplings, `[pixels, padded(u)]`.
+    pub features: Aligned,
+    /// `[mean (c), log_std (c)]` of its prior, `[pixels, padded(2 c)]`.
+    pub prior: Aligned,
+}
+
+impl Given {
+    /// The prior's row for a pixel of a level.
+    pub fn prior_row(&self, level: &FoldedLevel, pixel: usize) -> &[f32] {
+        let stride = padded(2 * level.channels);
+        &self.prior[pixel * stride..][..stride]
+    }
+
+    /// Bytes held.
+    pub fn bytes(&self) -> usize {
+        self.features.bytes() + self.prior.bytes()
+    }
+}
+
+/// The two hidden layers for the rows of one tile: `h1`, `h2` `[rows, width]`, `gathered` on the way. `given` has one
+/// for each picture where the level is a detail stage, else none.
 #[expect(
     clippy::too_many_arguments,
     reason = "inputs, outputs and scratch of one tile"
@@ -84,6 +107,7 @@ pub fn hidden_tile(
     level: &FoldedLevel,
     step: &FoldedStep,
     x: &[f32],
+    given: &[&Given],
     tile: Range<usize>,
     gathered: &mut [f32],
     h1: &mut [f32],
@@ -91,7 +115,7 @@ pub fn hidden_tile(
     class: &mut Vec<u8>,
 ) {
     let (m, n, width) = (level.half(), tile.len(), step.w2.n());
-    let (g_stride, h_stride) = (taps_stride(m), padded(width));
+    let (g_stride, h_stride) = (level.gathered_stride(), padded(width));
     gather(
         x,
         level.state_stride(),
@@ -102,6 +126,13 @@ pub fn hidden_tile(
         &mut gathered[..n * g_stride],
         g_stride,
     );
+    if level.features > 0 {
+        let (u, pixels) = (level.features, level.grid.pixels());
+        for (row, line) in tile.clone().zip(gathered.chunks_exact_mut(g_stride)) {
+            let features = &given[row / pixels].features[row % pixels * padded(u)..];
+            line[9 * m..9 * m + u].copy_from_slice(&features[..u]);
+        }
+    }
     if step.b1.by_class {
         fill_classes(level, tile, class);
     }
@@ -146,12 +177,13 @@ pub fn hidden_tile(
     );
 }
 
-/// The coupling network for pixel rows `rows` of the state `x`, up to where rows need their neighbours' results:
+/// The coupling network for pixel rows `rows` of the state `x` (and what is `given`), up to where rows need their neighbours' results:
 /// `between` gets a row for each of them, nine taps or hidden activations ([`FoldedLevel::between_stride`]).
 pub fn net(
     level: &FoldedLevel,
     step: &FoldedStep,
     x: &[f32],
+    given: &[&Given],
     rows: Range<usize>,
     between: &mut [f32],
     scratch: &mut Scratch,
@@ -169,10 +201,10 @@ pub fn net(
         let to = &mut between[(tile.start - start) * stride..];
         match &step.w3 {
             LastConv::Winograd(_) => {
-                hidden_tile(level, step, x, tile, gathered, h1, to, class);
+                hidden_tile(level, step, x, given, tile, gathered, h1, to, class);
             }
             LastConv::Taps(w3) => {
-                hidden_tile(level, step, x, tile.clone(), gathered, h1, h2, class);
+                hidden_tile(level, step, x, given, tile.clone(), gathered, h1, h2, class);
                 let lhs = Lhs {
                     data: h2,
                     row: padded(width),
@@ -460,7 +492,7 @@ pub fn top_prior_row(level: &FoldedLevel, p: usize) -> &[f32] {
             };
             &rows[at..at + stride]
         }
-        FoldedPrior::Split { .. } => &[],
+        FoldedPrior::Split { .. } | FoldedPrior::Given => &[],
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use super::super::ModelError;
+use super::decode::Work;
 use super::{Cancelled, FastGlow, shape_error};
 use crate::latent::Latent;
 
@@ -37,13 +38,12 @@ impl FastGlow {
             let mut stages = stages.lock().unwrap_or_else(PoisonError::into_inner);
             stages.push(stage);
         };
-        self.decode_group(
-            &[(latent, None)],
-            self.threads,
-            false,
-            Some(&watch),
-            cancelled,
-        )?;
+        let work = Work {
+            latent,
+            start: None,
+            given: None,
+        };
+        self.decode_group(&[work], self.threads, false, Some(&watch), cancelled)?;
         Ok(stages.into_inner().unwrap_or_else(PoisonError::into_inner))
     }
 

@@ -17,6 +17,7 @@ fn level(level: &FoldedLevel) -> usize {
             w.bytes() + bias(b) + transposed.as_ref().map_or(0, PackedMatrix::bytes)
         }
         FoldedPrior::Top { rows, .. } => rows.bytes(),
+        FoldedPrior::Given => 0,
     };
     prior + level.classes.capacity() + level.steps.iter().map(step).sum::<usize>()
 }

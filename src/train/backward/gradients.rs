@@ -69,6 +69,7 @@ impl Gradients {
                     Aligned::zeros(BORDER_CLASSES * padded(c)),
                 ),
                 FoldedPrior::Top { rows, .. } => (Aligned::default(), Aligned::zeros(rows.len())),
+                FoldedPrior::Given => (Aligned::default(), Aligned::default()),
             };
             LevelGradients {
                 steps: steps.collect(),

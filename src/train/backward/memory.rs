@@ -68,6 +68,7 @@ mod tests {
             variant: Default::default(),
             padding: Padding::EdgeBias,
             scale_floor: Default::default(),
+            detail: Vec::new(),
         };
         let params = Params::perturbed(config, 3);
         let mut gradients = CpuGradients::new(&params, 2)

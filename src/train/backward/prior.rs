@@ -58,6 +58,8 @@ pub(super) fn prior_backward(
                 );
             }
         }
+        // A detail stage's: it is not learnt here.
+        FoldedPrior::Given => {}
         FoldedPrior::Split { w, b, transposed } => {
             let Some(transposed) = transposed else { return };
             let g_stride = taps_stride(m);

@@ -51,6 +51,7 @@ fn gradients_agree_with_differences_of_the_loss() {
                 variant: Default::default(),
                 padding,
                 scale_floor: ScaleFloor::new(floor).unwrap(),
+                detail: Vec::new(),
             };
             let mut params = Params::perturbed(config, 5);
             // Couplings that matter: the last convolution is not near zero.

@@ -86,7 +86,7 @@ impl NetBuffers {
                 &mut self.h1[row * h_stride..],
                 &mut self.h2[row * h_stride..],
             );
-            step::hidden_tile(level, step, x, tile.clone(), g, a, b, class);
+            step::hidden_tile(level, step, x, &[], tile.clone(), g, a, b, class);
             let to = &mut self.taps[row * t_stride..];
             let n = tile.len();
             rows_times(n, b, h_stride, step.w3.taps(), to, t_stride, Finish::None);

@@ -148,6 +148,7 @@ impl Screen for CompareScreen {
             ],
             columns: None,
             frames: None,
+            clock: None,
             stem: "compared".to_owned(),
             usual: true,
         })

@@ -252,7 +252,7 @@ fn caption_of(state: &State, which: usize) -> String {
 }
 
 fn wipe_ui(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect, pictures: &[Option<Picture>; 2]) {
-    let zoomed = zoom::uv_of(ui, zoom_id(ui));
+    let zoomed = zoom::shown_part(ui, zoom_id(ui));
     let edge = cx.state.desks.compare.edge;
     // The second lies under the first, which ends at the edge.
     let response = one_ui(ui, cx, rect, 1, pictures[1].as_ref());

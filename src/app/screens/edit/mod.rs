@@ -1,5 +1,6 @@
 //! The edit screen: a slider per attribute on one picture.
 
+mod photo;
 mod tab;
 #[cfg(test)]
 mod tests;
@@ -14,6 +15,7 @@ pub use wish::EditWish;
 use super::{Cells, Document, Exported, Lead, Offer, Screen, Tab};
 use crate::app::dialog::ExportFormat;
 use crate::app::document::Named;
+use crate::app::export;
 use crate::app::keys::{Entry, entries, plain};
 use crate::app::state::{Picture, Selection, State};
 use crate::app::widgets::Cx;
@@ -24,12 +26,34 @@ pub const PICTURES: View = super::view(Tab::Edit, 0);
 /// The edited picture, as a selection.
 pub const EDITED: Selection = Selection::Of(Tab::Edit, 0);
 
+const FORMATS: &[ExportFormat] = &[
+    ExportFormat::Strip,
+    ExportFormat::Gif,
+    ExportFormat::Apng,
+    ExportFormat::WebP,
+    ExportFormat::Mp4,
+    ExportFormat::Latents,
+];
+
+/// The same, for the edit of a photo.
+const WITH_PHOTO: &[ExportFormat] = &[
+    ExportFormat::Strip,
+    ExportFormat::Photo,
+    ExportFormat::Gif,
+    ExportFormat::Apng,
+    ExportFormat::WebP,
+    ExportFormat::Mp4,
+    ExportFormat::Latents,
+];
+
 /// See the module.
 pub struct EditScreen;
 
 const ENTRIES: &[Entry] = entries! {
     "Attributes": {
         "Reset all attributes", plain(Key::Num0), |s| (s.tab == Tab::Edit).then_some(EditWish::ResetAmounts.into());
+        "Edit follows the shelf, or keeps its base", None, |s| Some(EditWish::Lock(!s.desks.edit.locked).into());
+        "Wipe between before and after", None, |s| s.doc.edit.base.as_ref().map(|_| EditWish::Wipe(flipped(s.desks.edit.wipe)).into());
         "Keep other attributes", None, |s| Some(EditWish::SetKeepOthers(!s.doc.edit.keep_others).into());
     }
 };
@@ -43,6 +67,11 @@ const OFFERS: &[Offer] = &[Offer {
     wish: |named| EditWish::SetBase(named).into(),
 }];
 
+/// The other of wiped and not.
+fn flipped(wipe: Option<f32>) -> Option<f32> {
+    wipe.is_none().then_some(0.5)
+}
+
 impl Screen for EditScreen {
     type Doc = EditTab;
     type Desk = EditDesk;
@@ -51,6 +80,11 @@ impl Screen for EditScreen {
     fn apply(state: &mut State, wish: EditWish) -> Vec<Command> {
         wish::apply(state, wish);
         Vec::new()
+    }
+
+    /// Where one looks follows the pointer.
+    fn is_quiet(wish: &EditWish) -> bool {
+        matches!(wish, EditWish::LookAt(..))
     }
 
     fn label(&self) -> &'static str {
@@ -125,6 +159,19 @@ impl Screen for EditScreen {
         }
     }
 
+    /// The base follows the shelf, unless it is locked.
+    fn shelf_selected(&self, state: &mut State, named: &Named) {
+        if !state.desks.edit.locked {
+            state.doc.edit.base = Some(named.clone());
+            state.desks.edit.look = None;
+        }
+    }
+
+    fn sync(&self, state: &mut State) -> Vec<Command> {
+        let question = photo::question(state);
+        question.and_then(|q| state.ask(q)).into_iter().collect()
+    }
+
     fn new_run(&self, doc: &mut Document) {
         doc.edit = EditTab::default();
     }
@@ -143,15 +190,14 @@ impl Screen for EditScreen {
 
     fn exported(&self, state: &State) -> Option<Exported> {
         state.doc.edit.base.as_ref()?;
+        let result = state.doc.edit.result()?;
+        let of_photo = export::stands_on_photo(&result.recipe, state);
         Some(Exported {
             label: "Before and after",
-            formats: &[
-                ExportFormat::Strip,
-                ExportFormat::Gif,
-                ExportFormat::Latents,
-            ],
+            formats: if of_photo { WITH_PHOTO } else { FORMATS },
             columns: None,
             frames: None,
+            clock: None,
             stem: "before-after".to_owned(),
             usual: true,
         })

@@ -1,11 +1,12 @@
 //! What the edit screen remembers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::photo::Look;
 use crate::app::document::Named;
-use crate::engine::message::{AttributeEdit, Recipe};
+use crate::engine::message::{AttributeEdit, PhotoPart, Recipe};
 
 /// The edit tab.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -76,4 +77,22 @@ pub struct EditDesk {
     /// Whether the picture before the edit is shown.
     #[serde(skip)]
     pub before: bool,
+    /// Whether the base stays when another picture is selected on the shelf.
+    pub locked: bool,
+    /// Attributes that stand first.
+    pub favourites: BTreeSet<String>,
+    /// Attributes whose sliders stay where they are, whatever is reset.
+    pub held: BTreeSet<String>,
+    /// Where the picture before the edit ends and that after it begins, 0 to 1, while the two are wiped.
+    #[serde(skip)]
+    pub wipe: Option<f32>,
+    /// Whether the whole photo is shown with the edit in it.
+    #[serde(skip)]
+    pub photo: bool,
+    /// What of the photo is looked at.
+    #[serde(skip)]
+    pub look: Option<Look>,
+    /// The part of the photo that this comes to.
+    #[serde(skip)]
+    pub part: Option<PhotoPart>,
 }

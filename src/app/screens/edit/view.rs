@@ -2,16 +2,18 @@
 
 use egui::{CentralPanel, Margin, Panel, Rect, Sense, Stroke, Ui, Vec2, pos2, vec2};
 
-use super::{EDITED, EditWish, PICTURES};
+use super::{EDITED, EditWish, PICTURES, photo};
 use crate::app::action::Action;
 use crate::app::dialog::ExportSource;
 use crate::app::screens::Tab;
-use crate::app::state::Named;
+use crate::app::state::{Named, Picture};
 use crate::app::theme;
 use crate::app::views;
 use crate::app::widgets::controls::{button_ui, full_slider_ui, row_with_end_ui, slider_ui};
-use crate::app::widgets::icons::{Icon, icon_button_ui};
-use crate::app::widgets::picture::{paint_ring, picture_button, picture_menu_ui, square_in};
+use crate::app::widgets::icons::{Icon, icon_button_ui, icon_toggle_ui};
+use crate::app::widgets::picture::{
+    paint_ring, paint_uv, picture_button, picture_menu_ui, square_in,
+};
 use crate::app::widgets::slot::picture_choice_ui;
 use crate::app::widgets::{Cx, zoom};
 use crate::engine::message::AttributeInfo;
@@ -65,6 +67,26 @@ fn pictures_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
     let Some(result) = cx.state.doc.edit.result() else {
         return;
     };
+    let whole = cx.state.desks.edit.photo && photo::photo_of(cx.state).is_some();
+    if whole {
+        // Beside the base in a wide room, below it in a tall one, as large as there is room.
+        let mut room = room.with_min_y(hero.top());
+        if hero.left() > before.right() {
+            room.min.x = before.right() + theme::GROUP_GAP;
+        }
+        let title = if cx.state.desks.edit.before {
+            "Before"
+        } else {
+            "The whole photo, edited"
+        };
+        caption(ui, cx, room, title);
+        photo::photo_ui(ui, cx, room);
+        let desk = &cx.state.desks.edit;
+        if let Some(at) = desk.wipe.filter(|_| !desk.before) {
+            wipe_line_ui(ui, cx, room, at);
+        }
+        return;
+    }
     let (cell, title) = if cx.state.desks.edit.before {
         (1, "Before")
     } else {
@@ -78,6 +100,66 @@ fn pictures_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
         cx.push(Action::Select(EDITED));
     }
     response.context_menu(|ui| picture_menu_ui(ui, cx, &result, EDITED));
+    if let Some(at) = cx.state.desks.edit.wipe.filter(|_| cell == 0) {
+        let base = cx.state.cell_picture(PICTURES, 1).cloned();
+        let uv = zoom::shown_part(ui, id);
+        wipe_ui(ui, cx, hero, uv, base.as_ref(), at);
+    }
+}
+
+/// The base over the left part of the edited picture, and the line between them.
+fn wipe_ui(ui: &mut Ui, cx: &mut Cx<'_>, hero: Rect, uv: Rect, base: Option<&Picture>, at: f32) {
+    let x = hero.left() + hero.width() * at;
+    let left = hero.with_max_x(x);
+    let painter = ui.painter().with_clip_rect(left.intersect(ui.clip_rect()));
+    paint_uv(&painter, cx.textures, &cx.tokens, hero, base, uv);
+    wipe_line_ui(ui, cx, hero, at);
+    for (text, align, dx) in [
+        ("Before", egui::Align2::RIGHT_TOP, -6.0),
+        ("After", egui::Align2::LEFT_TOP, 6.0),
+    ] {
+        let font = egui::TextStyle::Small.resolve(ui.style());
+        let galley = ui
+            .painter()
+            .layout_no_wrap(text.to_owned(), font, cx.tokens.text);
+        let place = align.anchor_size(
+            pos2(x + dx, hero.top() + 6.0),
+            galley.size() + vec2(8.0, 4.0),
+        );
+        if hero.contains_rect(place) {
+            ui.painter().rect_filled(place, 3, cx.tokens.raised);
+            ui.painter()
+                .galley(place.min + vec2(4.0, 2.0), galley, cx.tokens.text);
+        }
+    }
+}
+
+/// The line between before and after, which can be dragged.
+fn wipe_line_ui(ui: &mut Ui, cx: &mut Cx<'_>, hero: Rect, at: f32) {
+    let x = hero.left() + hero.width() * at;
+    let grip = Rect::from_center_size(pos2(x, hero.center().y), vec2(14.0, hero.height()));
+    let id = ui.scope_id().with("wipe");
+    let response = ui.interact(grip, id, Sense::drag());
+    response.widget_info(|| {
+        let value = f64::from(at);
+        egui::WidgetInfo::slider(true, value, "Line between before and after")
+    });
+    let response = response.on_hover_cursor(egui::CursorIcon::ResizeHorizontal);
+    if let Some(pointer) = response
+        .interact_pointer_pos()
+        .filter(|_| response.dragged())
+    {
+        let to = (pointer.x - hero.left()) / hero.width().max(1.0);
+        cx.push(EditWish::Wipe(Some(to)));
+    }
+    let lit = response.hovered() || response.dragged();
+    let color = if lit {
+        cx.tokens.accent
+    } else {
+        cx.tokens.text
+    };
+    ui.painter()
+        .vline(x, hero.y_range(), Stroke::new(2.0, color));
 }
 
 /// Room for the caption over a picture.
@@ -161,18 +243,28 @@ fn attributes_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
             cx.push(EditWish::SetSearch(text));
         }
     }
-    ui.add_space(4.0);
     let base = cx.state.doc.edit.base.as_ref();
     let projections = base
         .and_then(|b| cx.state.inspection_of(&b.recipe))
         .map(|i| i.projections.clone());
+    // Explained where it stands, and its room is there before the figures are.
+    let text = match projections {
+        Some(_) => "The small triangle marks where the picture itself lies",
+        None => "",
+    };
+    ui.label(egui::RichText::new(text).small().color(cx.tokens.text_weak));
     let needle = cx.state.desks.edit.search.to_lowercase();
     let label_width = label_width(ui, attributes);
     egui::ScrollArea::vertical()
         .auto_shrink(false)
         .show(ui, |ui| {
             ui.add_enabled_ui(base.is_some(), |ui| {
-                for (i, attribute) in attributes.iter().enumerate() {
+                let favourites = &cx.state.desks.edit.favourites;
+                let mut rows: Vec<(usize, &AttributeInfo)> =
+                    attributes.iter().enumerate().collect();
+                // The sort is stable: both groups keep the order of the file.
+                rows.sort_by_key(|(_, attribute)| !favourites.contains(&attribute.name));
+                for (i, attribute) in rows {
                     if attribute.name.to_lowercase().contains(&needle) {
                         let projection = projections.as_ref().and_then(|p| p.get(i)).copied();
                         attribute_ui(ui, cx, attribute, projection, label_width);
@@ -211,33 +303,55 @@ fn attribute_ui(
         .copied()
         .unwrap_or(0.0);
     let [low, high] = attribute.range;
+    // Every slider has its zero at one place, in the middle, though pictures stay whole further on one side.
+    let end = low.abs().max(high.abs()).max(0.01);
+    let desk = &cx.state.desks.edit;
+    let favourite = desk.favourites.contains(&attribute.name);
+    let held = desk.held.contains(&attribute.name);
     ui.horizontal(|ui| {
+        ui.spacing_mut().item_spacing.x = 4.0;
+        let shown = pretty(&attribute.name);
+        let (name, tip_of_star) = match favourite {
+            true => (format!("{shown} among the others"), "Back into its place"),
+            false => (format!("{shown} first"), "Put it first"),
+        };
+        if icon_toggle_ui(ui, favourite, Icon::Star, &name, tip_of_star).clicked() {
+            cx.push(EditWish::Favour(attribute.name.clone(), !favourite));
+        }
+        let (name, tip_of_lock) = match held {
+            true => (format!("Let {shown} go"), "Let it be moved and reset again"),
+            false => (
+                format!("Hold {shown}"),
+                "Keep it where it is, also when all are reset",
+            ),
+        };
+        if icon_toggle_ui(ui, held, Icon::Lock, &name, tip_of_lock).clicked() {
+            cx.push(EditWish::Hold(attribute.name.clone(), !held));
+        }
         let reset_width = theme::CONTROL_HEIGHT + 4.0 + ui.spacing().item_spacing.x;
         let row = vec2(ui.available_width() - reset_width, theme::CONTROL_HEIGHT);
         let response = ui
             .allocate_ui(row, |ui| {
                 let name = pretty(&attribute.name);
                 let label = (name.as_str(), label_width);
-                full_slider_ui(
-                    ui,
-                    label,
-                    &mut amount,
-                    low..=high,
-                    2,
-                    &tip(attribute, projection),
-                )
+                ui.add_enabled_ui(!held, |ui| {
+                    let tip = tip(attribute, projection);
+                    full_slider_ui(ui, label, &mut amount, -end..=end, 2, &tip)
+                })
+                .inner
             })
             .inner;
         if let Some(projection) = projection {
-            paint_tick(ui, cx, response.rect, attribute.range, projection);
+            paint_tick(ui, cx, response.rect, [-end, end], projection);
         }
         if response.changed() {
+            let amount = amount.clamp(low, high);
             // A slider let go near zero means zero: the direction is left out altogether.
             let snapped = if amount.abs() < 0.005 { 0.0 } else { amount };
             cx.push(EditWish::SetAmount(attribute.name.clone(), snapped));
         }
         let name = format!("Reset {}", pretty(&attribute.name));
-        if icon_button_ui(ui, amount != 0.0, Icon::Reset, &name, &name).clicked() {
+        if icon_button_ui(ui, amount != 0.0 && !held, Icon::Reset, &name, &name).clicked() {
             cx.push(EditWish::SetAmount(attribute.name.clone(), 0.0));
         }
     });
@@ -290,7 +404,10 @@ fn controls_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
         |ui| export = button_ui(ui, ready, "Export…", tip),
         |ui| {
             base_choice_ui(ui, cx);
+            lock_ui(ui, cx);
             compare_ui(ui, cx, ready);
+            wipe_choice_ui(ui, cx, ready);
+            photo_choice_ui(ui, cx);
         },
     );
     if export {
@@ -313,6 +430,48 @@ fn controls_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
             cx.push(EditWish::SetKeepOthers(keep));
         }
     });
+}
+
+/// Whether the base follows the shelf.
+fn lock_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
+    let locked = cx.state.desks.edit.locked;
+    let tip = match locked {
+        true => "The base stays; unlocked, it follows what is selected on the shelf",
+        false => "The base follows what is selected on the shelf; locked, it stays",
+    };
+    if icon_toggle_ui(ui, locked, Icon::Lock, "Lock the base", tip).clicked() {
+        cx.push(EditWish::Lock(!locked));
+    }
+}
+
+/// Both pictures at once, with a line between them.
+fn wipe_choice_ui(ui: &mut Ui, cx: &mut Cx<'_>, ready: bool) {
+    let wipe = cx.state.desks.edit.wipe;
+    let button = egui::Button::selectable(wipe.is_some(), "Wipe").frame_when_inactive(true);
+    let tip = "Before on the left, after on the right, and a line to drag between them";
+    let response = ui.add_enabled(ready, button).on_hover_text(tip);
+    if response.clicked() {
+        cx.push(EditWish::Wipe(super::flipped(wipe)));
+    }
+}
+
+/// The whole photo in place of the model's picture, where the base is one.
+fn photo_choice_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
+    let on = cx.state.desks.edit.photo;
+    let ready = photo::photo_of(cx.state).is_some();
+    let button = egui::Button::selectable(on && ready, "Whole photo").frame_when_inactive(true);
+    let tip = match ready {
+        true => "The photo at its full size with the edit in it; scroll and drag to look closely",
+        false => "Only for the edit of a photo: choose one as the base",
+    };
+    let response = ui.add_enabled(ready, button);
+    if response
+        .on_hover_text(tip)
+        .on_disabled_hover_text(tip)
+        .clicked()
+    {
+        cx.push(EditWish::ShowPhoto(!on));
+    }
 }
 
 /// Shows the picture before the edit as long as the button or the key is held.

@@ -190,6 +190,7 @@ impl Screen for LevelsScreen {
             ],
             columns: Some(LevelProbe::ALL.len() as u32),
             frames: None,
+            clock: None,
             stem: "levels".to_owned(),
             usual: true,
         })

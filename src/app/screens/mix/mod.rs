@@ -179,6 +179,7 @@ impl Screen for MixScreen {
             },
             columns: pad.then_some(LATTICE),
             frames: None,
+            clock: None,
             stem: "mix".to_owned(),
             usual: true,
         })

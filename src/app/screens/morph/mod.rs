@@ -12,16 +12,16 @@ use std::time::Duration;
 
 use egui::{Key, Ui};
 
-pub use tab::{MAX_KEYS, MorphTab, PlayMode, Playback, slot_name};
+pub use tab::{MAX_KEYS, MorphTab, PLAY_MODES, Playback, slot_name};
 pub use wish::MorphWish;
 
 use super::{Cells, Document, Exported, Lead, Offer, Running, Screen, Tab};
-use crate::app::dialog::ExportFormat;
+use crate::app::dialog::{Clock, ExportFormat};
 use crate::app::document::Named;
 use crate::app::keys::{Entry, entries, plain};
 use crate::app::state::{Picture, Selection, State};
 use crate::app::widgets::Cx;
-use crate::engine::message::{Command, ItemId, PathKind, Recipe, View};
+use crate::engine::message::{Command, Easing, ItemId, PathKind, Recipe, Timeline, View};
 use crate::recipe::PictureSettings;
 
 /// The large picture.
@@ -34,6 +34,9 @@ pub const MORPH: Selection = Selection::Of(Tab::Morph, 0);
 /// Cell numbers of keyframes in the filmstrip's view begin here.
 const KEY_CELLS: u32 = 1000;
 
+/// Frames a second of an exported film at first.
+const FILM_FPS: u32 = 25;
+
 /// See the module.
 pub struct MorphScreen;
 
@@ -43,6 +46,7 @@ const ENTRIES: &[Entry] = entries! {
         "Swap A and B", plain(Key::X), |_| Some(MorphWish::ReverseKeys.into());
         "Straight path", None, |_| Some(MorphWish::SetPath(PathKind::Linear).into());
         "Spherical path", None, |_| Some(MorphWish::SetPath(PathKind::Spherical).into());
+        "Spherical path per level", None, |_| Some(MorphWish::SetPath(PathKind::SphericalPerLevel).into());
     }
 };
 
@@ -215,10 +219,18 @@ impl Screen for MorphScreen {
                 ExportFormat::Grid,
                 ExportFormat::Frames,
                 ExportFormat::Gif,
+                ExportFormat::Apng,
+                ExportFormat::WebP,
+                ExportFormat::Mp4,
                 ExportFormat::Latents,
             ],
             columns: None,
             frames: Some(state.doc.morph.steps),
+            clock: Some(Clock {
+                seconds: state.desks.morph.seconds,
+                fps: FILM_FPS,
+                mode: state.desks.morph.mode,
+            }),
             stem: "morph".to_owned(),
             usual: true,
         })
@@ -237,6 +249,27 @@ impl Screen for MorphScreen {
         (0..frames.max(2)).filter_map(at).collect()
     }
 
+    /// What is played, frame by frame.
+    fn film(&self, state: &State, clock: Clock) -> (Vec<Named>, Vec<usize>) {
+        let Clock { seconds, fps, mode } = clock;
+        let keys = state.doc.morph.path_keys().unwrap_or_default();
+        let closed = keys.first() == keys.last();
+        // The path itself bends time.
+        let timeline = Timeline::new(seconds, fps, mode, Easing::Linear, closed);
+        let at = |&t: &f32| {
+            let named = state.doc.morph.at(t)?;
+            Some(Named {
+                label: format!("{t:.2}"),
+                ..named
+            })
+        };
+        let pictures: Vec<Named> = timeline.times.iter().filter_map(at).collect();
+        match pictures.is_empty() {
+            true => (pictures, Vec::new()),
+            false => (pictures, timeline.order),
+        }
+    }
+
     fn remake(
         &self,
         state: &mut State,
@@ -251,6 +284,8 @@ impl Screen for MorphScreen {
         };
         let morph = &mut state.doc.morph;
         morph.path = path;
+        // The file has the positions themselves, bent already.
+        morph.easing = Easing::Linear;
         morph.keys = keys.iter().map(|key| Some(named(key))).collect();
         if recipes.len() > 1 {
             morph.steps = recipes.len() as u32;

@@ -1,7 +1,8 @@
 //! How the morph plays.
 
-use super::{MORPH, PlayMode, Playback};
+use super::{MORPH, Playback};
 use crate::app::state::{State, Tab};
+use crate::engine::message::PlayMode;
 
 pub(super) fn play(state: &mut State, playing: bool) {
     let desk = &mut state.desks.morph;

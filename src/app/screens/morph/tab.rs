@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::app::document::Named;
-use crate::engine::message::{PathKind, Recipe};
+use crate::engine::message::{Easing, PathKind, PlayMode, Recipe};
 
 /// Most keyframes of a morph.
 pub const MAX_KEYS: usize = 8;
@@ -16,6 +16,8 @@ pub struct MorphTab {
     pub keys: Vec<Option<Named>>,
     /// Straight or spherical.
     pub path: PathKind,
+    /// How time runs along the path.
+    pub easing: Easing,
     /// Pictures in the filmstrip.
     pub steps: u32,
 }
@@ -25,6 +27,7 @@ impl Default for MorphTab {
         Self {
             keys: vec![None, None],
             path: PathKind::Spherical,
+            easing: Easing::Linear,
             steps: 9,
         }
     }
@@ -42,12 +45,12 @@ impl MorphTab {
         (keys.len() >= 2).then_some(keys)
     }
 
-    /// The point of the path at `t`.
+    /// The point of the path at time `t`, 0 to 1, which the easing bends.
     pub fn at(&self, t: f32) -> Option<Named> {
         Some(Named {
             recipe: Recipe::Morph {
                 keys: self.path_keys()?,
-                t,
+                t: self.easing.apply(t),
                 path: self.path,
             },
             label: format!("Morph at {t:.3}"),
@@ -65,31 +68,12 @@ pub fn slot_name(slot: usize) -> char {
     char::from(b'A' + (slot % 26) as u8)
 }
 
-/// What happens at the end of the path.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum PlayMode {
-    /// Begin again.
-    Loop,
-    /// Turn round.
-    #[default]
-    PingPong,
-    /// Stop.
-    Once,
-}
-
-impl PlayMode {
-    /// All modes, in the order of the menu.
-    pub const ALL: [Self; 3] = [Self::PingPong, Self::Loop, Self::Once];
-
-    /// Name in the menu.
-    pub fn label(self) -> &'static str {
-        match self {
-            Self::Loop => "Loop",
-            Self::PingPong => "Ping-pong",
-            Self::Once => "Once",
-        }
-    }
-}
+/// What can happen at the end of the path, in the order of the choice.
+pub const PLAY_MODES: [(PlayMode, &str); 3] = [
+    (PlayMode::PingPong, "Ping-pong"),
+    (PlayMode::Loop, "Loop"),
+    (PlayMode::Once, "Once"),
+];
 
 /// Where the morph stands.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -3,11 +3,11 @@
 use egui::{Key, Modifiers};
 use egui_kittest::kittest::Queryable as _;
 
-use super::{HERO, MAX_KEYS, MorphWish, PlayMode};
+use super::{HERO, MAX_KEYS, MorphWish};
 use crate::app::action::Action;
 use crate::app::state::{State, Tab};
 use crate::app::tests::{Bench, named, seed_and_index};
-use crate::engine::message::Recipe;
+use crate::engine::message::{Easing, PathKind, PlayMode, Recipe};
 
 #[test]
 fn keys_and_slots() {
@@ -72,6 +72,57 @@ fn slots_and_position_decide_the_morph() {
     assert_eq!(bench.state().desks.morph.t, 0.25);
     let hero = &bench.state().live.views[&HERO].shown[&0];
     assert!(matches!(&hero.recipe, Recipe::Morph { t, keys: k, .. } if *t == 0.25 && *k == keys));
+}
+
+#[test]
+fn keyframes_change_places_by_wish_and_by_drag() {
+    let mut state = State::default();
+    for slot in 0..4 {
+        state.apply(MorphWish::SetKey(slot, named(slot as u32)));
+    }
+    let order = |state: &State| -> Vec<u32> {
+        let keys = state.doc.morph.path_keys().unwrap();
+        keys.iter().map(|key| seed_and_index(key).1).collect()
+    };
+    state.apply(MorphWish::MoveKey(3, 0));
+    assert_eq!(order(&state), [3, 0, 1, 2]);
+    state.apply(MorphWish::MoveKey(1, 2));
+    assert_eq!(order(&state), [3, 1, 0, 2]);
+    state.apply(MorphWish::MoveKey(1, 9));
+    assert_eq!(order(&state), [3, 1, 0, 2]);
+
+    let mut bench = Bench::new(Vec::new());
+    bench.perform(Action::SetTab(Tab::Morph));
+    for slot in 0..3 {
+        bench.perform(MorphWish::SetKey(slot, named(slot as u32)));
+    }
+    let place = |bench: &Bench, label: &str| {
+        let slot = bench.harness.get_by_label_contains(label);
+        slot.rect().center()
+    };
+    let (from, to) = (place(&bench, "Slot C"), place(&bench, "Slot A"));
+    bench.harness.drag_at(from);
+    bench.harness.step();
+    bench.harness.hover_at(from - egui::vec2(0.0, 20.0));
+    bench.harness.step();
+    bench.harness.hover_at(to);
+    bench.harness.step();
+    bench.harness.drop_at(to);
+    bench.settle();
+    assert_eq!(order(bench.state()), [2, 0, 1]);
+}
+
+#[test]
+fn easing_and_the_path_of_each_level_are_chosen_by_label() {
+    let mut bench = Bench::new(Vec::new());
+    bench.perform(Action::SetTab(Tab::Morph));
+    bench.click("Per level");
+    assert_eq!(bench.state().doc.morph.path, PathKind::SphericalPerLevel);
+    bench.click("Smooth");
+    assert_eq!(bench.state().doc.morph.easing, Easing::Smooth);
+    bench.perform(MorphWish::SetT(0.25));
+    let hero = &bench.state().live.views[&HERO].shown[&0];
+    assert!(matches!(hero.recipe, Recipe::Morph { t, .. } if (t - 0.15625).abs() < 1e-6));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use egui::{CentralPanel, Margin, Panel, Rect, Sense, Ui, Vec2, vec2};
 
 use super::filmstrip::filmstrip_ui;
-use super::{HERO, KEY_CELLS, MAX_KEYS, MORPH, MorphWish, PlayMode, STRIP, slot_name};
+use super::{HERO, KEY_CELLS, MAX_KEYS, MORPH, MorphWish, PLAY_MODES, STRIP, slot_name};
 use crate::app::action::Action;
 use crate::app::dialog::ExportSource;
 use crate::app::screens::Tab;
@@ -16,7 +16,7 @@ use crate::app::widgets::icons::{Icon, icon_button_ui, paint_in_front};
 use crate::app::widgets::picture::{picture_menu_ui, square_in};
 use crate::app::widgets::slot::{picture_choice_ui, slot_ui};
 use crate::app::widgets::{Cx, zoom};
-use crate::engine::message::{PathKind, Recipe};
+use crate::engine::message::{Easing, PathKind, Recipe};
 
 /// Slots on the left, the picture, its filmstrip, and the controls.
 pub fn morph_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
@@ -73,6 +73,9 @@ fn slots_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
         key_ui(ui, cx, slot);
         ui.add_space(theme::GAP);
     }
+    if ui.input(|i| !i.pointer.any_down()) {
+        ui.data_mut(|d| d.remove_temp::<usize>(dragged_slot()));
+    }
     if n_slots < MAX_KEYS && button_ui(ui, true, "+ Keyframe", "One more picture on the path") {
         cx.push(MorphWish::AddSlot);
     }
@@ -92,12 +95,39 @@ fn key_ui(ui: &mut Ui, cx: &mut Cx<'_>, slot: usize) {
     });
     let picture = picture.cloned();
     let (response, dropped) = slot_ui(ui, cx, rect, letter, key.as_ref(), picture.as_ref());
-    cx.extend(dropped.map(|named| MorphWish::SetKey(slot, named)));
+    if response.drag_started() {
+        ui.data_mut(|d| d.insert_temp(dragged_slot(), slot));
+    }
+    if let Some(named) = dropped {
+        // A keyframe dropped on another changes its place; any other picture is put in.
+        let from: Option<usize> = ui.data_mut(|d| d.remove_temp(dragged_slot()));
+        let is_key =
+            |from: &usize| cx.state.doc.morph.keys.get(*from) == Some(&Some(named.clone()));
+        match from.filter(is_key) {
+            Some(from) => cx.push(MorphWish::MoveKey(from, slot)),
+            None => cx.push(MorphWish::SetKey(slot, named)),
+        }
+    }
+    let n_slots = cx.state.doc.morph.keys.len();
+    response.context_menu(|ui| {
+        let moves = [
+            (slot > 0, "Move up", slot.wrapping_sub(1)),
+            (slot + 1 < n_slots, "Move down", slot + 1),
+        ];
+        for (can, text, to) in moves {
+            if ui.add_enabled(can, egui::Button::new(text)).clicked() {
+                cx.push(MorphWish::MoveKey(slot, to));
+                ui.close();
+            }
+        }
+    });
     if response.clicked() {
         let last = cx.state.doc.morph.keys.iter().flatten().count().max(2) - 1;
         cx.push(MorphWish::SetT(slot.min(last) as f32 / last as f32));
     }
-    response.on_hover_text("Drop a picture here; a click goes to this end of the path");
+    response.on_hover_text(
+        "Drop a picture here, or drag this one to another place; a click goes to this keyframe",
+    );
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = 2.0;
         let name = format!("Picture of slot {letter}");
@@ -112,12 +142,24 @@ fn key_ui(ui: &mut Ui, cx: &mut Cx<'_>, slot: usize) {
     });
 }
 
+/// Where the slot is noted from which a drag began, as long as the button is down.
+fn dragged_slot() -> egui::Id {
+    egui::Id::unique("dragged morph slot")
+}
+
 fn controls_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
     let ready = cx.state.doc.morph.path_keys().is_some();
     let mut export = false;
     row_with_end_ui(
         ui,
-        |ui| export = button_ui(ui, ready, "Export…", "Strip, grid, frames or GIF (Ctrl+E)"),
+        |ui| {
+            export = button_ui(
+                ui,
+                ready,
+                "Export…",
+                "Strip, grid, frames or a film (Ctrl+E)",
+            )
+        },
         |ui| {
             ui.add_enabled_ui(ready, |ui| ui.horizontal(|ui| transport_ui(ui, cx)));
         },
@@ -127,7 +169,7 @@ fn controls_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
     }
     ui.add_space(2.0);
     ui.horizontal_wrapped(|ui| {
-        let modes = PlayMode::ALL.map(|m| (m, m.label(), "What happens at the end of the path"));
+        let modes = PLAY_MODES.map(|(m, name)| (m, name, "What happens at the end of the path"));
         ui.scope(|ui| {
             let mode = choice_ui(ui, cx.state.desks.morph.mode, &modes);
             cx.extend(mode.map(MorphWish::SetPlayMode));
@@ -161,10 +203,24 @@ fn controls_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
                 "Linear",
                 "Straight, as in the paper: midpoints a little soft",
             ),
+            (
+                PathKind::SphericalPerLevel,
+                "Per level",
+                "Spherical in each level by itself: every level keeps its own norm",
+            ),
         ];
         ui.scope(|ui| {
             let path = choice_ui(ui, cx.state.doc.morph.path, &paths);
             cx.extend(path.map(MorphWish::SetPath));
+        });
+        ui.add_space(theme::GAP);
+        let easings = [
+            (Easing::Linear, "Even", "At constant speed"),
+            (Easing::Smooth, "Smooth", "Slow at both ends of the path"),
+        ];
+        ui.scope(|ui| {
+            let easing = choice_ui(ui, cx.state.doc.morph.easing, &easings);
+            cx.extend(easing.map(MorphWish::SetEasing));
         });
         ui.add_space(theme::GAP);
         let mut steps = cx.state.doc.morph.steps;

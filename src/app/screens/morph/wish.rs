@@ -1,8 +1,8 @@
 //! What can be wished for on the morph screen, and what that does.
 
-use super::{MAX_KEYS, MORPH, PlayMode, playback};
+use super::{MAX_KEYS, MORPH, playback};
 use crate::app::state::{Named, State, Tab};
-use crate::engine::message::PathKind;
+use crate::engine::message::{Easing, PathKind, PlayMode};
 
 /// A wish.
 #[derive(Clone, Debug, PartialEq)]
@@ -11,6 +11,8 @@ pub enum MorphWish {
     SetKey(usize, Named),
     /// Empty a keyframe slot.
     ClearKey(usize),
+    /// Take a keyframe to another place; those between move up.
+    MoveKey(usize, usize),
     /// One more slot.
     AddSlot,
     /// First becomes last.
@@ -19,6 +21,8 @@ pub enum MorphWish {
     SetT(f32),
     /// Straight or spherical.
     SetPath(PathKind),
+    /// How time runs along the path.
+    SetEasing(Easing),
     /// Pictures in the filmstrip.
     SetSteps(u32),
     /// Run or stop.
@@ -43,6 +47,12 @@ pub(super) fn apply(state: &mut State, wish: MorphWish) {
                 *key = None;
             }
         }
+        MorphWish::MoveKey(from, to) => {
+            if from < morph.keys.len() && to < morph.keys.len() {
+                let key = morph.keys.remove(from);
+                morph.keys.insert(to, key);
+            }
+        }
         MorphWish::AddSlot => {
             if morph.keys.len() < MAX_KEYS {
                 morph.keys.push(None);
@@ -57,6 +67,7 @@ pub(super) fn apply(state: &mut State, wish: MorphWish) {
             state.selection = MORPH;
         }
         MorphWish::SetPath(path) => morph.path = path,
+        MorphWish::SetEasing(easing) => morph.easing = easing,
         MorphWish::SetSteps(steps) => morph.steps = steps.clamp(2, 60),
         MorphWish::Play(playing) => playback::play(state, playing),
         MorphWish::SetPlayMode(mode) => {

@@ -194,6 +194,7 @@ impl Screen for SampleScreen {
             ],
             columns: Some(sample.columns),
             frames: None,
+            clock: None,
             stem,
             usual: !state.desks.sample.enlarged,
         })
