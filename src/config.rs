@@ -276,7 +276,7 @@ impl LevelShape {
 
 impl GlowConfig {
     /// The keys of the fields.
-    pub const FIELDS: [&str; 11] = [
+    pub const FIELDS: [&str; 12] = [
         "image_size",
         "channels",
         "levels",
@@ -288,6 +288,7 @@ impl GlowConfig {
         "padding",
         "variant",
         "scale_floor",
+        "detail",
     ];
 
     /// Checks every field and the limits that keep a hostile file from exhausting the memory.
