@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use super::dialog::{Dialog, ExportSource, PathPurpose};
 use super::screens::{Tab, Wish};
 use super::state::{LogLevel, Named, Selection, ThemeChoice};
-use crate::engine::message::{CropSquare, ItemId, PictureSource, Recipe, Ticket};
+use crate::engine::message::{
+    Condition, CropSquare, ItemId, ModelOptions, PictureSource, Recipe, Ticket,
+};
 
 /// A wish of the person. Views return them; they are applied after the frame.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,6 +34,12 @@ pub enum Action {
 
     /// Open a model; `None` is the shipped one.
     OpenModel(Option<PathBuf>),
+    /// Show what a model's file comes to with these answers.
+    TryModel(PathBuf, ModelOptions),
+    /// Open a model, given what its file does not say.
+    OpenModelAs(PathBuf, ModelOptions),
+    /// Give a shelf item another condition.
+    Give(ItemId, Condition),
     /// Open directions.
     OpenAttributes(PathBuf),
     /// Open the export dialog.

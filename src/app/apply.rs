@@ -72,6 +72,23 @@ impl State {
                 self.live.opening = true;
                 return vec![Command::OpenModel(path)];
             }
+            Action::TryModel(path, options) => {
+                if let Some(Dialog::Ask(form)) = &mut self.dialog {
+                    (form.options, form.busy) = (options.clone(), true);
+                }
+                return vec![Command::TryModel { path, options }];
+            }
+            Action::OpenModelAs(path, options) => {
+                self.dialog = None;
+                self.live.opening = true;
+                return vec![Command::OpenModelAs { path, options }];
+            }
+            Action::Give(item, condition) => {
+                if let Some(it) = self.items.get_mut(&item) {
+                    it.status = ItemStatus::Busy;
+                    return vec![Command::Give { item, condition }];
+                }
+            }
             Action::OpenAttributes(path) => return vec![Command::OpenAttributes(path)],
             Action::OpenExport(source) => {
                 self.dialog = Some(Dialog::Export(ExportForm::new(source, self)));

@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use super::document::Named;
+use super::live::Picture;
 use super::screens::Tab;
-use crate::engine::message::{CropSquare, ItemId, PlayMode};
+use crate::engine::message::{CropSquare, ItemId, ModelOptions, PlayMode};
 
 /// What a typed or chosen path is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +45,8 @@ pub enum Dialog {
     Crop(CropForm),
     /// Write a file.
     Export(ExportForm),
+    /// Say what a model's file does not.
+    Ask(AskForm),
     /// Type a path.
     TypePath {
         /// What for.
@@ -87,6 +90,19 @@ impl Dialog {
             _ => {}
         }
     }
+}
+
+/// The question about a model whose file does not say everything.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AskForm {
+    /// The file.
+    pub path: PathBuf,
+    /// The answers so far.
+    pub options: ModelOptions,
+    /// Samples of what they come to.
+    pub pictures: Vec<Picture>,
+    /// Whether other samples are on their way.
+    pub busy: bool,
 }
 
 /// The crop dialog.

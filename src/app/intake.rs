@@ -32,8 +32,8 @@ pub const MODEL_ENDINGS: &[&str] = &[
     "meta",
     "pb",
 ];
-/// Ending of direction files.
-pub const ATTRIBUTES_ENDING: &str = "safetensors";
+/// Endings of direction files.
+pub const ATTRIBUTES_ENDINGS: &[&str] = &["safetensors", "npy"];
 
 /// An empty answer within this time means that the system has no file dialog to show: nobody
 /// closes one so fast.
@@ -58,7 +58,7 @@ pub fn browse(
                 .pick_file()
                 .map(|path| vec![path]),
             PathPurpose::Attributes => dialog
-                .add_filter("safetensors", &[ATTRIBUTES_ENDING])
+                .add_filter("Attributes", ATTRIBUTES_ENDINGS)
                 .pick_file()
                 .map(|path| vec![path]),
             PathPurpose::OpenSession => dialog
@@ -153,12 +153,19 @@ pub fn actions_of_paths(purpose: PathPurpose, paths: Vec<PathBuf>) -> Vec<Action
         PathPurpose::Pictures => {
             let (sessions, rest): (Vec<PathBuf>, Vec<PathBuf>) =
                 paths.partition(|path| super::session::is_session(path));
+            let is_npy = |path: &PathBuf| {
+                path.extension()
+                    .is_some_and(|e| e.eq_ignore_ascii_case("npy"))
+            };
+            let (directions, rest): (Vec<PathBuf>, Vec<PathBuf>) =
+                rest.into_iter().partition(is_npy);
             let (models, pictures): (Vec<PathBuf>, Vec<PathBuf>) =
                 rest.into_iter().partition(|path| is_model(path));
             let mut actions = Vec::new();
             actions.extend(sessions.into_iter().map(Action::OpenSession));
             // Somebody who drops a weight file on the window means to open it.
             actions.extend(models.into_iter().map(|path| Action::OpenModel(Some(path))));
+            actions.extend(directions.into_iter().map(Action::OpenAttributes));
             if !pictures.is_empty() {
                 let sources = pictures.into_iter().map(PictureSource::Path).collect();
                 actions.push(Action::Import(sources));
@@ -305,6 +312,8 @@ mod tests {
             let actions = actions_of_paths(PathPurpose::Pictures, vec![name.into()]);
             assert_eq!(actions, [Action::OpenModel(Some(name.into()))]);
         }
+        let actions = actions_of_paths(PathPurpose::Pictures, vec!["z.npy".into()]);
+        assert_eq!(actions, [Action::OpenAttributes("z.npy".into())]);
         let paths = vec!["a.png".into(), "m.SafeTensors".into(), "b.jpg".into()];
         let actions = actions_of_paths(PathPurpose::Pictures, paths);
         assert_eq!(actions[0], Action::OpenModel(Some("m.SafeTensors".into())));

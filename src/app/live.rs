@@ -13,7 +13,7 @@ use crate::engine::message::{
 };
 
 /// Pixels, with a number that no other picture has: the key of its texture.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Picture {
     /// Unique in this run.
     pub id: u64,

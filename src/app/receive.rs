@@ -1,6 +1,7 @@
 //! What the worker's answers do to the [`State`].
 
 use super::answers::Answers;
+use super::dialog::{AskForm, Dialog};
 use super::session::Framing;
 use super::state::{
     Flight, Item, ItemStatus, Live, LogLevel, Named, Origin, Photo, Progress, ShelfEntry, Shown,
@@ -20,9 +21,30 @@ impl State {
     pub fn receive(&mut self, event: Event) -> Vec<Command> {
         match event {
             Event::ModelOpened(info) => return self.model_opened(*info),
-            Event::ModelAsks { path, asks, .. } => {
-                let options = asks;
-                return vec![Command::OpenModelAs { path, options }];
+            Event::ModelAsks {
+                path,
+                asks,
+                pictures,
+                again,
+            } => {
+                self.live.opening = false;
+                let pictures = pictures.into_iter().map(|p| self.picture(p, 0)).collect();
+                let form = AskForm {
+                    path,
+                    options: asks,
+                    pictures,
+                    busy: false,
+                };
+                // Samples for a dialog that was closed, or that has other answers by now, are late.
+                let is_late = match &self.dialog {
+                    Some(Dialog::Ask(open)) => {
+                        (&open.path, &open.options) != (&form.path, &form.options)
+                    }
+                    _ => true,
+                };
+                if !(again && is_late) {
+                    self.dialog = Some(Dialog::Ask(form));
+                }
             }
             Event::SessionSaved { ticket, path } => self.session_saved(ticket, &path),
             Event::SessionRead {

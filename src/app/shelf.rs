@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::apply::{mentions, name_of_path};
 use super::state::{Item, ItemStatus, LogLevel, Named, Origin, Selection, ShelfEntry, State, Tab};
-use crate::engine::message::{Command, ItemId, PictureSource};
+use crate::engine::message::{Command, ItemId, ModelInfo, PictureSource};
 
 /// Removed items whose latents are kept for undo.
 pub(super) const REMOVED_KEPT: usize = 32;
@@ -30,6 +30,12 @@ impl State {
         let mut commands = Vec::with_capacity(sources.len());
         if self.before_import.is_none() {
             self.before_import = Some(self.selection);
+        }
+        // The worker encodes them given what the samples are given.
+        let is_conditional = |m: &ModelInfo| m.config.variant.condition > 0;
+        if self.live.model.as_ref().is_some_and(is_conditional) {
+            let condition = self.doc.sample.condition.clone();
+            commands.push(Command::SetCondition(condition));
         }
         for source in sources {
             let item = self.add(Origin::Photo, name_of_source(&source));

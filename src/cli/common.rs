@@ -299,7 +299,10 @@ impl OpenModel {
                  `glow-explorer attributes`: {}",
                 path.display()
             ),
-            Some(path) => (path.display().to_string(), attributes::read(path)?),
+            Some(path) => (
+                path.display().to_string(),
+                attributes::read_for(path, self.config())?,
+            ),
             None => (shipped::LABEL.to_owned(), shipped::attributes()?),
         };
         self.check_config(&file.config, "its directions", Path::new(&name))?;

@@ -115,7 +115,7 @@ impl Library {
     pub(super) fn open_model(&mut self, path: Option<PathBuf>) -> Result<Opening, EngineError> {
         let opened = (self.open)(path.as_deref()).map_err(EngineError::Outside)?;
         if let Some(path) = path.as_ref().filter(|_| !opened.asks.is_empty()) {
-            return Ok(Opening::Asks(asks(path, &opened)?));
+            return Ok(Opening::Asks(asks(path, &opened, false)?));
         }
         self.asked_for = path;
         self.answers = ModelOptions::default();
@@ -141,7 +141,7 @@ impl Library {
     ) -> Result<Event, EngineError> {
         let mut opened = (self.open_foreign)(path, options).map_err(EngineError::Outside)?;
         opened.asks = options.clone();
-        asks(path, &opened)
+        asks(path, &opened, true)
     }
 
     fn adopt(&mut self, opened: OpenedModel) -> Adopted {
@@ -219,7 +219,8 @@ impl Library {
     /// Opens directions for the open model.
     pub(super) fn open_attributes(&mut self, path: &Path) -> Result<Event, EngineError> {
         let shape = &self.model()?.shape;
-        let file = files::attributes::read(path)?;
+        let config = self.model()?.codec.config();
+        let file = files::attributes::read_for(path, config)?;
         if let Some(d) = misfit(&file.directions, shape) {
             return Err(EngineError::Outside(format!(
                 "{d} belongs to another model; open matching attributes: {}",
@@ -434,7 +435,7 @@ const ASKED_WITH: u32 = 4;
 const ASKED_AT: f32 = 0.7;
 
 /// The question about a model whose file does not say everything.
-fn asks(path: &Path, opened: &OpenedModel) -> Result<Event, EngineError> {
+fn asks(path: &Path, opened: &OpenedModel, again: bool) -> Result<Event, EngineError> {
     let shape = opened.codec.config().latent_shape();
     let sample = |index| temperature::scaled(&temperature::sample(&shape, 0, index), &[ASKED_AT]);
     let latents: Result<Vec<Latent>, _> = (0..ASKED_WITH).map(sample).collect();
@@ -446,6 +447,7 @@ fn asks(path: &Path, opened: &OpenedModel) -> Result<Event, EngineError> {
         path: path.to_owned(),
         asks: opened.asks.clone(),
         pictures: pictures.collect(),
+        again,
     })
 }
 

@@ -281,4 +281,72 @@ mod tests {
         assert_ne!(encoded[0].bits_per_dim, encoded[1].bits_per_dim);
         assert!(encoded.iter().all(|i| i.round_trip < 1e-4));
     }
+
+    #[test]
+    fn what_a_file_does_not_say_is_asked_and_a_dropped_model_opens() {
+        let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/foreign");
+        let folder = tempfile::tempdir().unwrap();
+        // Whatever it is called.
+        let path = folder.path().join("checkpoint");
+        std::fs::copy(data.join("ros_affine_lu.pt"), &path).unwrap();
+        let engine = Engine::spawn(loader().into_options(), || {});
+        let events = engine.link().events;
+        let next = || loop {
+            match events.recv_timeout(std::time::Duration::from_secs(60)) {
+                Ok(Event::Queue { .. }) => {}
+                Ok(event) => return event,
+                Err(e) => panic!("no event came: {e}"),
+            }
+        };
+        let item = ItemId(1);
+        engine.send(Command::Import {
+            item,
+            source: PictureSource::Path(path.clone()),
+            crop: None,
+        });
+        assert!(matches!(next(), Event::Forgotten(items) if items == [item]));
+        let asked = match next() {
+            Event::ModelAsks {
+                asks,
+                pictures,
+                again: false,
+                ..
+            } => {
+                assert_eq!(pictures.len(), 4);
+                asks
+            }
+            other => panic!("{other:?}"),
+        };
+        assert_eq!((asked.image_size, asked.bits), (Some(16), Some(5)));
+        let options = import::Options {
+            image_size: Some(8),
+            ..asked
+        };
+        engine.send(Command::TryModel {
+            path: path.clone(),
+            options: options.clone(),
+        });
+        match next() {
+            Event::ModelAsks {
+                pictures,
+                again: true,
+                ..
+            } => assert_eq!(pictures[0].width(), 8),
+            other => panic!("{other:?}"),
+        }
+        engine.send(Command::OpenModelAs { path, options });
+        match next() {
+            Event::ModelOpened(info) => assert_eq!(info.config.image_size, 8),
+            other => panic!("{other:?}"),
+        }
+        engine.send(Command::OpenModel(Some(data.join("cha_reverse.pkg"))));
+        let asks = loop {
+            match next() {
+                Event::ModelAsks { asks, .. } => break asks,
+                Event::Failed { message, .. } => panic!("{message}"),
+                _ => {}
+            }
+        };
+        assert_eq!(asks.permutation, Some(crate::config::Permutation::Reverse));
+    }
 }

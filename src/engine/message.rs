@@ -21,6 +21,7 @@ pub use crate::latent::statistics::LevelStatistics;
 pub use crate::latent::timeline::{PlayMode, Timeline};
 use crate::model::GlowConfig;
 pub use crate::model::WalkStep;
+pub use crate::model::{Permutation, ScaleFunction};
 pub use crate::recipe::{ItemId, Recipe};
 
 /// Names one request; answers carry it back, and the window drops those it no longer waits for.
@@ -457,6 +458,8 @@ pub enum Event {
         asks: ModelOptions,
         /// Samples of the model, if it is so.
         pictures: Vec<Arc<RgbImage>>,
+        /// Whether this answers [`Command::TryModel`].
+        again: bool,
     },
     /// The directions that are open now.
     AttributesOpened(Vec<AttributeInfo>),

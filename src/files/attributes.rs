@@ -5,6 +5,8 @@
 //! in the sliders' order with `name`, `center`, `range`, and the figures `auc`, `correlation`, `counts`,
 //! `held_out`, `method`, `provenance`.
 
+mod npy;
+
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
@@ -14,6 +16,7 @@ use super::FormatError;
 use super::latents::json;
 pub use super::tensors::Precision;
 use super::tensors::{OutTensor, TensorFile, read_bytes, write_tensors};
+use crate::disk::RegularFile;
 use crate::latent::attributes::{Direction, Directions, Figures};
 use crate::model::{GlowConfig, Latent};
 
@@ -53,6 +56,23 @@ struct Entry {
 /// Errors: every way in which the file can differ from what its configuration implies.
 pub fn read(path: &Path) -> Result<AttributesFile, FormatError> {
     from_bytes(&read_bytes(path, MAX_BYTES)?, path)
+}
+
+/// Reads the directions for a model of this configuration: an attributes file, of whichever model it says, or a NumPy array,
+/// which says nothing and must be of the model's shape.
+///
+/// Errors: as [`read`].
+pub fn read_for(path: &Path, config: &GlowConfig) -> Result<AttributesFile, FormatError> {
+    let mut file = RegularFile::new(path, MAX_BYTES)?;
+    let start = file.next(16)?;
+    if !npy::is_npy(&start) {
+        return read(path);
+    }
+    let directions = npy::directions(&file.rest(start)?, path, config)?;
+    Ok(AttributesFile {
+        config: config.clone(),
+        directions,
+    })
 }
 
 /// Reads an attributes file that is already in memory; `path` is for messages.

@@ -122,10 +122,10 @@ pub fn mixed(a: &Latent, b: &Latent, shares: &[f32]) -> Result<Latent, LatentErr
     };
     let pairs = a.levels.iter().zip(&b.levels);
     let levels = pairs.zip(shares.iter().cycle()).map(level);
-    let mean = shares.iter().map(|s| f64::from(*s)).sum::<f64>() / shares.len() as f64;
     Ok(Latent {
         levels: levels.collect(),
-        condition: a.condition_towards(b, mean),
+        // The condition is the coarsest level's, where the priors are that it changes.
+        condition: a.condition_towards(b, shares.last().map_or(0.0, |s| f64::from(*s))),
     })
 }
 

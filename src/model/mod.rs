@@ -10,7 +10,9 @@ pub mod params;
 pub mod pixels;
 pub mod priors;
 
-pub use crate::config::{ConfigError, Coupling, GlowConfig, LevelShape, Padding, Permutation};
+pub use crate::config::{
+    ConfigError, Coupling, GlowConfig, LevelShape, Padding, Permutation, ScaleFunction,
+};
 pub use crate::latent::{Condition, Latent, LatentShape, LevelEps};
 
 use std::borrow::Cow;

@@ -1,14 +1,18 @@
 //! What wishes do, without a window.
 
+use std::path::PathBuf;
+use std::sync::Arc;
+
 use super::named;
 use crate::app::action::Action;
+use crate::app::dialog::Dialog;
 use crate::app::fake::FakeEngine;
 use crate::app::screens::edit::EditWish;
 use crate::app::screens::morph::MorphWish;
 use crate::app::screens::sample::{self, SampleWish};
 use crate::app::shelf::REMOVED_KEPT;
 use crate::app::state::{Document, Named, State};
-use crate::engine::message::{Command, Event, ItemId, Recipe};
+use crate::engine::message::{Command, Event, ItemId, ModelOptions, Recipe};
 
 #[test]
 fn removing_a_picture_empties_what_stood_on_it() {
@@ -97,4 +101,42 @@ fn a_cell_that_cannot_be_drawn_is_asked_for_once() {
     assert!(state.sync(false).is_empty());
     state.apply(SampleWish::SetSeed(2));
     assert_eq!(state.sync(false).len(), 1);
+}
+
+#[test]
+fn a_model_whose_file_does_not_say_everything_is_asked_about() {
+    let mut state = State::default();
+    let path = PathBuf::from("model_001.pt");
+    state.apply(Action::OpenModel(Some(path.clone())));
+    let options = |bits| ModelOptions {
+        bits: Some(bits),
+        image_size: Some(64),
+        ..ModelOptions::default()
+    };
+    let asks = |bits, again| Event::ModelAsks {
+        path: path.clone(),
+        asks: options(bits),
+        pictures: vec![Arc::new(image::RgbImage::new(4, 4))],
+        again,
+    };
+    assert!(state.receive(asks(5, false)).is_empty());
+    assert!(!state.live.opening);
+    let form = |state: &State| match &state.dialog {
+        Some(Dialog::Ask(form)) => (form.options.bits, form.busy, form.pictures.len()),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(form(&state), (Some(5), false, 1));
+    let commands = state.apply(Action::TryModel(path.clone(), options(8)));
+    assert!(matches!(&commands[..], [Command::TryModel { options: o, .. }] if *o == options(8)));
+    assert_eq!(form(&state), (Some(8), true, 1));
+    // Samples for other answers than those that are on the screen are late.
+    state.receive(asks(5, true));
+    assert_eq!(form(&state), (Some(8), true, 1));
+    state.receive(asks(8, true));
+    assert_eq!(form(&state), (Some(8), false, 1));
+    let commands = state.apply(Action::OpenModelAs(path.clone(), options(8)));
+    assert!(matches!(&commands[..], [Command::OpenModelAs { options: o, .. }] if *o == options(8)));
+    assert!(state.dialog.is_none() && state.live.opening);
+    state.receive(asks(8, true));
+    assert!(state.dialog.is_none());
 }

@@ -2,7 +2,7 @@
 
 use egui::{Id, Key, Modal, Ui, vec2};
 
-use super::{crop, export, status};
+use super::{asks, crop, export, status};
 use crate::app::action::Action;
 use crate::app::dialog::{Dialog, PathPurpose, REPLACE};
 use crate::app::intake;
@@ -20,7 +20,7 @@ pub fn dialogs_ui(ui: &Ui, cx: &mut Cx<'_>) {
     let width: f32 = match &dialog {
         Dialog::Crop(_) | Dialog::Help => 660.0,
         Dialog::Log => 600.0,
-        Dialog::Export(_) => 520.0,
+        Dialog::Export(_) | Dialog::Ask(_) => 520.0,
         _ => 440.0,
     };
     let frame = egui::Frame::popup(&ui.ctx().global_style())
@@ -33,6 +33,7 @@ pub fn dialogs_ui(ui: &Ui, cx: &mut Cx<'_>) {
             match &dialog {
                 Dialog::Crop(form) => crop::crop_ui(ui, cx, form),
                 Dialog::Export(form) => export::export_ui(ui, cx, form),
+                Dialog::Ask(form) => asks::asks_ui(ui, cx, form),
                 Dialog::TypePath {
                     purpose,
                     text,

@@ -9,6 +9,7 @@ use crate::app::state::{Item, ItemStatus, Named, Photo, Selection};
 use crate::app::theme::{self, section_ui};
 use crate::app::widgets::Cx;
 use crate::app::widgets::bars::bar_ui;
+use crate::app::widgets::condition::condition_ui;
 use crate::app::widgets::controls::button_ui;
 use crate::app::widgets::icons::{Icon, note_ui};
 use crate::app::widgets::picture::{paint, picture_menu_ui};
@@ -65,12 +66,26 @@ pub fn inspector_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
                     cx.push(Action::Show(Dialog::Crop(form)));
                 }
             }
+            given_ui(ui, cx, item);
             ui.add_space(6.0);
             match cx.state.inspection_of(&named.recipe) {
                 Some(inspection) => figures_ui(ui, cx, inspection),
                 None => figures_to_come_ui(ui, cx, &named),
             }
         });
+}
+
+/// What a shelf item is given, and another choice.
+fn given_ui(ui: &mut Ui, cx: &mut Cx<'_>, item: Option<&Item>) {
+    let figures = item.and_then(|item| item.inspection.as_ref());
+    let (Some(model), Some(figures), Selection::Item(id)) =
+        (&cx.state.live.model, figures, cx.state.selection)
+    else {
+        return;
+    };
+    let tip = "Given which its latent decodes to this picture; a photo is encoded anew";
+    let chosen = ui.horizontal(|ui| condition_ui(ui, model, &figures.condition, tip));
+    cx.extend(chosen.inner.map(|condition| Action::Give(id, condition)));
 }
 
 /// Old figures stay, dimmed, until the new ones come: a panel that empties and fills while a slider

@@ -1,5 +1,6 @@
 //! The panels. Each reads the state and leaves its wishes in [`Cx`].
 
+mod asks;
 pub mod crop;
 pub mod dialogs;
 pub mod export;

@@ -1,6 +1,7 @@
 //! Reusable parts of the screen.
 
 pub mod bars;
+pub mod condition;
 pub mod controls;
 pub mod grid;
 pub mod histogram;

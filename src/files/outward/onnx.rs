@@ -19,6 +19,11 @@ const MAX_BYTES: usize = i32::MAX as usize;
 /// The file, or why this model cannot be one.
 pub(super) fn bytes(params: &Params) -> Result<Vec<u8>, String> {
     let config = &params.config;
+    if !config.detail.is_empty() {
+        return Err(
+            "a model with detail stages cannot leave as ONNX: train one without `detail`".into(),
+        );
+    }
     let mut graph = Graph {
         params,
         nodes: Writer::default(),

@@ -17,7 +17,7 @@ use crate::app::document::Named;
 use crate::app::keys::{Entry, entries, plain};
 use crate::app::state::{Picture, Selection, State};
 use crate::app::widgets::Cx;
-use crate::engine::message::{Command, ModelInfo, Recipe, View};
+use crate::engine::message::{Command, Condition, ModelInfo, Recipe, View};
 use crate::recipe::PictureSettings;
 
 /// The grid.
@@ -107,6 +107,9 @@ impl Screen for SampleScreen {
             let n_levels = model.latent_shape().levels.len();
             let temperature = sample.temperature;
             sample.level_temperatures.resize(n_levels, temperature);
+            if !sample.condition.fits(model.config.variant.condition) {
+                sample.condition = Condition::default();
+            }
         }
     }
 
@@ -215,9 +218,10 @@ impl Screen for SampleScreen {
     ) -> Option<&'static str> {
         let recipes = &settings.recipes;
         let sample = &mut state.doc.sample;
-        let what = if let Some((seed, temperature)) = as_samples(recipes) {
+        let what = if let Some((seed, temperature, condition)) = as_samples(recipes) {
             let n = recipes.len() as u32;
             sample.seed = seed;
+            sample.condition = condition;
             sample.variation = None;
             sample.per_level = temperature.len() > 1;
             match &temperature[..] {
@@ -256,21 +260,30 @@ fn focus(state: &State) -> u32 {
     }
 }
 
-/// Seed and temperature of a whole grid of samples.
-fn as_samples(recipes: &[Recipe]) -> Option<(u64, Vec<f32>)> {
-    let part = |recipe: &Recipe| match recipe {
-        Recipe::Scaled { base, temperature } => match **base {
-            Recipe::Sample { seed, index } => Some((seed, index, temperature.clone())),
+/// Seed, temperature and condition of a whole grid of samples.
+fn as_samples(recipes: &[Recipe]) -> Option<(u64, Vec<f32>, Condition)> {
+    let part = |recipe: &Recipe| {
+        let (recipe, condition) = match recipe {
+            Recipe::Given { base, condition } => (&**base, condition.clone()),
+            plain => (plain, Condition::default()),
+        };
+        match recipe {
+            Recipe::Scaled { base, temperature } => match **base {
+                Recipe::Sample { seed, index } => {
+                    Some((index, (seed, temperature.clone(), condition)))
+                }
+                _ => None,
+            },
+            Recipe::Sample { seed, index } => Some((*index, (*seed, vec![1.0], condition))),
             _ => None,
-        },
-        Recipe::Sample { seed, index } => Some((*seed, *index, vec![1.0])),
-        _ => None,
+        }
     };
-    let (seed, _, temperature) = part(recipes.first()?)?;
-    let same = recipes.iter().zip(0u32..).all(|(recipe, i)| {
-        part(recipe).is_some_and(|(s, index, t)| s == seed && index == i && t == temperature)
-    });
-    (same && (2..=144).contains(&recipes.len())).then_some((seed, temperature))
+    let (_, first) = part(recipes.first()?)?;
+    let same = recipes
+        .iter()
+        .zip(0u32..)
+        .all(|(recipe, i)| part(recipe).is_some_and(|(index, found)| index == i && found == first));
+    (same && (2..=144).contains(&recipes.len())).then_some(first)
 }
 
 /// Base, seed and amount of a grid of variations.

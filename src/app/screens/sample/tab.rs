@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::app::document::Named;
-use crate::engine::message::Recipe;
+use crate::engine::message::{Condition, Recipe};
 
 /// Temperature on first start: where faces look best.
 pub const DEFAULT_TEMPERATURE: f32 = 0.7;
@@ -29,6 +29,9 @@ pub struct SampleTab {
     pub per_level: bool,
     /// Temperatures of the levels, finest first, used where `per_level` holds.
     pub level_temperatures: Vec<f32>,
+    /// Given which samples are drawn, where the model takes a condition.
+    #[serde(skip_serializing_if = "Condition::is_empty")]
+    pub condition: Condition,
     /// Columns of the grid.
     pub columns: u32,
     /// Rows of the grid.
@@ -44,6 +47,7 @@ impl Default for SampleTab {
             temperature: DEFAULT_TEMPERATURE,
             per_level: false,
             level_temperatures: Vec::new(),
+            condition: Condition::default(),
             columns: 6,
             rows: 4,
             variation: None,
@@ -89,7 +93,8 @@ impl SampleTab {
                         index,
                     }),
                     temperature: self.temperatures(),
-                },
+                }
+                .given(&self.condition),
                 label: format!("Seed {} · {}", self.seed, index + 1),
             },
         }

@@ -3,9 +3,11 @@
 use egui_kittest::kittest::Queryable as _;
 
 use super::{GRID, SampleWish};
+use crate::app::screens::Screen as _;
 use crate::app::state::State;
 use crate::app::tests::{Bench, seed_and_index};
-use crate::engine::message::Recipe;
+use crate::engine::message::{Condition, Recipe};
+use crate::recipe::PictureSettings;
 
 #[test]
 fn one_temperature_is_passed_to_all_levels() {
@@ -85,4 +87,21 @@ fn a_fast_drag_waits_for_pictures_and_ends_on_the_last_value() {
     assert!(
         matches!(last, Recipe::Scaled { temperature, .. } if *temperature == [0.3 + 0.05 * 9.0])
     );
+}
+
+#[test]
+fn samples_are_given_a_condition_and_a_grid_of_them_comes_back() {
+    let mut state = State::default();
+    let condition = Condition::class(1, 3);
+    state.apply(SampleWish::SetCondition(condition.clone()));
+    let cells: Vec<Recipe> = (0..4).map(|i| state.doc.sample.cell(i).recipe).collect();
+    assert!(cells.iter().all(|recipe| {
+        matches!(recipe, Recipe::Given { condition: given, .. } if *given == condition)
+    }));
+    let settings = PictureSettings::new("m", &cells, &Vec::new()).unwrap();
+    let mut other = State::default();
+    let what = super::SampleScreen.remake(&mut other, &settings, "grid.png");
+    assert_eq!(what, Some("the samples"));
+    assert_eq!(other.doc.sample.condition, condition);
+    assert_eq!(other.doc.sample.cell(2), state.doc.sample.cell(2));
 }

@@ -9,6 +9,7 @@ use crate::app::screens::Tab;
 use crate::app::state::Selection;
 use crate::app::theme::{self, section_ui};
 use crate::app::views;
+use crate::app::widgets::condition::condition_ui;
 use crate::app::widgets::controls::{button_ui, number_ui, row_with_end_ui, slider_ui};
 use crate::app::widgets::icons::{Icon, icon_button_ui};
 use crate::app::widgets::picture::{drag_source, picture_button, picture_menu_ui, square_in};
@@ -94,6 +95,12 @@ fn controls_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
             seed_ui(ui, cx);
             ui.add_space(theme::GROUP_GAP);
             size_ui(ui, cx);
+            if let Some(model) = &cx.state.live.model {
+                let tip = "Given which samples are drawn, and photos encoded that come from now on";
+                let condition = &cx.state.doc.sample.condition;
+                let chosen = condition_ui(ui, model, condition, tip);
+                cx.extend(chosen.map(SampleWish::SetCondition));
+            }
         },
     );
     if export {

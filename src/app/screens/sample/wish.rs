@@ -2,6 +2,7 @@
 
 use super::{Variation, cell};
 use crate::app::state::{Named, State, Tab};
+use crate::engine::message::Condition;
 
 /// A wish.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,6 +21,8 @@ pub enum SampleWish {
     SetPerLevel(bool),
     /// The temperature of one level.
     SetLevelTemperature(usize, f32),
+    /// Given which samples are drawn, and photos encoded that come from now on.
+    SetCondition(Condition),
     /// Columns and rows of the grid.
     SetGrid(u32, u32),
     /// Fill the grid with variations.
@@ -49,6 +52,7 @@ pub(super) fn apply(state: &mut State, wish: SampleWish) {
                 *slot = value;
             }
         }
+        SampleWish::SetCondition(condition) => sample.condition = condition,
         SampleWish::SetGrid(columns, rows) => {
             sample.columns = columns.clamp(1, 12);
             sample.rows = rows.clamp(1, 12);
