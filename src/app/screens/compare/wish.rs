@@ -30,14 +30,13 @@ pub(super) fn apply(state: &mut State, wish: CompareWish) {
     match wish {
         CompareWish::Take(named) => {
             // The newest stands second, what was there before it first.
-            pair.swap(0, 1);
-            if pair[0].is_none() {
-                pair[0] = Some(named);
-            } else {
-                pair[1] = Some(named);
-                if desk.way == CompareWay::Table {
-                    desk.way = CompareWay::Beside;
-                }
+            if pair.iter().all(Option::is_some) {
+                pair.swap(0, 1);
+            }
+            let place = usize::from(pair[0].is_some());
+            pair[place] = Some(named);
+            if place == 1 && desk.way == CompareWay::Table {
+                desk.way = CompareWay::Beside;
             }
             state.show(Tab::Compare, FIRST);
         }
