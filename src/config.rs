@@ -322,16 +322,16 @@ impl GlowConfig {
         }
         for stage in &self.detail {
             let sizes = [
-                (stage.depth, 256, "steps"),
-                (stage.width, 4096, "hidden channels"),
-                (stage.trunk, 4096, "channels of the trunk"),
-                (stage.blocks, 64, "blocks of the trunk"),
-                (stage.features, 4096, "features"),
+                (stage.depth, 1, 256, "steps"),
+                (stage.width, 1, 4096, "hidden channels"),
+                (stage.trunk, 1, 4096, "channels of the trunk"),
+                (stage.blocks, 0, 64, "blocks of the trunk"),
+                (stage.features, 1, 4096, "features"),
             ];
-            for (found, most, what) in sizes {
-                if !(1..=most).contains(&found) {
+            for (found, least, most, what) in sizes {
+                if !(least..=most).contains(&found) {
                     let found = format!("a stage of {found} {what}");
-                    return err("detail", &found, &format!("1 to {most} are possible"));
+                    return err("detail", &found, &format!("{least} to {most} are possible"));
                 }
             }
             if ScaleFloor::new(stage.scale_floor.value()).is_none() {
@@ -454,6 +454,19 @@ impl GlowConfig {
             .collect()
     }
 
+    /// The parts of the flow in a line, for people: `4 levels of 16 steps, width 128; detail 128 of 12 steps, width 96`.
+    pub fn parts_text(&self) -> String {
+        let mut text = format!(
+            "{} levels of {} steps, width {}",
+            self.levels, self.depth, self.width
+        );
+        for (i, stage) in self.detail.iter().enumerate() {
+            let (size, depth, width) = (self.base_size() << (i + 1), stage.depth, stage.width);
+            text += &format!("; detail {size} of {depth} steps, width {width}");
+        }
+        text
+    }
+
     /// What the latents of such a model look like.
     pub fn latent_shape(&self) -> LatentShape {
         let level = |s: &LevelShape| EpsShape {
@@ -568,9 +581,11 @@ pub(crate) mod tests {
         let mut config = tiny_config();
         let value = serde_json::to_value(&config).unwrap();
         assert_eq!(serde_json::from_value::<GlowConfig>(value).unwrap(), config);
-        // The two that are left out where they change nothing, one after the other as they exclude each other.
+        // Those that are left out where they change nothing; a config that is only written may have all at once.
         config.variant.condition = 1;
         config.scale_floor = ScaleFloor::new(0.5).unwrap();
+        let stage = r#"{"depth":1,"width":8,"trunk":8,"blocks":0,"features":4}"#;
+        config.detail = vec![serde_json::from_str(stage).unwrap()];
         let value = serde_json::to_value(&config).unwrap();
         let mut written: Vec<&str> = value
             .as_object()
@@ -582,5 +597,48 @@ pub(crate) mod tests {
         written.sort_unstable();
         fields.sort_unstable();
         assert_eq!(written, fields);
+    }
+
+    /// A chain of two stages, as a file has it.
+    const CHAIN: &str = r#"{"image_size":64,"channels":3,"levels":2,"depth":1,"width":8,"permutation":"invconv_lu","coupling":"affine",
+        "bits":8,"padding":"edge_bias","scale_floor":0.5,"detail":[
+        {"depth":2,"width":9,"trunk":10,"blocks":1,"features":6,"scale_floor":0.7},{"depth":1,"width":9,"trunk":10,"blocks":0,"features":6}]}"#;
+
+    #[test]
+    fn stages_are_the_finest_levels_and_are_called_by_their_size() {
+        let config = read(CHAIN).unwrap();
+        let shape = config.latent_shape();
+        let sides = shape.levels.iter().map(|l| (l.channels, l.side));
+        let sides: Vec<(usize, usize)> = sides.collect();
+        assert_eq!(sides, [(36, 16), (36, 8), (6, 8), (24, 4)]);
+        let names: Vec<String> = (0..4).map(|l| shape.level_name(l)).collect();
+        assert_eq!(names, ["detail 64", "detail 32", "level 1", "level 2"]);
+        assert_eq!(shape.dims(), config.dims());
+        assert_eq!(config.base().latent_shape().dims(), 3 * 16 * 16);
+        assert!(!config.is_version_1() && config.base().detail.is_empty());
+        assert_eq!(
+            config.parts_text(),
+            "2 levels of 1 steps, width 8; detail 32 of 2 steps, width 9; detail 64 of 1 steps, width 9"
+        );
+        let text = serde_json::to_string(&config).unwrap();
+        assert_eq!(read(&text).unwrap(), config);
+    }
+
+    #[test]
+    fn bad_stages_are_refused_with_a_reason() {
+        let refused = |from: &str, to: &str, word: &str| {
+            let error = read(&CHAIN.replace(from, to)).unwrap_err();
+            assert!(error.contains(word), "{error}");
+        };
+        refused("\"image_size\":64", "\"image_size\":72", "stages");
+        refused("\"blocks\":1", "\"blocks\":999", "999 blocks");
+        refused("\"features\":6}", "\"features\":0}", "0 features");
+        refused("0.7", "1.5", "floor");
+        refused("\"trunk\":10", "\"trunks\":10", "trunks");
+        refused(
+            "\"scale_floor\":0.5",
+            "\"variant\":{\"condition\":1}",
+            "stages",
+        );
     }
 }

@@ -8,7 +8,9 @@ fn main() -> ExitCode {
     match run(Cli::from_arguments()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("glow-explorer: {}", error_line(&error));
+            // In one piece: other processes may write there as well.
+            let line = format!("glow-explorer: {}\n", error_line(&error));
+            eprint!("{line}");
             ExitCode::FAILURE
         }
     }

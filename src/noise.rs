@@ -61,6 +61,13 @@ impl Noise {
         (self.rng.next_u32() >> 8) as f32 / (1u32 << 24) as f32
     }
 
+    /// Passes over so many numbers that [`Noise::uniform`] would have given.
+    pub fn skip_uniforms(&mut self, n: u64) {
+        // Each takes one word of the generator.
+        let at = self.rng.get_word_pos();
+        self.rng.set_word_pos(at + u128::from(n));
+    }
+
     /// A whole number below `n` (multiply-shift; its bias is below `n / 2^64`).
     pub fn below(&mut self, n: usize) -> usize {
         ((u128::from(self.rng.next_u64()) * n as u128) >> 64) as usize
@@ -155,6 +162,19 @@ mod tests {
         assert_eq!(values, again);
         Noise::with_stream(7, 4).fill_normal(&mut again);
         assert_ne!(values, again);
+    }
+
+    #[test]
+    fn numbers_passed_over_are_those_that_would_have_come() {
+        for n in [0usize, 1, 15, 16, 63, 64, 65, 1000, 12_288] {
+            let mut drawn = Noise::with_stream(3, 1 << 32);
+            let mut passed = Noise::with_stream(3, 1 << 32);
+            for part in [n, 7] {
+                (0..part).for_each(|_| _ = drawn.uniform());
+                passed.skip_uniforms(part as u64);
+                assert_eq!(drawn.uniform(), passed.uniform(), "{n}");
+            }
+        }
     }
 
     #[test]

@@ -89,7 +89,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
         data: args.data,
         threads: args.threads.map_or_else(super::cores, usize::from),
     };
-    let stop = super::common::stop_on_ctrl_c()?;
+    let stop = super::common::stop_on_ctrl_c(None)?;
     let n_runs = ablation.table.runs().count();
     let ends: Vec<u64> = ablation
         .table

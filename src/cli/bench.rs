@@ -8,7 +8,7 @@ use crate::export::write_png;
 use crate::files::{shipped, weights};
 use crate::measure::bench::{Options, Report, run as measure};
 use crate::measure::memory::TrainMemory;
-use crate::measure::sweep;
+use crate::measure::{scaling, sweep};
 use crate::model::GlowConfig;
 use crate::model::params::Params;
 use crate::train::estimate;
@@ -56,6 +56,17 @@ pub(super) struct Args {
     /// Folder for the points (sweep.csv) and the chart (sweep.png) of --sweep
     #[arg(long, value_name = "FOLDER", requires = "sweep")]
     out: Option<PathBuf>,
+    /// Measure training on one and on two ranks that share the threads, and write a document with a model of more ranks
+    /// and of networks; needs mpirun
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with_all = ["model", "through_window", "train", "keep", "bf16", "sweep", "json"]
+    )]
+    scaling: Option<PathBuf>,
+    /// Measure one rank's part of that
+    #[arg(long, hide = true, conflicts_with = "scaling")]
+    scaling_rank: bool,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -67,6 +78,9 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
     }
     if args.sweep {
         return sweep(&args);
+    }
+    if args.scaling.is_some() || args.scaling_rank {
+        return scaling(&args);
     }
     let batch = args.batch.max(1);
     let params = match (&args.model, &args.config) {
@@ -99,6 +113,36 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
     Ok(())
 }
 
+fn scaling(args: &Args) -> anyhow::Result<()> {
+    let config = base_config(args.config.as_deref())?;
+    let threads = args.threads.map_or_else(super::cores, usize::from);
+    let runs = args.runs.unwrap_or(RUNS).max(1);
+    // Enough that each of a few ranks has a picture.
+    let batch = args.batch.max(2);
+    match &args.scaling {
+        Some(out) => {
+            let config_path = args.config.as_deref();
+            super::scaling::document(out, config_path, &config, batch, threads, runs)
+        }
+        None => super::scaling::rank(
+            config,
+            scaling::Options {
+                batch,
+                threads,
+                runs,
+            },
+        ),
+    }
+}
+
+/// The configuration of a file, or the small one.
+fn base_config(path: Option<&Path>) -> anyhow::Result<GlowConfig> {
+    match path {
+        Some(path) => super::read_config(path),
+        None => Ok(serde_json::from_str::<GlowConfig>(SWEEP_CONFIG)?.validated()?),
+    }
+}
+
 /// Before anything is allocated: what fails then ends the program without a word.
 fn refuse_too_large(config: &GlowConfig, batch: usize) -> anyhow::Result<()> {
     let needed = estimate::inference_bytes(config, batch);
@@ -109,10 +153,7 @@ fn refuse_too_large(config: &GlowConfig, batch: usize) -> anyhow::Result<()> {
 }
 
 fn sweep(args: &Args) -> anyhow::Result<()> {
-    let config = match &args.config {
-        Some(path) => super::read_config(path)?,
-        None => serde_json::from_str::<GlowConfig>(SWEEP_CONFIG)?.validated()?,
-    };
+    let config = base_config(args.config.as_deref())?;
     let threads = args.threads.map_or_else(super::cores, usize::from);
     let runs = args.runs.unwrap_or(SWEEP_RUNS).max(1);
     // Before minutes of measuring, not after them.

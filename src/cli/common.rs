@@ -25,6 +25,7 @@ use crate::model::{
     Condition, Decoded, DeviceChoice, Encoded, GlowConfig, GlowModel, Latent, ModelError,
 };
 use crate::quote;
+use crate::train::ranks::rank_before_start;
 
 use super::output::{has_extension, takes_bytes};
 
@@ -163,7 +164,8 @@ impl ConditionArgs {
 /// A folder of pictures to learn from or to measure on.
 #[derive(clap::Args, Clone, Debug)]
 pub(super) struct FolderArgs {
-    /// Folder of pictures; of each the largest square in the middle is taken
+    /// Folder of pictures or of tar shards, or shards by name, as in faces-{000..015}.tar; of each picture the largest
+    /// square in the middle is taken
     #[arg(long, value_name = "DIR")]
     pub(super) images: PathBuf,
     /// Take the square round the face instead, as the window does: for photos that are not framed yet
@@ -525,10 +527,7 @@ pub(super) fn file_name(path: &Path) -> String {
 /// A configuration in one line.
 pub(super) fn config_text(config: &GlowConfig) -> String {
     let colour = if config.channels == 1 { " grey" } else { "" };
-    format!(
-        "{} px{colour}, {} levels of {} steps, width {}",
-        config.image_size, config.levels, config.depth, config.width
-    )
+    format!("{} px{colour}, {}", config.image_size, config.parts_text())
 }
 
 /// A temperature on the command line.
@@ -568,10 +567,10 @@ pub(super) fn threads() -> clap::builder::RangedI64ValueParser<u16> {
     clap::value_parser!(u16).range(1..=1024)
 }
 
-/// A flag that the first Ctrl-C raises, for work that can stop and save.
+/// A flag that the first Ctrl-C raises, for work that can stop and save; `said` is a line for that moment.
 ///
 /// Errors: the system does not let itself be watched, or it is asked for twice.
-pub(super) fn stop_on_ctrl_c() -> anyhow::Result<Arc<AtomicBool>> {
+pub(super) fn stop_on_ctrl_c(said: Option<String>) -> anyhow::Result<Arc<AtomicBool>> {
     let stop = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&stop);
     // A second Ctrl-C while the last save is under way ends the program at once, as people expect.
@@ -579,6 +578,7 @@ pub(super) fn stop_on_ctrl_c() -> anyhow::Result<Arc<AtomicBool>> {
         if flag.swap(true, Ordering::Relaxed) {
             std::process::exit(130);
         }
+        said.iter().for_each(note);
     })
     .context("cannot watch for Ctrl-C")?;
     Ok(stop)
@@ -625,6 +625,10 @@ const MAX_LINE: usize = 2000;
 
 /// Something that people should know though all went well.
 pub(super) fn note(text: impl std::fmt::Display) {
+    // What concerns a command line is said by the first of the processes that share it.
+    if rank_before_start().is_some_and(|rank| rank > 0) {
+        return;
+    }
     // Nobody can be told where standard error is closed.
     let _ = writeln!(
         io::stderr(),

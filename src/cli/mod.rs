@@ -17,7 +17,9 @@ mod import;
 mod info;
 mod morph;
 mod output;
+mod ranks;
 mod sample;
+mod scaling;
 mod train;
 
 use std::any::TypeId;
@@ -27,6 +29,7 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::disk;
 use crate::model::GlowConfig;
+use crate::train::ranks::rank_before_start;
 
 /// Explore the latent space of Glow, the invertible generative network, by hand.
 ///
@@ -98,10 +101,17 @@ enum Sub {
 }
 
 impl Cli {
-    /// The arguments of the program. What is wrong with them ends it with code 2 and a message.
+    /// The arguments of the program. What is wrong with them ends it with code 2 and a message; of several processes on
+    /// one command line the first has it.
     pub fn from_arguments() -> Self {
-        let found = command().get_matches();
-        Self::from_arg_matches(&found).unwrap_or_else(|e| e.exit())
+        let found = command().try_get_matches();
+        let found = found.and_then(|found| Self::from_arg_matches(&found));
+        found.unwrap_or_else(|error| {
+            if rank_before_start().is_some_and(|rank| rank > 0) {
+                std::process::exit(error.exit_code());
+            }
+            error.exit()
+        })
     }
 }
 

@@ -9,12 +9,14 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::common::{FolderArgs, read_labels, shown_line};
 use super::output::{Outputs, SAFETENSORS};
+use super::ranks::{Connection, Line};
 use crate::config::ScaleFloor;
 use crate::data::batches::PictureSet;
 use crate::files::weights::{self, Precision};
-use crate::model::GlowConfig;
 use crate::model::params::Params;
+use crate::model::{DeviceChoice, GlowConfig};
 use crate::train::config::TrainConfig;
+use crate::train::ranks::{Communicator, Identity, agree, check_identity};
 use crate::train::run;
 use crate::train::trainer::{Run, TrainEvent, Trainer};
 
@@ -61,9 +63,20 @@ pub(super) struct Args {
     /// Seconds between saves
     #[arg(long, default_value = "300", value_parser = save_every)]
     save_every: f32,
-    /// Threads; the default is one for each core
+    /// Threads; the default is one for each core, of a rank its part of those of its machine
     #[arg(long, value_parser = super::common::threads())]
     threads: Option<u16>,
+    /// Where gradients are computed: cpu, cuda, cuda:N or metal; cuda:local takes the device of the rank's number on
+    /// its machine
+    #[arg(long, default_value = "cpu", value_parser = training_device)]
+    device: TrainingDevice,
+    /// Decoded pictures kept in memory, in MiB; others are read anew each time
+    #[arg(long, default_value_t = 512, value_name = "MIB")]
+    cache_mib: u32,
+    /// Before the training, say what each rank was given and compare it down to the pictures' sizes; versions, models,
+    /// settings and the pictures' names are always compared
+    #[arg(long)]
+    ranks_check: bool,
     /// Print one JSON object a save instead of a progress bar
     #[arg(long)]
     json: bool,
@@ -72,18 +85,78 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: Args) -> anyhow::Result<()> {
+    let connection = Connection::new()?;
+    let ended = on_ranks(args, connection.ranks());
+    connection.end(ended)
+}
+
+/// What a training needs, read from its files.
+struct Prepared {
+    config: GlowConfig,
+    start: Option<Params>,
+    run: Run,
+}
+
+fn on_ranks(args: Args, ranks: &Arc<dyn Communicator>) -> anyhow::Result<()> {
+    let prepared = prepare(&args, ranks).map_err(Line);
+    let Prepared { config, start, run } = agree(&**ranks, prepared).map_err(|line| line.0)?;
+    let identity = Identity::new(
+        &**ranks,
+        &config,
+        &args.train,
+        &run.pictures,
+        args.ranks_check,
+    );
+    let identities = check_identity(&**ranks, &identity)?;
+    if args.ranks_check && ranks.is_first() {
+        super::ranks::say_identities(&identities);
+    }
+    let summary = Summary::new(&args.folder.images, &run);
+    let n_threads = run.threads;
+    let trainer = if args.resume {
+        Trainer::resume(&config, args.train.clone(), run)?
+    } else {
+        Trainer::start(config, start, args.train.clone(), run)?
+    };
+    if !ranks.is_first() {
+        return wait_for_the_first(trainer);
+    }
+    if !ranks.is_alone() {
+        super::common::note(super::ranks::team(&identities, n_threads));
+    }
+    train(
+        trainer,
+        &args.train,
+        &shown_line(&config_name(&args.out)),
+        args.json,
+        summary,
+        !ranks.is_alone(),
+    )
+}
+
+/// What a rank does that neither evaluates nor saves nor prints.
+fn wait_for_the_first(mut trainer: Trainer) -> anyhow::Result<()> {
+    let stop = super::common::stop_on_ctrl_c(None)?;
+    Ok(trainer.train(&|| stop.load(Ordering::Relaxed), &mut |_| {})?)
+}
+
+fn prepare(args: &Args, ranks: &Arc<dyn Communicator>) -> anyhow::Result<Prepared> {
     // The first save comes minutes after the start; a folder that is not there should not cost them.
-    let given = [&args.labels, &args.config, &args.start];
-    let read = given.into_iter().flatten().map(PathBuf::as_path);
-    let mut outputs = Outputs::beside(read);
-    outputs.kept(&args.out, SAFETENSORS, "weights are written as safetensors")?;
-    for path in run::files_beside(&args.out) {
-        outputs.claim(&path)?;
+    if ranks.is_first() {
+        let given = [&args.labels, &args.config, &args.start];
+        let read = given.into_iter().flatten().map(PathBuf::as_path);
+        let mut outputs = Outputs::beside(read);
+        outputs.kept(&args.out, SAFETENSORS, "weights are written as safetensors")?;
+        for path in run::files_beside(&args.out) {
+            outputs.claim(&path)?;
+        }
     }
     if let Some((setting, expected)) = args.train.problem() {
         anyhow::bail!("--{setting} must be {expected}");
     }
-    super::common::note_bf16(args.train.arithmetic);
+    if ranks.is_first() {
+        super::common::note_bf16(args.train.arithmetic);
+    }
     let start = args
         .start
         .as_deref()
@@ -116,11 +189,17 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
     let chosen = table.as_ref().map(|table| (table, args.split.as_str()));
     // The sheet of samples that an earlier part of this run may have written is no picture to learn from.
     let pictures = args.folder.open(chosen, shape)?;
-    let pictures = Arc::new(pictures.without(&run::samples_path(&args.out)));
-    let valid = args
-        .folder
-        .open_valid(args.valid.as_deref(), table.as_ref(), shape)?;
-    let threads = args.threads.map_or_else(super::cores, usize::from);
+    let pictures = pictures
+        .without(&run::samples_path(&args.out))
+        .with_memory_budget((args.cache_mib as usize) << 20);
+    // Rank 0 alone evaluates.
+    let valid = match ranks.is_first() {
+        true => args
+            .folder
+            .open_valid(args.valid.as_deref(), table.as_ref(), shape)?,
+        false => None,
+    };
+    let cores_each = (super::cores() / ranks.n_local()).max(1);
     let run = Run {
         out: args.out.clone(),
         precision: if args.half {
@@ -128,17 +207,23 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
         } else {
             Precision::F32
         },
-        pictures,
+        pictures: Arc::new(pictures),
         valid,
         valid_limit: args.valid_limit,
-        data: args.data,
-        licence: args.licence,
+        data: args.data.clone(),
+        licence: args.licence.clone(),
         save_every_secs: f64::from(args.save_every),
         save_every_pictures: None,
-        threads,
+        threads: args.threads.map_or(cores_each, usize::from),
+        device: match &args.device {
+            TrainingDevice::CudaLocal => DeviceChoice::Cuda(ranks.local_rank()),
+            TrainingDevice::Of(choice) => choice.clone(),
+        },
+        ranks: Arc::clone(ranks),
     };
     let earlier = run.earlier_work();
     if let Some(path) = earlier.first()
+        && ranks.is_first()
         && !(args.resume || args.overwrite)
     {
         anyhow::bail!(
@@ -146,19 +231,21 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
             path.display()
         );
     }
-    let summary = Summary::new(&args.folder.images, &run);
-    let trainer = if args.resume {
-        Trainer::resume(&config, args.train.clone(), run)?
-    } else {
-        Trainer::start(config, start, args.train.clone(), run)?
-    };
-    train(
-        trainer,
-        &args.train,
-        &shown_line(&config_name(&args.out)),
-        args.json,
-        summary,
-    )
+    Ok(Prepared { config, start, run })
+}
+
+/// A device by its name, or by the place of the rank among those of its machine.
+#[derive(Clone, Debug)]
+enum TrainingDevice {
+    CudaLocal,
+    Of(DeviceChoice),
+}
+
+fn training_device(text: &str) -> Result<TrainingDevice, String> {
+    match text {
+        "cuda:local" => Ok(TrainingDevice::CudaLocal),
+        text => Ok(TrainingDevice::Of(text.parse()?)),
+    }
 }
 
 fn save_every(text: &str) -> Result<f32, String> {
@@ -240,8 +327,16 @@ fn train(
     name: &str,
     json: bool,
     summary: Summary,
+    has_others: bool,
 ) -> anyhow::Result<()> {
-    let stop = super::common::stop_on_ctrl_c()?;
+    // mpirun asks its processes to end where one of them has died, and soon after kills them.
+    let kept = has_others.then(|| {
+        format!(
+            "asked to end, or another rank has died; what was saved before is whole: go on with --resume --out {}",
+            summary.files[0].display()
+        )
+    });
+    let stop = super::common::stop_on_ctrl_c(kept)?;
     let bar = if json {
         ProgressBar::hidden()
     } else {
@@ -369,6 +464,8 @@ mod tests {
             save_every_secs: 1e9,
             save_every_pictures: None,
             threads: 2,
+            device: DeviceChoice::Cpu,
+            ranks: crate::train::ranks::alone(),
         };
         let go = |mut trainer: Trainer| {
             let mut losses = Vec::new();

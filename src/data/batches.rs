@@ -1,5 +1,6 @@
 //! Batches for training, prepared on a thread of their own.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
@@ -13,9 +14,32 @@ pub use super::picture_set::PictureSet;
 /// Batches that wait ready: one in the hands of the trainer, these behind it.
 const N_PREFETCHED: usize = 2;
 
+/// The part of each batch that one of several readers fetches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Share {
+    /// Which reader, from 0.
+    pub index: usize,
+    /// Readers.
+    pub of: usize,
+}
+
+impl Share {
+    /// The batch of one reader alone.
+    pub const WHOLE: Self = Self { index: 0, of: 1 };
+
+    /// The places of `n` that are this reader's: one after the other, their numbers equal to within one.
+    pub fn range(self, n: usize) -> Range<usize> {
+        n * self.index / self.of..n * (self.index + 1) / self.of
+    }
+}
+
 /// Some pictures, one after the other.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Batch {
+    /// Where this share starts in the whole batch.
+    pub first: usize,
+    /// Pictures in the whole batch, of which this is a share.
+    pub n_whole: usize,
     /// `[n, h, w, c]`, bytes.
     pub pixels: Vec<u8>,
     /// The picture's number in its set, for each of the `n`.
@@ -28,12 +52,15 @@ pub struct Batch {
     /// Pictures found unreadable since the last batch, each with the reason. They are left out
     /// from now on and named only once.
     pub left_out: Vec<String>,
+    /// Pictures of a share that cannot be read, with the reasons. Another picture takes the place of each once all
+    /// readers know of it, so the whole batch is to be asked for again.
+    pub failed: Vec<(usize, String)>,
 }
 
 /// An endless stream of batches, prepared ahead on background threads.
 ///
 /// The order is a permutation of the set for each epoch, decided by the seed. Batches run across
-/// the end of an epoch, so each is full.
+/// the end of an epoch, so each is full. What a batch holds does not depend on how many readers share it.
 pub struct BatchStream {
     /// `None` only while dropping.
     batches: Option<Receiver<Result<Batch, DataError>>>,
@@ -53,6 +80,18 @@ impl BatchStream {
         flip: bool,
         n_threads: usize,
     ) -> Result<Self, DataError> {
+        let plan = (batch, seed, start_position, flip);
+        Self::of_share(set, plan, n_threads, Share::WHOLE)
+    }
+
+    /// The same for one of several readers: `(batch, seed, start_position, flip)` are those of the whole batch. Only
+    /// [`PictureSet::note_failure`] makes such a stream leave pictures out, for its readers must agree on them.
+    pub fn of_share(
+        set: Arc<PictureSet>,
+        (batch, seed, start_position, flip): (usize, u64, u64, bool),
+        n_threads: usize,
+        share: Share,
+    ) -> Result<Self, DataError> {
         let (sender, receiver) = bounded(N_PREFETCHED);
         let stop = Arc::new(AtomicBool::new(false));
         let producer = Producer {
@@ -62,6 +101,7 @@ impl BatchStream {
             seed,
             position: start_position,
             flip,
+            share,
             n_threads: n_threads.max(1),
             stop: Arc::clone(&stop),
         };
@@ -109,6 +149,7 @@ struct Producer {
     seed: u64,
     position: u64,
     flip: bool,
+    share: Share,
     n_threads: usize,
     plan: EpochPlan,
     stop: Arc<AtomicBool>,
@@ -132,13 +173,20 @@ impl Producer {
 
     /// `None` when the stream is being dropped.
     fn next_batch(&mut self) -> Result<Option<Batch>, DataError> {
+        let mine = self.share.range(self.batch);
         let mut batch = Batch {
-            pixels: Vec::with_capacity(self.batch * self.set.bytes_per_picture()),
-            indices: Vec::with_capacity(self.batch),
-            mirrored: Vec::with_capacity(self.batch),
+            first: mine.start,
+            n_whole: self.batch,
+            pixels: Vec::with_capacity(mine.len() * self.set.bytes_per_picture()),
+            indices: Vec::with_capacity(mine.len()),
+            mirrored: Vec::with_capacity(mine.len()),
             end_position: self.position,
             left_out: Vec::new(),
+            failed: Vec::new(),
         };
+        if self.share != Share::WHOLE {
+            return self.next_share(batch, mine);
+        }
         // More than one round only where pictures turned out unreadable.
         while batch.indices.len() < self.batch {
             let draws: Vec<Draw> = (batch.indices.len()..self.batch)
@@ -154,6 +202,32 @@ impl Producer {
         }
         batch.end_position = self.position;
         Ok(Some(batch))
+    }
+
+    /// The share `mine` of the next pictures that are not known to be unreadable.
+    fn next_share(
+        &mut self,
+        mut batch: Batch,
+        mine: Range<usize>,
+    ) -> Result<Option<Batch>, DataError> {
+        if let Some(error) = self.set.all_failed() {
+            return Err(error);
+        }
+        let mut draws = Vec::with_capacity(mine.len());
+        let mut place = 0;
+        while place < self.batch {
+            let draw = self.draw();
+            if self.set.has_failed(draw.index) {
+                continue;
+            }
+            if mine.contains(&place) {
+                draws.push(draw);
+            }
+            place += 1;
+        }
+        self.fetch(&draws, &mut batch);
+        batch.end_position = self.position;
+        Ok((!self.stop.load(Ordering::Relaxed)).then_some(batch))
     }
 
     fn draw(&mut self) -> Draw {
@@ -201,7 +275,9 @@ impl Producer {
                 }
                 Some(Err(error)) => {
                     let reason = error.to_string();
-                    if self.set.note_failure(draw.index, reason.clone()) {
+                    if self.share != Share::WHOLE {
+                        batch.failed.push((draw.index, reason));
+                    } else if self.set.note_failure(draw.index, reason.clone()) {
                         batch.left_out.push(reason);
                     }
                 }
@@ -297,6 +373,66 @@ mod tests {
         let all = take(&open(folder.path()), 3, 0, true, 6);
         let later = take(&open(folder.path()), 3, all[2].end_position, true, 3);
         assert_eq!(all[3..], later);
+    }
+
+    #[test]
+    fn shares_make_up_the_whole_batch_also_where_it_does_not_divide() {
+        let folder = folder(7);
+        let set = open(folder.path());
+        let whole = take(&set, 5, 2, true, 3);
+        for of in [2, 3, 7] {
+            let shares = (0..of).map(|index| {
+                let share = Share { index, of };
+                let stream = BatchStream::of_share(Arc::clone(&set), (5, 5, 2, true), 1, share);
+                let mut stream = stream.unwrap();
+                [(); 3].map(|()| stream.next_batch().unwrap())
+            });
+            let shares: Vec<[Batch; 3]> = shares.collect();
+            for (at, whole) in whole.iter().enumerate() {
+                let parts = || shares.iter().map(|batches| &batches[at]);
+                let indices: Vec<usize> = parts().flat_map(|b| b.indices.clone()).collect();
+                let pixels: Vec<u8> = parts().flat_map(|b| b.pixels.clone()).collect();
+                assert_eq!(
+                    (indices, pixels),
+                    (whole.indices.clone(), whole.pixels.clone())
+                );
+                assert!(parts().all(|b| b.end_position == whole.end_position));
+                let mut place = 0;
+                for part in parts() {
+                    assert_eq!((part.first, part.n_whole), (place, 5));
+                    place += part.indices.len();
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_share_leaves_out_only_what_all_readers_know_of() {
+        let folder = folder(5);
+        fs::write(folder.path().join("001.png"), b"no picture").unwrap();
+        let whole = take(&open(folder.path()), 4, 0, false, 2);
+        let set = open(folder.path());
+        let share = |index| {
+            let share = Share { index, of: 2 };
+            BatchStream::of_share(Arc::clone(&set), (4, 5, 0, false), 1, share).unwrap()
+        };
+        let take = |index| {
+            let mut stream = share(index);
+            [(); 2].map(|()| stream.next_batch().unwrap())
+        };
+        let found: Vec<(usize, String)> = [0, 1]
+            .into_iter()
+            .flat_map(|index| take(index).into_iter().flat_map(|b| b.failed))
+            .collect();
+        assert!(found.iter().all(|(index, _)| *index == 1) && !found.is_empty());
+        assert!(set.failures().is_empty());
+        set.note_failure(1, found[0].1.clone());
+        let (a, b) = (take(0), take(1));
+        for at in 0..2 {
+            let indices = [&a[at].indices[..], &b[at].indices[..]].concat();
+            assert_eq!(indices, whole[at].indices);
+            assert_eq!(a[at].end_position, whole[at].end_position);
+        }
     }
 
     #[test]

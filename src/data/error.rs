@@ -136,6 +136,14 @@ pub enum DataError {
         /// What is wrong and what to do.
         problem: String,
     },
+    /// A tar archive that cannot be used.
+    #[error("{problem}: {path}")]
+    Shard {
+        /// The archive.
+        path: String,
+        /// What is wrong and what to do.
+        problem: String,
+    },
     /// Every picture of a set turned out unreadable.
     #[error("none of the {n} pictures can be read, the first because: {first}: {path}")]
     AllFailed {

@@ -118,7 +118,7 @@ fn read_rgba(size: [u32; 2], pixels: &[u8]) -> Result<SourcePicture, DataError> 
     })
 }
 
-fn check_file_size(name: &str, n_bytes: u64) -> Result<(), DataError> {
+pub(super) fn check_file_size(name: &str, n_bytes: u64) -> Result<(), DataError> {
     if n_bytes == 0 {
         return Err(DataError::Empty {
             name: name.to_owned(),

@@ -12,6 +12,7 @@ mod order;
 pub mod original;
 mod picture_set;
 mod resample;
+mod shards;
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -1,19 +1,21 @@
-//! The pictures of a folder at the model's size, decoded once where memory allows.
+//! The pictures of a folder or of tar shards at the model's size, decoded once where memory allows.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use image::RgbImage;
+use sha2::{Digest as _, Sha256};
 
 use super::labels::{self, LabelTable};
+use super::shards::{self, ShardMember};
 use super::{DataError, PictureSource, crop, intake};
 use crate::disk;
 
 /// Decoded pictures kept in memory unless [`PictureSet::with_memory_budget`] says otherwise.
-const DEFAULT_BUDGET: usize = 2 << 30;
+const DEFAULT_BUDGET: usize = 512 << 20;
 
 /// The largest picture side that a set makes.
 const MAX_SIZE: usize = 4096;
@@ -34,6 +36,10 @@ pub struct PictureSet {
     folder: PathBuf,
     /// Relative to the folder, sorted.
     names: Vec<String>,
+    /// Where each lies in a shard; `None` where it is a file of its own.
+    members: Vec<Option<ShardMember>>,
+    /// The shards, relative to the folder.
+    shards: Vec<String>,
     /// Folders inside, which are not read.
     n_folders: usize,
     size: usize,
@@ -47,8 +53,11 @@ pub struct PictureSet {
 }
 
 impl PictureSet {
-    /// The pictures of `folder`, not of folders inside it; with a table, those that it lists under
-    /// the split. No picture is decoded yet.
+    /// The pictures of `folder`, not of folders inside it, and of the tar shards in it; with a table, those that it
+    /// lists under the split. No picture is decoded yet.
+    ///
+    /// `folder` may also be one shard, or several by a range of numbers: `faces-{0000..0015}.tar`. A picture of a shard
+    /// has the shard's name ahead of its own, `faces-0000.tar/000123.jpg`; a table may leave that out.
     pub fn open(
         folder: &Path,
         table: Option<(&LabelTable, &str)>,
@@ -58,16 +67,46 @@ impl PictureSet {
         if size == 0 || size > MAX_SIZE || !(channels == 1 || channels == 3) {
             return Err(DataError::BadShape { size, channels });
         }
-        let meta = fs::metadata(folder).map_err(|e| DataError::from_io(folder, e))?;
         let path = folder.display().to_string();
-        if !meta.is_dir() {
-            return Err(DataError::NotAFolder { path });
-        }
-        let (names, folders) = match table {
-            None => names_in_folder(folder)?,
-            Some((table, split)) => (names_in_table(folder, table, split)?, Vec::new()),
+        let (folder, shards, files, folders) = match shards::named(folder) {
+            Some(named) => {
+                let (folder, shards) = named?;
+                (folder, shards, Vec::new(), Vec::new())
+            }
+            None => {
+                let meta = fs::metadata(folder).map_err(|e| DataError::from_io(folder, e))?;
+                if !meta.is_dir() {
+                    return Err(DataError::NotAFolder { path });
+                }
+                let (files, folders) = match table {
+                    None => names_in_folder(folder)?,
+                    Some(_) => Default::default(),
+                };
+                (
+                    folder.to_owned(),
+                    shards::in_folder(folder)?,
+                    files,
+                    folders,
+                )
+            }
         };
-        if names.is_empty() {
+        let mut archived = Vec::new();
+        for (number, shard) in shards.iter().enumerate() {
+            let members = shards::members(&folder.join(shard), number as u32)?;
+            let pictures = members
+                .into_iter()
+                .filter(|(name, _)| is_picture_inside(name));
+            archived.extend(pictures.map(|(name, member)| (format!("{shard}/{name}"), member)));
+        }
+        let mut entries: Vec<(String, Option<ShardMember>)> = match table {
+            None => files.into_iter().map(|name| (name, None)).collect(),
+            Some((table, split)) => names_in_table(&folder, table, split, &archived)?,
+        };
+        if table.is_none() {
+            entries.extend(archived.into_iter().map(|(name, m)| (name, Some(m))));
+            entries.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        }
+        if entries.is_empty() {
             let has_some = |f: &&PathBuf| names_in_folder(f).is_ok_and(|(n, _)| !n.is_empty());
             let inside = folders.iter().find(has_some);
             return Err(DataError::NoPictures {
@@ -75,10 +114,13 @@ impl PictureSet {
                 inside: inside.map(|f| f.display().to_string()),
             });
         }
+        let (names, members): (Vec<_>, Vec<_>) = entries.into_iter().unzip();
         Ok(Self {
-            folder: folder.to_owned(),
+            folder,
             kept: names.iter().map(|_| OnceLock::new()).collect(),
             names,
+            members,
+            shards,
             n_folders: folders.len(),
             size,
             channels,
@@ -117,15 +159,14 @@ impl PictureSet {
         };
         let named = file.file_name().and_then(|name| name.to_str());
         let suspect = |name: &String| Path::new(name).file_name().and_then(|n| n.to_str()) == named;
-        let names: Vec<String> = self
-            .names
-            .iter()
-            .filter(|name| !suspect(name) || is_other(name))
-            .cloned()
-            .collect();
+        let entries = self.names.iter().zip(&self.members);
+        let (names, members): (Vec<String>, Vec<Option<ShardMember>>) = entries
+            .filter(|(name, member)| member.is_some() || !suspect(name) || is_other(name))
+            .map(|(name, member)| (name.clone(), *member))
+            .unzip();
         if !names.is_empty() {
             self.kept.truncate(names.len());
-            self.names = names;
+            (self.names, self.members) = (names, members);
         }
         self
     }
@@ -158,6 +199,23 @@ impl PictureSet {
     /// Bytes of one picture, `size * size * channels`.
     pub fn bytes_per_picture(&self) -> usize {
         self.size * self.size * self.channels
+    }
+
+    /// A digest of the names, and with `sizes` of the files' sizes too: equal for sets that hold the same pictures. A
+    /// file that cannot be looked at counts as one without a size.
+    pub fn listing_digest(&self, sizes: bool) -> String {
+        let mut digest = Sha256::new();
+        for (name, member) in self.names.iter().zip(&self.members) {
+            digest.update(name.as_bytes());
+            digest.update([0]);
+            if sizes {
+                let of_file = || fs::metadata(self.folder.join(name)).ok().map(|m| m.len());
+                let size = member.map_or_else(of_file, |m| Some(m.len));
+                digest.update(size.unwrap_or(u64::MAX).to_le_bytes());
+            }
+        }
+        let digest = digest.finalize();
+        digest.iter().take(8).map(|b| format!("{b:02x}")).collect()
     }
 
     /// File name of a picture, relative to the folder.
@@ -206,7 +264,17 @@ impl PictureSet {
             .names
             .get(index)
             .ok_or(DataError::NoSuchIndex { index, n })?;
-        let picture = intake::read(&PictureSource::Path(self.folder.join(name)))?;
+        let source = match self.members.get(index).copied().flatten() {
+            None => PictureSource::Path(self.folder.join(name)),
+            Some(member) => {
+                let shard = self.folder.join(&self.shards[member.shard as usize]);
+                PictureSource::Bytes {
+                    name: self.folder.join(name).display().to_string(),
+                    bytes: shards::read(&shard, member)?.into(),
+                }
+            }
+        };
+        let picture = intake::read(&source)?;
         let (rgb, _, _) = crop::frame_for_model(&picture, self.size, !self.frames_faces)?;
         Ok(if self.channels == 1 {
             grey_from_rgb(&rgb).into_boxed_slice()
@@ -241,7 +309,7 @@ impl PictureSet {
     }
 
     /// The error where every picture has failed.
-    pub(super) fn all_failed(&self) -> Option<DataError> {
+    pub(crate) fn all_failed(&self) -> Option<DataError> {
         let failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
         let first = failed.values().next()?;
         (failed.len() == self.len()).then(|| DataError::AllFailed {
@@ -299,11 +367,19 @@ fn begins_like_a_picture(path: &Path) -> bool {
     start.is_ok_and(|start| image::guess_format(&start).is_ok())
 }
 
+/// Whether a name inside a shard is that of a picture that is not hidden.
+fn is_picture_inside(name: &str) -> bool {
+    let last = Path::new(name).file_name().and_then(|n| n.to_str());
+    has_picture_name(name) && last.is_some_and(|last| !last.starts_with('.'))
+}
+
+/// The pictures that a table names, files of the folder or members of its shards.
 fn names_in_table(
     folder: &Path,
     table: &LabelTable,
     split: &str,
-) -> Result<Vec<String>, DataError> {
+    archived: &[(String, ShardMember)],
+) -> Result<Vec<(String, Option<ShardMember>)>, DataError> {
     let nothing = |problem: String| DataError::NothingSelected {
         path: folder.display().to_string(),
         problem,
@@ -330,24 +406,47 @@ fn names_in_table(
             "the label table names `{name}`, which is not inside the folder; use relative names"
         )));
     }
+    // By their whole names, and by those inside the shards.
+    let mut by_name: HashMap<&str, &(String, ShardMember)> = HashMap::new();
+    for entry in archived {
+        by_name.insert(&entry.0, entry);
+        if let Some((_, inside)) = entry.0.split_once(".tar/") {
+            by_name.entry(inside).or_insert(entry);
+        }
+    }
     // A table may say p00.jpg of P00.JPG, or leave the ending out.
     let alike = labels::by_alias(names_in_folder(folder)?.0);
     let found = |name: &str| -> Option<String> {
         let only = alike.get(&labels::alias(name))?.as_ref()?;
-        (only != name && !folder.join(name).is_file()).then(|| only.clone())
+        let is_as_written =
+            only == name || by_name.contains_key(name) || folder.join(name).is_file();
+        (!is_as_written).then(|| only.clone())
     };
     let names = names.into_iter();
     let names: Vec<String> = names
         .map(|name| found(name).unwrap_or_else(|| name.to_owned()))
         .collect();
     // Single pictures that are missing are left out and counted when their turn comes.
-    if !names.iter().any(|name| folder.join(name).is_file()) {
+    let is_there =
+        |name: &String| by_name.contains_key(name.as_str()) || folder.join(name).is_file();
+    if !names.iter().any(is_there) {
         return Err(nothing(format!(
             "none of the {} pictures of the label table is in this folder; name their folder",
             names.len()
         )));
     }
-    Ok(names)
+    let mut entries: Vec<(String, Option<ShardMember>)> = names
+        .into_iter()
+        .map(|name| match by_name.get(name.as_str()) {
+            Some((whole, member)) => (whole.clone(), Some(*member)),
+            None => (name, None),
+        })
+        .collect();
+    if !archived.is_empty() {
+        entries.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        entries.dedup_by(|a, b| a.0 == b.0);
+    }
+    Ok(entries)
 }
 
 #[cfg(test)]
@@ -430,6 +529,92 @@ mod tests {
         assert!(message.contains("not inside the folder"), "{message}");
         let message = open(&table("file,age\na.png,1\n"), "train").unwrap_err();
         assert!(message.contains("no column `split`"), "{message}");
+    }
+
+    /// A shard of these files of a folder.
+    fn shard(folder: &Path, name: &str, files: &[&str]) {
+        let mut archive = tar::Builder::new(fs::File::create(folder.join(name)).unwrap());
+        for file in files {
+            archive
+                .append_path_with_name(folder.join(file), file)
+                .unwrap();
+        }
+        archive.finish().unwrap();
+    }
+
+    #[test]
+    fn pictures_of_shards_are_those_of_the_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let (files, tars) = (folder.path().join("files"), folder.path().join("tars"));
+        fs::create_dir(&files).unwrap();
+        fs::create_dir(&tars).unwrap();
+        for i in 0..5 {
+            save(&files, &format!("{i}.png"), 16 + i, 16);
+        }
+        fs::write(files.join("0.json"), "{}").unwrap();
+        shard(&files, "../tars/s-00.tar", &["0.png", "0.json", "1.png"]);
+        shard(&files, "../tars/s-01.tar", &["2.png", "3.png", "4.png"]);
+        let open = |path: &Path| PictureSet::open(path, None, 16, 3).unwrap();
+        let (plain, whole) = (open(&files), open(&tars));
+        assert_eq!(whole.len(), 5);
+        assert_eq!(whole.name(1), Some("s-00.tar/1.png"));
+        assert_eq!(whole.index_of("s-01.tar/2.png"), Some(2));
+        for i in 0..5 {
+            assert_eq!(whole.get(i).unwrap(), plain.get(i).unwrap());
+        }
+        assert_eq!(open(&tars.join("s-{00..01}.tar")).len(), 5);
+        assert_eq!(open(&tars.join("s-01.tar")).len(), 3);
+        // A table names them with the shard or without.
+        let csv = folder.path().join("t.csv");
+        fs::write(
+            &csv,
+            "file,split\n3.png,train\ns-00.tar/1.png,train\n0.png,valid\n",
+        )
+        .unwrap();
+        let table = LabelTable::read(&csv).unwrap();
+        let chosen = PictureSet::open(&tars, Some((&table, "train")), 16, 3).unwrap();
+        assert_eq!(chosen.name(0), Some("s-00.tar/1.png"));
+        assert_eq!(chosen.get(1).unwrap(), plain.get(3).unwrap());
+    }
+
+    #[test]
+    fn broken_shards_say_what_is_wrong() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path();
+        save(path, "a.png", 64, 64);
+        save(path, "b.png", 64, 64);
+        shard(path, "s.tar", &["a.png", "b.png"]);
+        let tar = path.join("s.tar");
+        let whole = fs::read(&tar).unwrap();
+        let message = || {
+            let found = PictureSet::open(&tar, None, 16, 3);
+            found.unwrap_err().to_string()
+        };
+        fs::write(&tar, &whole[..whole.len() - 1500]).unwrap();
+        assert!(message().contains("ends early"), "{}", message());
+        fs::write(&tar, vec![7; 2000]).unwrap();
+        assert!(message().contains("s.tar"), "{}", message());
+        fs::remove_file(&tar).unwrap();
+        assert!(message().contains("no such file"), "{}", message());
+        let gone = PictureSet::open(&path.join("s-{3..1}.tar"), None, 16, 3);
+        assert!(gone.unwrap_err().to_string().contains("{3..1}"));
+    }
+
+    #[test]
+    fn listings_differ_by_names_and_on_request_by_sizes() {
+        let digest = |names: &[(&str, u32)], sizes| {
+            let folder = tempfile::tempdir().unwrap();
+            names
+                .iter()
+                .for_each(|(name, w)| save(folder.path(), name, *w, 8));
+            let set = PictureSet::open(folder.path(), None, 8, 3).unwrap();
+            set.listing_digest(sizes)
+        };
+        let (one, other) = ([("a.png", 8)], [("a.png", 90)]);
+        assert_eq!(digest(&one, false), digest(&other, false));
+        assert_ne!(digest(&one, true), digest(&other, true));
+        assert_eq!(digest(&one, true), digest(&one, true));
+        assert_ne!(digest(&one, false), digest(&[("b.png", 8)], false));
     }
 
     #[test]

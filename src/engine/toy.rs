@@ -42,6 +42,18 @@ impl ToyCodec {
             panics: Arc::default(),
         }
     }
+
+    /// Channels and side of what level `l` takes apart: a stage's details keep three of the four parts.
+    fn squeezed(&self, l: usize) -> (usize, usize) {
+        let shape = self.config.latent_shape();
+        match shape.levels[l] {
+            stage if l < shape.stages => (stage.channels / 12, 4 * stage.side),
+            level => {
+                let channels = self.config.level_shapes()[l - shape.stages].channels;
+                (channels / 4, 2 * level.side)
+            }
+        }
+    }
 }
 
 /// `[c, s, s] -> [4c, s/2, s/2]`, orthonormal and its own inverse within each 2x2 block.
@@ -113,8 +125,9 @@ impl Codec for ToyCodec {
                 .collect();
             let mut latent = Latent::zeros(&self.config.latent_shape());
             let mut flow = x.clone();
-            for (level, shape) in latent.levels.iter_mut().zip(self.config.level_shapes()) {
-                flow = haar(&flow, shape.channels / 4, 2 * shape.side);
+            for (l, level) in latent.levels.iter_mut().enumerate() {
+                let (channels, side) = self.squeezed(l);
+                flow = haar(&flow, channels, side);
                 let kept = flow.len() - level.data.len();
                 for (e, v) in level.data.iter_mut().zip(&flow[kept..]) {
                     *e = SCALE * v;
@@ -191,10 +204,10 @@ impl Codec for ToyCodec {
         let decode = |latent: &Latent| {
             assert!(latent.fits(&self.config.latent_shape()));
             let mut flow: Vec<f32> = Vec::new();
-            let shapes = self.config.level_shapes();
-            for (level, shape) in latent.levels.iter().zip(shapes).rev() {
+            for (l, level) in latent.levels.iter().enumerate().rev() {
+                let (channels, side) = self.squeezed(l);
                 flow.extend(level.data.iter().map(|v| v / SCALE));
-                flow = unhaar(&flow, shape.channels / 4, 2 * shape.side);
+                flow = unhaar(&flow, channels, side);
             }
             let (side, plane) = (self.config.image_size as u32, flow.len() / 3);
             let pixels = RgbImage::from_fn(side, side, |px, py| {

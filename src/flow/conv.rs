@@ -124,6 +124,33 @@ impl Conv {
     }
 }
 
+/// A convolution with a bias, padded with zeros: those of a detail stage's trunk.
+///
+/// Shapes: `[n, h, w, in] -> [n, h, w, out]`.
+pub struct BiasedConv {
+    conv: Conv,
+    bias: Tensor,
+}
+
+impl BiasedConv {
+    /// The tensors `weight` and `bias` at `vb`.
+    ///
+    /// Errors: missing tensors or other shapes.
+    pub fn new(vb: &VarBuilder, input: usize, out: usize, kernel: usize) -> Result<Self> {
+        Ok(Self {
+            conv: Conv::new(vb, input, out, kernel, Padding::Zeros)?,
+            bias: vb.get(out, "bias")?,
+        })
+    }
+
+    /// The convolution.
+    ///
+    /// Errors: other channels than the weight has.
+    pub fn apply(&self, x: &Tensor) -> Result<Tensor> {
+        self.conv.apply(x)?.broadcast_add(&self.bias)
+    }
+}
+
 /// The zero-initialised 3x3 convolution that ends a coupling network or gives a prior:
 /// `y = (conv(x) + bias) * exp(3 * log_scale)`.
 ///

@@ -10,7 +10,9 @@
 pub mod actnorm;
 pub mod conv;
 pub mod coupling;
+pub mod detail;
 pub mod gaussian;
+pub mod haar;
 pub mod permutation;
 pub mod split;
 pub mod squeeze;

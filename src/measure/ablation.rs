@@ -13,8 +13,10 @@ use crate::data::batches::PictureSet;
 use crate::export::{ExportError, write_png};
 use crate::files::FormatError;
 use crate::files::weights::{self, Precision};
+use crate::model::DeviceChoice;
 use crate::train::checkpoint::{Checkpoint, CurvePoint};
 use crate::train::config::TrainConfig;
+use crate::train::ranks;
 use crate::train::trainer::{Run, TrainError, TrainEvent, Trainer};
 
 /// What the runs share.
@@ -269,6 +271,8 @@ impl Ablation {
             save_every_secs: 600.0,
             save_every_pictures: Some((end / self.points.max(1)).max(1)),
             threads: self.threads,
+            device: DeviceChoice::Cpu,
+            ranks: ranks::alone(),
         }
     }
 }

@@ -7,10 +7,9 @@ use serde::Serialize;
 
 use super::memory::{DecodeMemory, TrainMemory};
 use crate::kernels::{Arithmetic, Finish, Init, Lhs, PackedMatrix, Rhs, gemm, padded, team};
-use crate::model::fast::FastGlow;
 use crate::model::params::Params;
 use crate::model::pixels::largest_difference;
-use crate::model::{GlowConfig, Latent, ModelError};
+use crate::model::{ConfigError, FastChain, GlowConfig, Latent, ModelError};
 use crate::noise::Noise;
 use crate::train::backward::Activations;
 use crate::train::gradients::CpuGradients;
@@ -88,7 +87,15 @@ pub struct Options {
 /// Errors: a 1x1 convolution without an inverse.
 pub fn run(mut params: Params, options: Options) -> Result<Report, ModelError> {
     let config = params.config.clone();
-    let fast = FastGlow::new(&params, options.threads)?;
+    if (options.train || options.keep) && !config.detail.is_empty() {
+        return Err(ModelError::Config(ConfigError {
+            field: "detail",
+            found: format!("{} stages", config.detail.len()),
+            expected: "a training step is measured without stages; leave --train and --keep out"
+                .into(),
+        }));
+    }
+    let fast = FastChain::new(&params, options.threads)?;
     let pictures = pictures(&fast, &config, options.batch)?;
     let x: Vec<&[f32]> = pictures.iter().map(Vec::as_slice).collect();
     let never = || false;
@@ -98,7 +105,7 @@ pub fn run(mut params: Params, options: Options) -> Result<Report, ModelError> {
     let round_trip = largest_difference(&decoded.concat(), &pictures.concat());
 
     let drafts = (options.bf16 && Arithmetic::Bf16.or_f32() == Arithmetic::Bf16)
-        .then(|| FastGlow::with_arithmetic(&params, options.threads, Arithmetic::Bf16))
+        .then(|| FastChain::with_arithmetic(&params, options.threads, Arithmetic::Bf16))
         .transpose()?;
     let draft_difference = match &drafts {
         Some(drafts) => {
@@ -185,7 +192,7 @@ pub fn run(mut params: Params, options: Options) -> Result<Report, ModelError> {
 /// real use (on uniform noise the inverse of a trained model overflows). Uniform noise for models with random
 /// weights, whose samples leave the range of pictures.
 pub(super) fn pictures(
-    fast: &FastGlow,
+    fast: &FastChain,
     config: &GlowConfig,
     n: usize,
 ) -> Result<Vec<Vec<f32>>, ModelError> {
@@ -235,34 +242,46 @@ fn train_step(
 /// The three products of every step's coupling network on buffers that are already there: what a decode
 /// cannot be faster than.
 struct Products {
-    levels: Vec<(usize, [PackedMatrix; 3])>,
-    depth: usize,
+    /// Pixel rows, steps, the products of a step.
+    levels: Vec<(usize, usize, [PackedMatrix; 3])>,
     flops: f64,
     width: usize,
 }
 
 impl Products {
     fn new(config: &GlowConfig, batch: usize) -> Self {
-        let w = config.width;
         let value = |i: usize, j: usize| ((i * 7 + j * 3) % 13) as f32 / 13.0 - 0.5;
         let mut flops = 0.0;
-        let shapes = config.level_shapes();
-        let levels = shapes.iter().map(|s| {
+        // A stage's flow is a level of its own width; its features are further inputs of the first product.
+        let stages = config.detail.iter().enumerate();
+        let stages = stages.map(|(i, stage)| {
+            let flow = config.stage(i);
+            (
+                flow.level_shapes()[0],
+                stage.depth,
+                stage.width,
+                stage.features,
+            )
+        });
+        let levels = config.level_shapes().into_iter();
+        let levels = levels.map(|s| (s, config.depth, config.width, 0));
+        let levels = levels.chain(stages).map(|(s, depth, w, features)| {
             let (m, o, rows) = (
                 s.channels / 2,
                 config.coupling_out(s.channels),
                 batch * s.side * s.side,
             );
-            flops += 2.0 * (rows * config.depth * (9 * m * w + w * w + 9 * w * o)) as f64;
-            let sizes = [(9 * m, w), (w, w), (w, 9 * o)];
-            (rows, sizes.map(|(k, n)| PackedMatrix::from_fn(k, n, value)))
+            let inputs = 9 * m + features;
+            flops += 2.0 * (rows * depth * (inputs * w + w * w + 9 * w * o)) as f64;
+            let sizes = [(inputs, w), (w, w), (w, 9 * o)];
+            let products = sizes.map(|(k, n)| PackedMatrix::from_fn(k, n, value));
+            (rows, depth, products)
         });
         let levels = levels.collect();
         Self {
             levels,
-            depth: config.depth,
             flops,
-            width: w,
+            width: config.width,
         }
     }
 
@@ -270,7 +289,7 @@ impl Products {
         let widest = self
             .levels
             .iter()
-            .flat_map(|(_, p)| p)
+            .flat_map(|(_, _, p)| p)
             .map(|p| p.k().max(p.n()))
             .max()
             .unwrap_or(0);
@@ -278,8 +297,8 @@ impl Products {
             let tile = crate::model::fast::step::tile_rows(self.width);
             let a = vec![0.5f32; tile * padded(widest)];
             let mut c = vec![0.0f32; tile * padded(widest)];
-            for (rows, products) in &self.levels {
-                for _ in 0..self.depth {
+            for (rows, depth, products) in &self.levels {
+                for _ in 0..*depth {
                     let mine = team::share(*rows, 8, member, threads);
                     for tile in crate::model::fast::step::tiles(mine, tile) {
                         for p in products {

@@ -5,10 +5,9 @@
 
 use serde::Serialize;
 
-use crate::model::ModelError;
-use crate::model::fast::FastGlow;
 use crate::model::folded::{Folded, Purpose};
 use crate::model::params::Params;
+use crate::model::{FastChain, ModelError};
 use crate::train::gradients::CpuGradients;
 use crate::train::optimizer::Optimizer;
 
@@ -33,7 +32,7 @@ pub struct DecodeMemory {
 
 impl DecodeMemory {
     /// After encodes and decodes of batches of this size.
-    pub fn of(model: &FastGlow, batch: usize) -> Self {
+    pub fn of(model: &FastChain, batch: usize) -> Self {
         let (workspace, block) = (model.workspace_bytes(), model.block_bytes(batch));
         Self {
             weights_mb: mb(model.model_bytes()),

@@ -6,5 +6,6 @@ pub mod figures;
 pub mod memory;
 pub mod report;
 pub mod results;
+pub mod scaling;
 pub mod sweep;
 pub mod table;

@@ -110,7 +110,7 @@ pub fn likelihood(
     let mut noise = Noise::new(seed);
     let mut found = Likelihood {
         bits: Vec::with_capacity(n),
-        level_bits: vec![0.0; config.levels],
+        level_bits: vec![0.0; config.latent_shape().levels.len()],
         round_trips: Vec::new(),
         readable: Vec::with_capacity(n),
         first_failure: None,

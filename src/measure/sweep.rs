@@ -6,10 +6,9 @@ mod output;
 use serde::Serialize;
 
 use super::bench::{median, pictures, seconds};
-use crate::model::fast::FastGlow;
 use crate::model::params::Params;
 use crate::model::pixels::largest_difference;
-use crate::model::{GlowConfig, Latent, ModelError};
+use crate::model::{FastChain, GlowConfig, Latent, ModelError};
 
 /// What changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -196,7 +195,7 @@ pub struct Sweep {
 
 /// A model that is ready to be measured.
 struct Subject {
-    fast: FastGlow,
+    fast: FastChain,
     pictures: Vec<Vec<f32>>,
     latents: Vec<Latent>,
     round_trip: f64,
@@ -207,7 +206,7 @@ struct Subject {
 impl Subject {
     fn new(setting: &Setting) -> Result<Self, ModelError> {
         let params = Params::perturbed(setting.config.clone(), 0);
-        let fast = FastGlow::new(&params, setting.threads)?;
+        let fast = FastChain::new(&params, setting.threads)?;
         let pictures = pictures(&fast, &setting.config, setting.batch)?;
         let x: Vec<&[f32]> = pictures.iter().map(Vec::as_slice).collect();
         let encoded = fast.encode(&x, &|| false)?;

@@ -231,6 +231,86 @@ impl Chain {
     }
 }
 
+/// A whole model on the CPU, the plain Glow and its stages, of which nothing is kept from decode to decode: what is measured.
+pub struct FastChain {
+    base: FastGlow,
+    chain: Chain,
+}
+
+impl FastChain {
+    /// Folds `params` for `threads` threads.
+    ///
+    /// Errors: a 1x1 convolution without an inverse.
+    pub fn new(params: &Params, threads: usize) -> Result<Self, ModelError> {
+        Self::with_arithmetic(params, threads, Arithmetic::F32)
+    }
+
+    /// As [`FastChain::new`], with this arithmetic in the coupling networks and the trunks.
+    ///
+    /// Errors: as [`FastChain::new`].
+    pub fn with_arithmetic(
+        params: &Params,
+        threads: usize,
+        arithmetic: Arithmetic,
+    ) -> Result<Self, ModelError> {
+        let chain = Chain::new(params, threads, arithmetic)?;
+        Ok(Self {
+            base: FastGlow::with_arithmetic(&params.base(), threads, arithmetic)?,
+            chain: Chain {
+                lows: Mutex::new(Lru::new(0)),
+                ..chain
+            },
+        })
+    }
+
+    /// Encodes pictures `[c, h, w]`.
+    ///
+    /// Errors: as [`FastGlow::encode`].
+    pub fn encode(
+        &self,
+        x: &[&[f32]],
+        cancelled: Cancelled,
+    ) -> Result<Vec<RawEncoding>, ModelError> {
+        let base = |x: &[&[f32]]| self.base.encode(x, cancelled);
+        self.chain.encode(x, &base, cancelled)
+    }
+
+    /// Decodes latents to pictures `[c, h, w]`.
+    ///
+    /// Errors: as [`FastGlow::decode`].
+    pub fn decode(
+        &self,
+        latents: &[&Latent],
+        cancelled: Cancelled,
+    ) -> Result<Vec<Vec<f32>>, ModelError> {
+        let base = |latents: &[&Latent]| self.base.decode(latents, cancelled);
+        self.chain.decode(latents, &base, cancelled)
+    }
+
+    /// The flows: the plain Glow, then the stages.
+    fn flows(&self) -> impl Iterator<Item = &FastGlow> {
+        let stages = self.chain.stages.iter().map(|stage| &stage.flow);
+        std::iter::once(&self.base).chain(stages)
+    }
+
+    /// Bytes of the whole folded model.
+    pub fn model_bytes(&self) -> usize {
+        let trunks = self.chain.stages.iter().map(|stage| stage.trunk.bytes());
+        self.flows().map(FastGlow::model_bytes).sum::<usize>() + trunks.sum::<usize>()
+    }
+
+    /// Bytes of the buffers that encodes and decodes have left behind ([`FastGlow::workspace_bytes`]).
+    pub fn workspace_bytes(&self) -> usize {
+        self.flows().map(FastGlow::workspace_bytes).sum()
+    }
+
+    /// Bytes of the largest activation block ([`FastGlow::block_bytes`]).
+    pub fn block_bytes(&self, pictures: usize) -> usize {
+        let blocks = self.flows().map(|flow| flow.block_bytes(pictures));
+        blocks.max().unwrap_or(0)
+    }
+}
+
 impl Stage {
     /// What the flow is given of a low-pass `[c, h, w]`.
     fn given(&self, low: &[f32], threads: usize) -> Given {
@@ -287,6 +367,10 @@ impl Conv {
 
     fn out(&self) -> usize {
         self.weights.n()
+    }
+
+    fn bytes(&self) -> usize {
+        self.weights.bytes() + self.bias.bytes()
     }
 
     /// `finish(conv(x))` of pixel rows at a stride of `padded(inputs)`, to rows at `padded(out)`.
@@ -362,6 +446,12 @@ impl Trunk {
             // What is exact about the flow hangs on its prior.
             prior: Conv::new(params, &format!("{p}prior"), Arithmetic::F32),
         }
+    }
+
+    fn bytes(&self) -> usize {
+        let convs = self.blocks.iter().flatten();
+        let convs = convs.chain([&self.first, &self.last, &self.prior]);
+        convs.map(Conv::bytes).sum()
     }
 
     /// Of a low-pass `[c, 2 side, 2 side]`.

@@ -1,4 +1,4 @@
-//! Glow on candle tensors: levels of squeeze, steps of flow and split, and the prior at the top.
+//! Glow on candle tensors: levels of squeeze, steps of flow and split, and the prior at the top; detail stages above them.
 
 use std::collections::HashMap;
 
@@ -8,6 +8,7 @@ use candle_nn::VarBuilder;
 use super::params::Params;
 use crate::config::{GlowConfig, SplitPrior};
 use crate::flow::Bijector;
+use crate::flow::detail::Detail;
 use crate::flow::gaussian::Gaussian;
 use crate::flow::split::Split;
 use crate::flow::squeeze::Squeeze;
@@ -27,11 +28,13 @@ pub struct Glow {
     /// The levels, finest first.
     pub levels: Vec<Level>,
     prior: Gaussian,
+    /// The detail stages above, coarsest first.
+    details: Vec<Detail>,
 }
 
 /// What encoding gives on tensors.
 pub struct Encoding {
-    /// eps of each level, `[n, h, w, c]`, finest first.
+    /// eps of each level, `[n, h, w, c]`, finest first: the detail stages, then the levels of the plain Glow.
     pub eps: Vec<Tensor>,
     /// `ln p` of each level, `[n]`: log-determinants of its steps and log-probability of its eps.
     pub level_log_prob: Vec<Tensor>,
@@ -81,6 +84,9 @@ impl Glow {
                 .transpose()?;
             levels.push(Level { steps, split });
         }
+        let details = (0..config.detail.len())
+            .map(|i| Detail::new(&vb.pp(format!("detail.{i}")), config, i))
+            .collect::<Result<_>>()?;
         let top = shapes[shapes.len() - 1];
         let prior = |name: &str| prior_rows(&vb.pp("prior"), name, top.channels, top.side);
         Ok(Self {
@@ -90,6 +96,7 @@ impl Glow {
                 mean: prior("mean")?,
                 log_std: prior("log_std")?,
             },
+            details,
         })
     }
 
@@ -105,6 +112,12 @@ impl Glow {
         let (n, ..) = x.dims4()?;
         let mut x = x.permute((0, 2, 3, 1))?.contiguous()?;
         let (mut eps, mut level_log_prob) = (Vec::new(), Vec::new());
+        for detail in self.details.iter().rev() {
+            let encoding = detail.forward(&x)?;
+            x = encoding.low;
+            eps.push(encoding.eps);
+            level_log_prob.push(encoding.log_prob);
+        }
         for level in &self.levels {
             (x, _) = Squeeze.forward(&x)?;
             let mut log_prob = Tensor::zeros(n, x.dtype(), x.device())?;
@@ -149,13 +162,11 @@ impl Glow {
         eps: &[Tensor],
         cancelled: &dyn Fn() -> bool,
     ) -> Result<Option<Tensor>> {
-        if eps.len() != self.levels.len() {
-            candle_core::bail!(
-                "{} levels of eps for a model of {}",
-                eps.len(),
-                self.levels.len()
-            );
+        let n_levels = self.details.len() + self.levels.len();
+        if eps.len() != n_levels {
+            candle_core::bail!("{} levels of eps for a model of {n_levels}", eps.len());
         }
+        let (of_details, eps) = eps.split_at(self.details.len());
         let mut x = self.prior.z_from_eps(&eps[eps.len() - 1])?;
         for (level, eps) in self.levels.iter().zip(eps).rev() {
             if let Some(split) = &level.split {
@@ -168,6 +179,12 @@ impl Glow {
                 x = step.inverse(&x)?;
             }
             x = Squeeze.inverse(&x)?;
+        }
+        for (detail, eps) in self.details.iter().zip(of_details.iter().rev()) {
+            let Some(finer) = detail.inverse(&x.contiguous()?, eps, cancelled)? else {
+                return Ok(None);
+            };
+            x = finer;
         }
         Ok(Some(x.permute((0, 3, 1, 2))?.contiguous()?))
     }

@@ -14,6 +14,7 @@ pub use crate::config::{
     ConfigError, Coupling, GlowConfig, LevelShape, Padding, Permutation, ScaleFunction,
 };
 pub use crate::latent::{Condition, Latent, LatentShape, LevelEps};
+pub use chain::FastChain;
 
 use std::borrow::Cow;
 

@@ -17,7 +17,8 @@ mod tests;
 mod walk;
 mod workspace;
 
-pub use gradients::{Gradients, LevelGradients, StepGradients};
+pub(super) use gradients::Taken;
+pub use gradients::{Gradients, LevelGradients, Piece, StepGradients};
 pub use workspace::{Activations, Workspace};
 
 use crate::kernels::padded;
@@ -29,7 +30,13 @@ use workspace::chunk_pictures;
 
 /// One thread's share of a batch: adds the gradients of `weight * sum_n ln p(x_n)` to `gradients`.
 ///
-/// `x` holds pictures `[c, h, w]`; `weight` is `-1 / (N D ln 2)` for the whole batch.
+/// `x` holds pictures `[c, h, w]`; `weight` is `-1 / (N D ln 2)` for the whole batch. Each piece of the gradients is
+/// shown to `finished` once nothing is added to it any more: from the coarsest level to the finest, from a level's prior
+/// to its first step.
+#[expect(
+    clippy::too_many_arguments,
+    reason = "what is read, what is worked in, what is added to, who hears of it"
+)]
 pub fn accumulate(
     folded: &Folded,
     channels: usize,
@@ -38,15 +45,21 @@ pub fn accumulate(
     activations: Activations,
     ws: &mut Workspace,
     gradients: &mut Gradients,
+    finished: &mut dyn FnMut(Piece, &mut Gradients),
 ) {
     if x.is_empty() {
+        for (level, folded) in folded.levels.iter().enumerate().rev() {
+            finished(Piece::Prior { level }, gradients);
+            let steps = (0..folded.steps.len()).rev();
+            steps.for_each(|step| finished(Piece::Step { level, step }, gradients));
+        }
         return;
     }
     let n = x.len();
     ws.reserve(folded, n, activations);
     crate::model::fast::load_picture_rows(x, channels, &folded.levels[0], &mut ws.state);
     gradients.log_prob += forward(folded, n, ws);
-    backward(folded, n, weight, ws, gradients);
+    backward(folded, n, weight, ws, gradients, finished);
 }
 
 /// Encodes; keeps the last state of each level in `ws.saved`; gives `sum_n ln p(x_n)`.
@@ -139,7 +152,14 @@ fn prior_row<'a>(level: &'a FoldedLevel, row: usize, split: &'a [f32]) -> (usize
     }
 }
 
-fn backward(folded: &Folded, n: usize, weight: f32, ws: &mut Workspace, gradients: &mut Gradients) {
+fn backward(
+    folded: &Folded,
+    n: usize,
+    weight: f32,
+    ws: &mut Workspace,
+    gradients: &mut Gradients,
+    finished: &mut dyn FnMut(Piece, &mut Gradients),
+) {
     let top = folded.levels.len() - 1;
     for (l, level) in folded.levels.iter().enumerate().rev() {
         let pixels = level.grid.pixels();
@@ -178,6 +198,7 @@ fn backward(folded: &Folded, n: usize, weight: f32, ws: &mut Workspace, gradient
                 to,
             );
         }
+        finished(Piece::Prior { level: l }, gradients);
         for (k, step) in level.steps.iter().enumerate().rev() {
             let Some(transposed) = &step.transposed else {
                 return;
@@ -206,9 +227,10 @@ fn backward(folded: &Folded, n: usize, weight: f32, ws: &mut Workspace, gradient
                     weight,
                     &mut ws.chunk,
                     &mut ws.scratch,
-                    &mut to.steps[k],
+                    &mut gradients.levels[l].steps[k],
                 );
             }
+            finished(Piece::Step { level: l, step: k }, gradients);
             std::mem::swap(&mut ws.d, &mut ws.d_other);
         }
     }

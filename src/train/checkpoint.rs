@@ -123,7 +123,14 @@ impl Checkpoint {
     ///
     /// Errors: unreadable, another format, or vectors that do not fit the config.
     pub fn read(path: &Path) -> Result<Self, FormatError> {
-        Self::from_bytes(&read_bytes(path, MAX_BYTES)?, path)
+        Self::from_bytes(&Self::bytes(path)?, path)
+    }
+
+    /// The bytes of a checkpoint, whatever they hold.
+    ///
+    /// Errors: unreadable, or more than any checkpoint has.
+    pub(super) fn bytes(path: &Path) -> Result<Vec<u8>, FormatError> {
+        read_bytes(path, MAX_BYTES)
     }
 
     /// The same of a file that is in memory; `path` is for messages.

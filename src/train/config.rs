@@ -12,9 +12,13 @@ use crate::kernels::Arithmetic;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, clap::Args)]
 #[serde(default)]
 pub struct TrainConfig {
-    /// Pictures a step
+    /// Pictures a step, of all ranks together
     #[arg(long, default_value_t = DEFAULTS.batch)]
     pub batch: usize,
+    /// Parts in which a batch is worked through, one after the other: memory is that of one part, the result that of
+    /// the whole batch
+    #[arg(long, default_value_t = DEFAULTS.accumulate, value_name = "PARTS")]
+    pub accumulate: usize,
     /// Peak learning rate
     #[arg(long, default_value_t = DEFAULTS.lr)]
     pub lr: f32,
@@ -92,6 +96,7 @@ mod as_text {
 /// What holds where nothing is said, on the command line and in files alike.
 const DEFAULTS: TrainConfig = TrainConfig {
     batch: 16,
+    accumulate: 1,
     lr: 1e-3,
     warmup: 500,
     decay: 0.3,
@@ -125,6 +130,11 @@ impl TrainConfig {
                 (1..=65_536).contains(&self.batch),
                 "batch",
                 "from 1 to 65536 pictures",
+            ),
+            (
+                (1..=self.batch).contains(&self.accumulate),
+                "accumulate",
+                "from 1 to as many parts as the batch has pictures",
             ),
             (
                 self.lr.is_finite() && self.lr > 0.0,

@@ -20,6 +20,9 @@ pub enum TrainError {
     /// The sheet of samples.
     #[error(transparent)]
     Export(#[from] ExportError),
+    /// Another rank, or the way to it.
+    #[error(transparent)]
+    Ranks(#[from] RanksError),
     /// The run cannot be what was asked for.
     #[error("{0}")]
     Setup(String),
@@ -36,4 +39,17 @@ pub enum TrainError {
         /// The weight file.
         path: String,
     },
+}
+
+/// What went wrong between ranks.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum RanksError {
+    /// A rank could not go on, and all of them know.
+    #[error("{0}")]
+    Failed(String),
+    /// The ranks no longer do the same, which is a fault of this program or of the network.
+    #[error(
+        "the ranks no longer do the same ({0}); what was saved before is whole: go on with --resume"
+    )]
+    OutOfStep(String),
 }

@@ -36,10 +36,15 @@ pub fn training_bytes(config: &GlowConfig, train: &TrainConfig, threads: usize) 
 /// About how many bytes encodes and decodes of `batch` pictures need.
 pub fn inference_bytes(config: &GlowConfig, batch: usize) -> u64 {
     let weights = Layout::new(config, false).len() as u64;
-    let finest = config.level_shapes().first().map_or(0, |shape| {
-        let taps = 9 * config.coupling_out(shape.channels) as u64;
-        (shape.side * shape.side) as u64 * (taps.max(config.width as u64) + 64)
-    });
+    let buffers = |config: &GlowConfig| {
+        config.level_shapes().first().map_or(0, |shape| {
+            let taps = 9 * config.coupling_out(shape.channels) as u64;
+            (shape.side * shape.side) as u64 * (taps.max(config.width as u64) + 64)
+        })
+    };
+    // A stage's flow is a model of one level; its trunk comes to about as much.
+    let stages = (0..config.detail.len()).map(|i| 2 * buffers(&config.stage(i)));
+    let finest = buffers(config) + stages.sum::<u64>();
     FLOAT * (3 * weights + batch as u64 * finest)
 }
 

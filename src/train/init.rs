@@ -1,8 +1,9 @@
 //! Data-dependent initialisation of the actnorms (Kingma & Dhariwal 2018, section 3.1).
 
+use super::error::TrainError;
+use super::ranks::Communicator;
 use crate::kernels::neighbours::taps_stride;
 use crate::kernels::{Aligned, Finish, Init, Lhs, PackedMatrix, Rhs, gemm, padded};
-use crate::model::ModelError;
 use crate::model::fast::load_picture_rows;
 use crate::model::fast::step::{self, Scratch, tile_rows, tiles};
 use crate::model::folded::{Folded, FoldedLevel, FoldedStep, LOG_SCALE_FACTOR, Purpose};
@@ -12,8 +13,15 @@ use crate::model::params::Params;
 /// each channel over the pictures `x` (each `[c, h, w]`): `bias = -mean`,
 /// `log_scale = ln(1 / (std + 1e-6)) / 3`, with the population's standard deviation.
 ///
-/// Expects a fresh model ([`Params::initial`]). Errors: a 1x1 convolution without an inverse.
-pub fn data_dependent_init(params: &mut Params, x: &[&[f32]]) -> Result<(), ModelError> {
+/// Of several ranks each gives its share of the pictures, and all get the moments of the whole.
+///
+/// Expects a fresh model ([`Params::initial`]). Errors: a 1x1 convolution without an inverse; ranks that no longer hear
+/// of each other.
+pub fn data_dependent_init(
+    params: &mut Params,
+    x: &[&[f32]],
+    ranks: &dyn Communicator,
+) -> Result<(), TrainError> {
     let shapes = params.config.level_shapes();
     let mut scratch = Scratch::default();
     let mut state = Aligned::default();
@@ -33,7 +41,7 @@ pub fn data_dependent_init(params: &mut Params, x: &[&[f32]]) -> Result<(), Mode
         for k in 0..params.config.depth {
             let p = format!("levels.{l}.steps.{k}.");
             let moments = Moments::of(&state[..rows * stride], stride, shape.channels);
-            moments.store(params, &format!("{p}actnorm"));
+            moments.store(params, &format!("{p}actnorm"), ranks)?;
             // Each actnorm changes what the next one sees: fold this level's step anew after each.
             let level = Folded::level(params, l, k..k + 1, Purpose::Forward)?;
             let step = &level.steps[0];
@@ -50,8 +58,11 @@ pub fn data_dependent_init(params: &mut Params, x: &[&[f32]]) -> Result<(), Mode
                 );
             }
             std::mem::swap(&mut state, &mut other);
-            hidden_moments(&level, step, &state, rows, &mut scratch, Layer::First)
-                .store(params, &format!("{p}coupling.actnorm1"));
+            hidden_moments(&level, step, &state, rows, &mut scratch, Layer::First).store(
+                params,
+                &format!("{p}coupling.actnorm1"),
+                ranks,
+            )?;
             let level = Folded::level(params, l, k..k + 1, Purpose::Forward)?;
             hidden_moments(
                 &level,
@@ -61,7 +72,7 @@ pub fn data_dependent_init(params: &mut Params, x: &[&[f32]]) -> Result<(), Mode
                 &mut scratch,
                 Layer::Second,
             )
-            .store(params, &format!("{p}coupling.actnorm2"));
+            .store(params, &format!("{p}coupling.actnorm2"), ranks)?;
             let level = Folded::level(params, l, k..k + 1, Purpose::Forward)?;
             couple(
                 &level,
@@ -234,8 +245,19 @@ impl Moments {
         }
     }
 
-    fn store(&self, params: &mut Params, name: &str) {
-        let n = self.rows.max(1) as f64;
+    /// Sets an actnorm by the moments of all ranks.
+    fn store(
+        mut self,
+        params: &mut Params,
+        name: &str,
+        ranks: &dyn Communicator,
+    ) -> Result<(), TrainError> {
+        let channels = self.sum.len();
+        let mut all = [&[self.rows as f64][..], &self.sum, &self.square].concat();
+        ranks.sum_f64(&mut all)?;
+        let n = all[0].max(1.0);
+        self.sum.copy_from_slice(&all[1..=channels]);
+        self.square.copy_from_slice(&all[channels + 1..]);
         let mean: Vec<f64> = self.sum.iter().map(|v| v / n).collect();
         for (to, m) in params
             .slice_mut(&format!("{name}.bias"))
@@ -253,5 +275,6 @@ impl Moments {
             let std = (square / n - m * m).max(0.0).sqrt();
             *to = ((1.0 / (std + 1e-6)).ln() / f64::from(LOG_SCALE_FACTOR)) as f32;
         }
+        Ok(())
     }
 }

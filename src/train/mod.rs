@@ -3,11 +3,17 @@
 pub mod backward;
 pub mod checkpoint;
 pub mod config;
+pub mod device;
 pub mod error;
 pub mod estimate;
+mod feed;
 pub mod gradients;
 pub mod init;
 pub mod optimizer;
+pub mod ranks;
+pub mod reduce;
 pub mod run;
+#[cfg(test)]
+mod tests;
 pub mod trainer;
 pub mod unfold;

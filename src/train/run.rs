@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::error::TrainError;
+use super::ranks::Communicator;
 use crate::data::batches::PictureSet;
 use crate::files::weights::Precision;
+use crate::model::DeviceChoice;
 
 /// Files and pictures of a run.
 pub struct Run {
@@ -31,6 +33,10 @@ pub struct Run {
     pub save_every_pictures: Option<u64>,
     /// Threads.
     pub threads: usize,
+    /// Where gradients are computed; everything else is on the CPU.
+    pub device: DeviceChoice,
+    /// The processes that train together.
+    pub ranks: Arc<dyn Communicator>,
 }
 
 /// The sheet of samples beside a weight file.

@@ -1,25 +1,32 @@
 //! The training loop. It reports [`TrainEvent`]s and prints nothing.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
 
 use image::RgbImage;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::checkpoint::{Checkpoint, CurvePoint, Progress};
 use super::config::TrainConfig;
+use super::device::DeviceGradients;
 pub use super::error::TrainError;
 use super::estimate;
-use super::gradients::CpuGradients;
+use super::feed::{Feed, Plan};
+use super::gradients::{BatchGradients, BatchShare, CpuGradients};
 use super::init::data_dependent_init;
 use super::optimizer::{Optimizer, norm};
+use super::ranks::{self, RanksError, agree};
+use super::reduce::ReduceTimes;
 pub use super::run::Run;
 use super::run::RunLock;
 use crate::config::ScaleFloor;
-use crate::data::batches::{Batch, BatchStream, PictureSet};
+use crate::data::batches::{Batch, PictureSet};
 use crate::export::{self, ExportError};
 use crate::files::FormatError;
 use crate::files::weights::{self, Precision};
+use crate::model::device;
 use crate::model::fast::FastGlow;
 use crate::model::params::Params;
 use crate::model::pixels::{largest_difference, picture_from_x, x_from_bytes};
@@ -67,6 +74,8 @@ pub enum TrainEvent {
         gradient_norm: f64,
         /// Part of the run that is done, where its end is known.
         done: f64,
+        /// What the sums over ranks took; nothing for one process alone.
+        times: ReduceTimes,
     },
     /// A picture was left out, and why.
     LeftOut(String),
@@ -94,7 +103,7 @@ pub struct Trainer {
     params: Params,
     optimizer: Optimizer,
     progress: Progress,
-    gradients: CpuGradients,
+    gradients: Source,
     /// The floor that the couplings' factor rises to.
     floor: ScaleFloor,
     /// Updates left out since the last one that was not.
@@ -103,8 +112,59 @@ pub struct Trainer {
     initial: Option<Params>,
     /// What was noticed before the training itself.
     notes: Vec<TrainEvent>,
-    /// Keeps others from these files.
-    _lock: RunLock,
+    /// Keeps others from these files; on rank 0.
+    _lock: Option<RunLock>,
+}
+
+/// Where gradients come from.
+enum Source {
+    Cpu(CpuGradients),
+    Device(DeviceGradients),
+}
+
+impl Source {
+    /// That of a run's device.
+    ///
+    /// Errors: a device that does not work or lacks what is asked for; a 1x1 convolution without an inverse.
+    fn new(params: &Params, train: &TrainConfig, run: &Run) -> Result<Self, TrainError> {
+        match device::open(&run.device)? {
+            None => {
+                let cpu = CpuGradients::new(params, run.threads)?
+                    .with_activations(train.activations)
+                    .with_arithmetic(train.arithmetic)
+                    .with_parts(train.accumulate);
+                Ok(Self::Cpu(cpu))
+            }
+            Some((_, name)) if train.arithmetic != Default::default() => {
+                Err(TrainError::Setup(format!(
+                    "--arithmetic {} is for the CPU; leave it out with --device {name}",
+                    train.arithmetic
+                )))
+            }
+            Some((device, _)) => Ok(Self::Device(
+                DeviceGradients::new(device).with_parts(train.accumulate),
+            )),
+        }
+    }
+}
+
+/// What an update came to.
+struct Step {
+    bits_per_dim: f64,
+    gradient_norm: f64,
+    times: ReduceTimes,
+}
+
+/// What all ranks do next.
+struct Turn {
+    /// Someone asked for the end.
+    stops: bool,
+    /// The run ends here.
+    is_over: bool,
+    /// A save is due.
+    saves: bool,
+    /// Part of the run that is done.
+    done: f64,
 }
 
 impl Trainer {
@@ -123,35 +183,35 @@ impl Trainer {
                 "a batch has at least one picture: give --batch 1 or more".into(),
             ));
         }
-        refuse_too_large(&config, &train, run.threads)?;
-        let lock = run.lock()?;
+        let ranks = Arc::clone(&run.ranks);
+        agree(&*ranks, refuse_too_large(&config, &train, &run))?;
+        let lock = lock(&run)?;
         let floor = config.scale_floor;
         let mut notes = Vec::new();
-        let params = match start {
+        let mut params = match start {
             Some(params) => params,
             None => {
                 let mut params = Params::initial(config, train.seed);
-                let n = train.init_batch.clamp(1, run.pictures.len());
-                let mut stream = BatchStream::new(
-                    Arc::clone(&run.pictures),
-                    n,
-                    train.seed,
-                    0,
-                    !train.no_flip,
-                    run.threads,
-                )?;
-                let batch = stream.next_batch()?;
+                let plan = Plan {
+                    batch: train.init_batch.clamp(1, run.pictures.len()),
+                    seed: train.seed,
+                    flip: !train.no_flip,
+                    threads: run.threads,
+                };
+                let batch = Feed::new(&ranks, &run.pictures, plan, 0)?.next_batch()?;
                 notes.extend(batch.left_out.iter().cloned().map(TrainEvent::LeftOut));
                 let x = inputs(
                     &batch,
+                    0..batch.indices.len(),
                     &params.config,
-                    &mut Noise::with_stream(train.seed, NOISE_STREAM),
+                    Noise::with_stream(train.seed, NOISE_STREAM),
                 );
                 let x: Vec<&[f32]> = x.iter().map(Vec::as_slice).collect();
-                data_dependent_init(&mut params, &x)?;
+                data_dependent_init(&mut params, &x, &*ranks)?;
                 params
             }
         };
+        ranks::take_from_first(&*ranks, &mut params.data)?;
         let optimizer = Optimizer::new(train.optimizer, train.rates(), &params.data);
         let progress = Progress {
             pictures_seen: 0,
@@ -172,20 +232,22 @@ impl Trainer {
     /// Errors: no checkpoint, one that cannot be read or is of another model than `config`.
     pub fn resume(config: &GlowConfig, train: TrainConfig, run: Run) -> Result<Self, TrainError> {
         let path = run.checkpoint_path();
-        if !path.exists() {
-            return Err(TrainError::Setup(format!(
+        agree(&*run.ranks, refuse_too_large(config, &train, &run))?;
+        let nothing = run.ranks.is_first() && !path.exists();
+        let there = (!nothing).then_some(()).ok_or_else(|| {
+            TrainError::Setup(format!(
                 "there is nothing to resume: no checkpoint stands beside the weight file; check --out, or leave --resume out to start: {}",
                 path.display()
-            )));
-        }
-        refuse_too_large(config, &train, run.threads)?;
-        let lock = run.lock()?;
+            ))
+        });
+        agree(&*run.ranks, there)?;
+        let lock = lock(&run)?;
         let Checkpoint {
             params,
             mut optimizer,
             mut progress,
             train: before,
-        } = Checkpoint::read(&path)?;
+        } = read_checkpoint(&run)?;
         let floor = config.scale_floor;
         // The floor may be on its way up.
         let same_floor = GlowConfig {
@@ -227,11 +289,10 @@ impl Trainer {
         optimizer: Optimizer,
         progress: Progress,
         floor: ScaleFloor,
-        lock: RunLock,
+        lock: Option<RunLock>,
     ) -> Result<Self, TrainError> {
-        let gradients = CpuGradients::new(&params, run.threads)?
-            .with_activations(train.activations)
-            .with_arithmetic(train.arithmetic);
+        let gradients = Source::new(&params, &train, &run);
+        let gradients = agree(&*run.ranks, gradients)?;
         Ok(Self {
             run,
             train,
@@ -258,16 +319,19 @@ impl Trainer {
         report: &mut dyn FnMut(TrainEvent),
     ) -> Result<(), TrainError> {
         self.notes.drain(..).for_each(&mut *report);
-        let mut stream = self.stream()?;
+        let mut feed = self.feed()?;
         report(TrainEvent::Started {
             pictures_seen: self.progress.pictures_seen,
             n_parameters: self.params.data.len(),
         });
         let (start, seconds_before) = (Instant::now(), self.progress.seconds);
         let (mut saved, mut losses) = (Instant::now(), Vec::new());
+        // Whether a save is due, by time or by pictures, and anything was done since the last one.
+        let (mut has_stepped, mut passed) = (false, false);
         loop {
-            let is_over = self.done(start.elapsed().as_secs_f64()) >= 1.0 || stop();
-            let diverged = if is_over {
+            let due = saved.elapsed().as_secs_f64() > self.run.save_every_secs || passed;
+            let turn = self.turn(start.elapsed().as_secs_f64(), has_stepped && due, stop())?;
+            let diverged = if turn.is_over {
                 // Where a run is stopped right after a save there is nothing new to write down.
                 let seen = self.progress.pictures_seen;
                 let last = self.progress.curve.last();
@@ -279,69 +343,93 @@ impl Trainer {
                     Err(SaveError::Diverged(reason)) => reason,
                     Err(SaveError::Failed(error)) => return Err(error),
                 }
+            } else if turn.saves {
+                (saved, has_stepped, passed) = (Instant::now(), false, false);
+                match self.save(&losses, report) {
+                    Ok(()) => {
+                        losses.clear();
+                        continue;
+                    }
+                    Err(SaveError::Diverged(reason)) => reason,
+                    // A disk that is full now may have room at the next save.
+                    Err(SaveError::Failed(error)) => {
+                        report(TrainEvent::Note(format!(
+                            "not saved, tried again at the next save: {error}"
+                        )));
+                        continue;
+                    }
+                }
             } else {
                 let seen_before = self.progress.pictures_seen;
-                let batch = stream.next_batch()?;
+                let batch = feed.next_batch()?;
                 let left_out = batch.left_out.iter().cloned();
                 left_out.map(TrainEvent::LeftOut).for_each(&mut *report);
-                let done = self.done(start.elapsed().as_secs_f64());
-                let step = self.step(&batch, done);
+                let step = self.step(&batch, turn.done);
                 self.progress.seconds = seconds_before + start.elapsed().as_secs_f64();
-                let due = saved.elapsed().as_secs_f64() > self.run.save_every_secs
-                    || self.passed_a_save_point(seen_before);
-                match self.after_step(step, done, &mut losses, report)? {
+                has_stepped = true;
+                passed |= self.passed_a_save_point(seen_before);
+                match self.after_step(step, turn.done, &mut losses, report)? {
                     Some(reason) => reason,
-                    // The last point is that of the end, above.
-                    None if due && self.done(start.elapsed().as_secs_f64()) < 1.0 => {
-                        saved = Instant::now();
-                        match self.save(&losses, report) {
-                            Ok(()) => {
-                                losses.clear();
-                                continue;
-                            }
-                            Err(SaveError::Diverged(reason)) => reason,
-                            // A disk that is full now may have room at the next save.
-                            Err(SaveError::Failed(error)) => {
-                                report(TrainEvent::Note(format!(
-                                    "not saved, tried again at the next save: {error}"
-                                )));
-                                continue;
-                            }
-                        }
-                    }
                     None => continue,
                 }
             };
             self.go_back(diverged, report)?;
             losses.clear();
-            stream = self.stream()?;
-            if stop() {
+            feed = self.feed()?;
+            has_stepped = false;
+            if self
+                .turn(start.elapsed().as_secs_f64(), false, stop())?
+                .stops
+            {
                 return Ok(());
             }
         }
     }
 
-    fn stream(&self) -> Result<BatchStream, TrainError> {
-        Ok(BatchStream::new(
-            Arc::clone(&self.run.pictures),
-            self.train.batch,
-            self.train.seed,
-            self.progress.position,
-            !self.train.no_flip,
-            1,
-        )?)
+    /// What comes next, on every rank the same: rank 0 has the clock, and each may ask for the end.
+    fn turn(&self, elapsed_secs: f64, saves: bool, stops: bool) -> Result<Turn, TrainError> {
+        let ranks = &*self.run.ranks;
+        let of_first = |value: f64| if ranks.is_first() { value } else { 0.0 };
+        let one = |yes: bool| f64::from(u8::from(yes));
+        let mut sums = [
+            one(stops),
+            of_first(one(saves)),
+            of_first(self.done(elapsed_secs)),
+        ];
+        ranks.sum_f64(&mut sums)?;
+        Ok(Turn {
+            stops: sums[0] > 0.0,
+            is_over: sums[0] > 0.0 || sums[2] >= 1.0,
+            saves: sums[1] > 0.0,
+            done: sums[2],
+        })
+    }
+
+    fn feed(&self) -> Result<Feed, TrainError> {
+        let plan = Plan {
+            batch: self.train.batch,
+            seed: self.train.seed,
+            flip: !self.train.no_flip,
+            threads: 1,
+        };
+        let (ranks, pictures) = (&self.run.ranks, &self.run.pictures);
+        Feed::new(ranks, pictures, plan, self.progress.position)
     }
 
     /// What a step came to; the reason where the training has diverged.
     fn after_step(
         &mut self,
-        step: Result<Option<(f64, f64)>, TrainError>,
+        step: Result<Option<Step>, TrainError>,
         done: f64,
         losses: &mut Vec<f64>,
         report: &mut dyn FnMut(TrainEvent),
     ) -> Result<Option<String>, TrainError> {
         match step {
-            Ok(Some((bits_per_dim, gradient_norm))) => {
+            Ok(Some(Step {
+                bits_per_dim,
+                gradient_norm,
+                times,
+            })) => {
                 self.skipped = 0;
                 losses.push(bits_per_dim);
                 let pictures_seen = self.progress.pictures_seen;
@@ -350,6 +438,7 @@ impl Trainer {
                     bits_per_dim,
                     gradient_norm,
                     done,
+                    times,
                 });
                 Ok(None)
             }
@@ -389,7 +478,7 @@ impl Trainer {
                 self.progress.curve.clear();
             }
             None => {
-                let saved = Checkpoint::read(&self.run.checkpoint_path())?;
+                let saved = read_checkpoint(&self.run)?;
                 self.params = saved.params;
                 self.optimizer = saved.optimizer;
                 self.optimizer.rule = self.train.optimizer;
@@ -440,16 +529,27 @@ impl Trainer {
     }
 
     /// One update; `None` where the loss or the gradient is not finite.
-    fn step(&mut self, batch: &Batch, done: f64) -> Result<Option<(f64, f64)>, TrainError> {
-        // A stream of its own for each step: a resumed run draws the noise that an unbroken one would.
-        let mut noise = Noise::with_stream(self.train.seed, NOISE_STREAM + 1 + self.optimizer.t);
-        let x = inputs(batch, &self.params.config, &mut noise);
-        let x: Vec<&[f32]> = x.iter().map(Vec::as_slice).collect();
+    fn step(&mut self, batch: &Batch, done: f64) -> Result<Option<Step>, TrainError> {
         self.params.config.scale_floor = self.train.floor(self.floor, self.progress.pictures_seen);
-        let (bits, gradient) = self.gradients.loss_and_gradients(&self.params, &x)?;
+        // A stream of its own for each step: a resumed run draws the noise that an unbroken one would.
+        let (seed, stream) = (self.train.seed, NOISE_STREAM + 1 + self.optimizer.t);
+        let config = &self.params.config;
+        let share = BatchShare {
+            n: batch.indices.len(),
+            n_whole: batch.n_whole,
+            inputs: &|part| inputs(batch, part, config, Noise::with_stream(seed, stream)),
+        };
+        let BatchGradients {
+            bits_per_dim,
+            gradient,
+            times,
+        } = match &mut self.gradients {
+            Source::Cpu(cpu) => cpu.over_ranks(&self.params, &share, &*self.run.ranks)?,
+            Source::Device(device) => device.over_ranks(&self.params, &share, &*self.run.ranks)?,
+        };
         let length = norm(&gradient);
         self.progress.position = batch.end_position;
-        if !(bits.is_finite() && length.is_finite()) {
+        if !(bits_per_dim.is_finite() && length.is_finite()) {
             self.optimizer.t += 1;
             return Ok(None);
         }
@@ -463,8 +563,12 @@ impl Trainer {
             self.train.average,
         );
         self.restore_fixed_entries();
-        self.progress.pictures_seen += x.len() as u64;
-        Ok(Some((bits, length)))
+        self.progress.pictures_seen += batch.n_whole as u64;
+        Ok(Some(Step {
+            bits_per_dim,
+            gradient_norm: length,
+            times,
+        }))
     }
 
     /// Averages of what is never trained can only have been rounded: put them right.
@@ -497,6 +601,62 @@ impl Trainer {
         losses: &[f64],
         report: &mut dyn FnMut(TrainEvent),
     ) -> Result<(), SaveError> {
+        let ranks = Arc::clone(&self.run.ranks);
+        self.hold_the_same()?;
+        let mine = match ranks.is_first() {
+            true => Some(self.save_here(losses, report)),
+            false => None,
+        };
+        let outcome = match &mine {
+            Some(Ok(point)) => Saved::Point(*point),
+            Some(Err(SaveError::Diverged(reason))) => Saved::Diverged(reason.clone()),
+            Some(Err(SaveError::Failed(error))) => Saved::Failed(error.to_string()),
+            None => Saved::Failed(String::new()),
+        };
+        let outcome = ranks::of_first(&*ranks, outcome)?;
+        match mine {
+            Some(mine) => mine.map(drop),
+            None => match outcome {
+                Saved::Point(point) => {
+                    self.progress.curve.push(point);
+                    self.initial = None;
+                    Ok(())
+                }
+                Saved::Diverged(reason) => Err(SaveError::Diverged(reason)),
+                Saved::Failed(error) => Err(RanksError::Failed(error).into()),
+            },
+        }
+    }
+
+    /// Makes sure that the ranks still hold the same weights, as they do where sums come out the same on all of them.
+    ///
+    /// Errors: they do not.
+    fn hold_the_same(&self) -> Result<(), TrainError> {
+        let ranks = &*self.run.ranks;
+        if ranks.is_alone() {
+            return Ok(());
+        }
+        // FNV-1a over whole numbers: any bit that differs changes it.
+        let numbers = self.params.data.iter().chain(&self.optimizer.average);
+        let digest = numbers.fold(0xcbf2_9ce4_8422_2325u64, |digest, v| {
+            (digest ^ u64::from(v.to_bits())).wrapping_mul(0x0100_0000_01b3)
+        });
+        let all = ranks.gather(&digest.to_le_bytes())?;
+        match all.iter().position(|other| *other != all[0]) {
+            None => Ok(()),
+            Some(rank) => {
+                let problem = format!("rank {rank} holds other weights than rank 0");
+                Err(RanksError::OutOfStep(problem).into())
+            }
+        }
+    }
+
+    /// What rank 0 does for a save, with the point of the curve that it comes to.
+    fn save_here(
+        &mut self,
+        losses: &[f64],
+        report: &mut dyn FnMut(TrainEvent),
+    ) -> Result<CurvePoint, SaveError> {
         let averaged = self.averaged();
         if !averaged
             .data
@@ -550,7 +710,7 @@ impl Trainer {
         if let Err(error) = self.write_sheet(&sheet) {
             report(TrainEvent::Note(format!("no sheet of samples: {error}")));
         }
-        Ok(())
+        Ok(point)
     }
 
     /// Writes checkpoint and weights.
@@ -627,13 +787,51 @@ impl Trainer {
     }
 }
 
-/// Model inputs of a batch, noise drawn in order.
-fn inputs(batch: &Batch, config: &GlowConfig, noise: &mut Noise) -> Vec<Vec<f32>> {
-    batch
-        .pixels
-        .chunks_exact(config.dims())
-        .map(|bytes| x_from_bytes(bytes, config, Some(noise)))
+/// Model inputs of some pictures of a batch. Noise is drawn in the order of the whole batch, so that a picture's does
+/// not depend on who works on it: `noise` is that of the first picture of all.
+fn inputs(
+    batch: &Batch,
+    part: Range<usize>,
+    config: &GlowConfig,
+    mut noise: Noise,
+) -> Vec<Vec<f32>> {
+    noise.skip_uniforms(((batch.first + part.start) * config.dims()) as u64);
+    let pictures = batch.pixels.chunks_exact(config.dims());
+    pictures
+        .skip(part.start)
+        .take(part.len())
+        .map(|bytes| x_from_bytes(bytes, config, Some(&mut noise)))
         .collect()
+}
+
+/// What a save came to, for the ranks that wait.
+#[derive(Serialize, Deserialize)]
+enum Saved {
+    Point(CurvePoint),
+    Diverged(String),
+    Failed(String),
+}
+
+/// The lock of the files, on rank 0, which writes them.
+///
+/// Errors: as [`Run::lock`], on every rank.
+fn lock(run: &Run) -> Result<Option<RunLock>, TrainError> {
+    let mine = run.ranks.is_first().then(|| run.lock()).transpose();
+    agree(&*run.ranks, mine)
+}
+
+/// The checkpoint of a run, which rank 0 reads for all.
+///
+/// Errors: as [`Checkpoint::read`], on every rank.
+fn read_checkpoint(run: &Run) -> Result<Checkpoint, TrainError> {
+    let (ranks, path) = (&*run.ranks, run.checkpoint_path());
+    let mine = match ranks.is_first() {
+        true => Checkpoint::bytes(&path),
+        false => Ok(Vec::new()),
+    };
+    let bytes = agree(ranks, mine.map_err(TrainError::from))?;
+    let bytes = ranks.broadcast(bytes)?;
+    Ok(Checkpoint::from_bytes(&bytes, &path)?)
 }
 
 /// Why nothing was saved.
@@ -651,14 +849,20 @@ impl<E: Into<TrainError>> From<E> for SaveError {
 }
 
 /// Refuses a training that the machine has no memory for.
-fn refuse_too_large(
-    config: &GlowConfig,
-    train: &TrainConfig,
-    threads: usize,
-) -> Result<(), TrainError> {
+fn refuse_too_large(config: &GlowConfig, train: &TrainConfig, run: &Run) -> Result<(), TrainError> {
     let plain = config.variant.refuse("training");
     plain.map_err(|e| TrainError::Setup(e.to_string()))?;
-    let needed = estimate::training_bytes(config, train, threads.max(1));
+    if !config.detail.is_empty() {
+        let problem = "detail stages are not trained by this program yet; train the model below them: leave \"detail\" out and halve \"image_size\" for each stage";
+        return Err(TrainError::Setup(problem.into()));
+    }
+    // What is worked on at once.
+    let share = train.batch.div_ceil(run.ranks.n_ranks());
+    let at_once = TrainConfig {
+        batch: share.div_ceil(train.accumulate.max(1)),
+        ..train.clone()
+    };
+    let needed = estimate::training_bytes(config, &at_once, run.threads.max(1));
     match estimate::too_large("this training", needed) {
         Some(problem) => Err(TrainError::Setup(problem)),
         None => Ok(()),
@@ -667,28 +871,8 @@ fn refuse_too_large(
 
 /// The fields in which two configs differ, each with both values.
 fn differences(before: &GlowConfig, now: &GlowConfig) -> String {
-    let fields = |config| match serde_json::to_value(config) {
-        Ok(serde_json::Value::Object(map)) => map,
-        _ => serde_json::Map::new(),
-    };
-    let (before, now) = (fields(before), fields(now));
-    let mut names: Vec<&String> = before.keys().chain(now.keys()).collect();
-    names.sort_unstable();
-    names.dedup();
-    let text = |map: &serde_json::Map<_, serde_json::Value>, name: &String| {
-        map.get(name).map_or("none".to_owned(), ToString::to_string)
-    };
-    let differ = names.into_iter().filter(|n| before.get(*n) != now.get(*n));
-    let parts: Vec<String> = differ
-        .map(|name| {
-            format!(
-                "{name} {} instead of {}",
-                text(&before, name),
-                text(&now, name)
-            )
-        })
-        .collect();
-    parts.join(", ")
+    let fields = |config| serde_json::to_value(config).unwrap_or_default();
+    ranks::differences(&fields(before), &fields(now))
 }
 
 /// The likelihood of a set of pictures.

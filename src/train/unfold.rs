@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::backward::{Gradients, LevelGradients, StepGradients};
+use super::backward::{Gradients, Piece, StepGradients, Taken};
 use crate::config::{Padding, Permutation};
 use crate::kernels::neighbours::{BORDER_CLASSES, tap_is_outside, taps_stride};
 use crate::kernels::{in_parallel, padded};
@@ -32,11 +32,61 @@ pub fn parameter_gradients(
     steps.into_iter().flatten().for_each(|named| out.put(named));
     for (l, shape) in shapes.iter().enumerate() {
         let is_top = l + 1 == shapes.len();
-        prior_gradients(params, l, shape.channels, is_top, &gradients.levels[l])
+        let level = &gradients.levels[l];
+        let prior = [&level.prior_w[..], &level.prior_b[..]];
+        prior_gradients(params, l, shape.channels, is_top, prior)
             .into_iter()
             .for_each(|n| out.put(n));
     }
     out.data
+}
+
+/// The same of one piece, written to its part of `flat`, which starts at `offset` of the layout.
+pub(super) fn piece_gradients(
+    params: &Params,
+    piece: Piece,
+    gradients: &Taken,
+    weight_sum: f64,
+    (flat, offset): (&mut [f32], usize),
+) {
+    let shapes = params.config.level_shapes();
+    let named = match (piece, gradients) {
+        (Piece::Step { level, step }, Taken::Step(gradients)) => {
+            let channels = shapes[level].channels;
+            step_gradients(params, level, step, channels, gradients, weight_sum)
+        }
+        (Piece::Prior { level }, Taken::Prior([w, b])) => {
+            let is_top = level + 1 == shapes.len();
+            prior_gradients(params, level, shapes[level].channels, is_top, [w, b])
+        }
+        (_, Taken::Flat(values)) => {
+            flat.copy_from_slice(values);
+            Vec::new()
+        }
+        _ => Vec::new(),
+    };
+    for (name, values) in named {
+        if let Some(entry) = params.layout.entry(&name) {
+            let start = entry.offset - offset;
+            flat[start..start + values.len()].copy_from_slice(&values);
+        }
+    }
+}
+
+/// Where the parameters of a piece lie: one range, for the layout has one piece after the other.
+pub(super) fn piece_range(params: &Params, piece: Piece) -> Range<usize> {
+    let top = params.config.levels - 1;
+    let prefix = match piece {
+        Piece::Step { level, step } => format!("levels.{level}.steps.{step}."),
+        Piece::Prior { level } if level == top => "prior.".to_owned(),
+        Piece::Prior { level } => format!("levels.{level}.split."),
+    };
+    let entries = params.layout.entries().iter();
+    entries
+        .filter(|e| e.name.starts_with(&prefix))
+        .map(|e| e.offset..e.offset + e.count())
+        .reduce(|a, b| a.start.min(b.start)..a.end.max(b.end))
+        .unwrap_or(0..0)
 }
 
 type Named = (String, Vec<f32>);
@@ -284,14 +334,14 @@ fn prior_gradients(
     level: usize,
     c: usize,
     is_top: bool,
-    g: &LevelGradients,
+    [prior_w, prior_b]: [&[f32]; 2],
 ) -> Vec<Named> {
     if is_top {
         let pixels = params.slice("prior.mean").len() / c;
         let stride = padded(2 * c);
         let part = |offset: usize| -> Vec<f32> {
             (0..c * pixels)
-                .map(|at| g.prior_b[at % pixels * stride + offset + at / pixels])
+                .map(|at| prior_b[at % pixels * stride + offset + at / pixels])
                 .collect()
         };
         return vec![
@@ -308,8 +358,8 @@ fn prior_gradients(
         out: c,
         input: m,
         taps: 9,
-        d_weight: &|t, i, j| g.prior_w[(t * m + i) * stride + j],
-        d_bias: &g.prior_b,
+        d_weight: &|t, i, j| prior_w[(t * m + i) * stride + j],
+        d_bias: prior_b,
         stride,
         padding: params.config.padding,
     }

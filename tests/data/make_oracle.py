@@ -29,6 +29,13 @@ CONFIGS = {
                                 coupling="affine", bits=3, padding="final_ones"),
     "lu_additive_edge": dict(image_size=16, channels=3, levels=4, depth=1, width=8, permutation="invconv_lu",
                              coupling="additive", bits=5, padding="edge_bias"),
+    "chain_of_one_stage": dict(image_size=32, channels=3, levels=2, depth=1, width=8, permutation="invconv_lu",
+                               coupling="affine", bits=8, padding="edge_bias", scale_floor=0.5,
+                               detail=[dict(depth=2, width=12, trunk=10, blocks=2, features=6, scale_floor=0.7)]),
+    "chain_of_two_stages": dict(image_size=32, channels=3, levels=1, depth=1, width=8, permutation="invconv",
+                                coupling="affine", bits=5, padding="final_ones",
+                                detail=[dict(depth=2, width=9, trunk=7, blocks=0, features=5),
+                                        dict(depth=1, width=12, trunk=8, blocks=1, features=6, scale_floor=0.5)]),
 }
 
 

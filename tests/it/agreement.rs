@@ -7,15 +7,15 @@ use candle_core::{DType, Device, Tensor, Var};
 use candle_nn::VarBuilder;
 use glow_explorer::kernels::Arithmetic;
 use glow_explorer::kernels::bf16::has_bf16;
-use glow_explorer::model::fast::{FastGlow, Resumable};
+use glow_explorer::model::fast::{FastGlow, RawEncoding, Resumable};
 use glow_explorer::model::glow::{Glow, tensors};
 use glow_explorer::model::pixels::largest_difference;
-use glow_explorer::model::{DeviceChoice, GlowModel, Latent};
+use glow_explorer::model::{DeviceChoice, FastChain, GlowModel, Latent};
 use glow_explorer::noise::Noise;
 use glow_explorer::train::backward::Activations;
 use glow_explorer::train::gradients::CpuGradients;
 
-use crate::support::{assert_agrees, configs, lively, pictures};
+use crate::support::{assert_agrees, chains, configs, lively, pictures};
 
 fn refs(x: &[Vec<f32>]) -> Vec<&[f32]> {
     x.iter().map(Vec::as_slice).collect()
@@ -32,6 +32,34 @@ fn the_fast_form_agrees_with_the_plain_model() {
             let encoded = fast.encode(&refs(&x), &|| false).unwrap();
             assert_agrees(&params, &x, &encoded, |latents| {
                 fast.decode(latents, &|| false).unwrap()
+            });
+        }
+    }
+}
+
+#[test]
+fn a_chain_agrees_with_the_plain_model() {
+    for config in chains() {
+        let params = lively(&config, 7);
+        for (n, threads) in [(1, 2), (2, 2), (3, 1)] {
+            let model = GlowModel::new(&params, &DeviceChoice::Cpu, threads).unwrap();
+            let x = pictures(&config, n, 11);
+            let per_bit = -(config.dims() as f64 * 2f64.ln());
+            let encoded = model.encode_x(x.clone(), &|| false).unwrap();
+            // What is measured is the same model, without anything kept.
+            let measured = FastChain::new(&params, threads).unwrap();
+            let raw = measured.encode(&refs(&x), &|| false).unwrap();
+            for (raw, e) in raw.iter().zip(&encoded) {
+                assert_eq!(raw.latent, e.latent);
+            }
+            let encoded = encoded.into_iter().map(|e| RawEncoding {
+                latent: e.latent,
+                level_log_prob: e.level_bits.iter().map(|bits| bits * per_bit).collect(),
+            });
+            assert_agrees(&params, &x, &encoded.collect::<Vec<_>>(), |latents| {
+                let latents: Vec<Latent> = latents.iter().map(|z| (*z).clone()).collect();
+                let decoded = model.decode(&latents, &|| false).unwrap();
+                decoded.into_iter().map(|d| d.x).collect()
             });
         }
     }

@@ -14,7 +14,7 @@ use glow_explorer::model::glow::{Glow, tensors};
 use glow_explorer::model::pixels::largest_difference;
 use glow_explorer::noise::Noise;
 
-use crate::support::{configs, lively, pictures};
+use crate::support::{chains, configs, lively, pictures};
 
 fn numbers(x: &Tensor) -> Vec<f32> {
     x.flatten_all().unwrap().to_vec1().unwrap()
@@ -103,7 +103,7 @@ fn every_bijector_is_inverted_and_its_log_determinant_is_that_of_the_jacobian() 
         let mixing = Mixing::new(&vb.pp("permutation"), config.permutation, c).unwrap();
         check_bijector(&format!("permutation, {name}"), &mixing, &x);
         let x = noise((1, 3, 3, c));
-        let coupling = Coupling::new(&vb.pp("coupling"), config, c).unwrap();
+        let coupling = Coupling::new(&vb.pp("coupling"), config, c, 0).unwrap();
         check_bijector(&format!("coupling, {name}"), &coupling, &x);
         check_bijector(
             &format!("step, {name}"),
@@ -115,7 +115,7 @@ fn every_bijector_is_inverted_and_its_log_determinant_is_that_of_the_jacobian() 
 
 #[test]
 fn whole_models_are_inverted_and_their_likelihood_is_that_of_the_jacobian() {
-    for config in configs() {
+    for config in configs().into_iter().chain(chains()) {
         let glow = Glow::new(&lively(&config, 2), &Device::Cpu).unwrap();
         let name = format!("{config:?}");
         let (c, size) = (config.channels, config.image_size);
@@ -131,11 +131,12 @@ fn whole_models_are_inverted_and_their_likelihood_is_that_of_the_jacobian() {
     // The Jacobian has D columns: only the smallest models are small enough.
     for config in configs()
         .into_iter()
-        .filter(|c| c.width == 20 && c.levels == 2)
+        .chain(chains())
+        .filter(|c| c.width == 20 && c.levels == 2 && c.detail.len() < 2)
     {
         let config = GlowConfig {
             image_size: 4,
-            levels: 2,
+            levels: 2 - config.detail.len(),
             ..config
         };
         let glow = Glow::new(&lively(&config, 2), &Device::Cpu).unwrap();

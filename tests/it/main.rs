@@ -8,5 +8,7 @@ mod foreign;
 mod lab;
 mod layers;
 mod oracle;
+#[cfg(feature = "mpi")]
+mod ranks;
 mod support;
 mod training;

@@ -1,7 +1,7 @@
 //! What several tests need.
 
 use candle_core::{Device, Tensor};
-use glow_explorer::config::{Coupling, GlowConfig, Padding, Permutation, ScaleFloor};
+use glow_explorer::config::{Coupling, DetailConfig, GlowConfig, Padding, Permutation, ScaleFloor};
 use glow_explorer::model::Latent;
 use glow_explorer::model::fast::RawEncoding;
 use glow_explorer::model::glow::Glow;
@@ -82,6 +82,47 @@ pub fn configs() -> Vec<GlowConfig> {
         ..base
     });
     all
+}
+
+/// Small chains: one stage and two, grey, sides too small for Winograd's form and large enough, a trunk without blocks.
+pub fn chains() -> Vec<GlowConfig> {
+    let stage = DetailConfig {
+        depth: 2,
+        width: 12,
+        trunk: 10,
+        blocks: 2,
+        features: 7,
+        scale_floor: ScaleFloor::new(0.5).unwrap(),
+    };
+    let base = GlowConfig {
+        image_size: 32,
+        detail: vec![stage],
+        ..config(Permutation::InvconvLu, Coupling::Affine, Padding::EdgeBias)
+    };
+    let two = vec![
+        DetailConfig {
+            blocks: 0,
+            width: 9,
+            ..stage
+        },
+        stage,
+    ];
+    vec![
+        GlowConfig {
+            image_size: 16,
+            levels: 1,
+            channels: 1,
+            ..base.clone()
+        },
+        GlowConfig {
+            coupling: Coupling::Additive,
+            permutation: Permutation::Shuffle,
+            bits: 8,
+            detail: two,
+            ..base.clone()
+        },
+        base,
+    ]
 }
 
 /// Parameters of a model in which no layer is near the identity.

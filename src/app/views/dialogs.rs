@@ -304,8 +304,11 @@ fn about_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
         section_ui(ui, "OPEN MODEL");
         let config = &model.config;
         ui.label(format!(
-            "{}: {} levels of {} steps, width {}, {} parameters, on {}",
-            model.name, config.levels, config.depth, config.width, model.n_parameters, model.device
+            "{}: {}, {} parameters, on {}",
+            model.name,
+            config.parts_text(),
+            model.n_parameters,
+            model.device
         ));
         if !model.provenance.is_empty() {
             egui::ScrollArea::vertical()

@@ -122,8 +122,11 @@ fn right_side_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
         Some(model) => {
             let c = &model.config;
             let tip = format!(
-                "{0}×{0} pixels, {1} levels of {2} steps, width {3}, {4} bits\n{5} parameters",
-                c.image_size, c.levels, c.depth, c.width, c.bits, model.n_parameters
+                "{0}×{0} pixels, {1}, {2} bits\n{3} parameters",
+                c.image_size,
+                c.parts_text(),
+                c.bits,
+                model.n_parameters
             );
             (model.name.clone(), tip)
         }

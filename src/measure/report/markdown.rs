@@ -11,12 +11,10 @@ impl Report {
         let bits = &self.bits_per_dim;
         let [q1, q2, q3] = bits.quartiles;
         let mut text = format!(
-            "Model: {}, {} px, {} levels of {} steps, width {}, {} bits. Measured on {} held-out photographs",
+            "Model: {}, {} px, {}, {} bits. Measured on {} held-out photographs",
             cell(&self.model),
             config.image_size,
-            config.levels,
-            config.depth,
-            config.width,
+            config.parts_text(),
             config.bits,
             count(self.pictures),
         );
@@ -42,7 +40,12 @@ impl Report {
             "… least and largest",
             format!("{:.4}, {:.4}", bits.min, bits.max),
         );
-        let levels: Vec<String> = self.level_bits.iter().map(|b| format!("{b:+.4}")).collect();
+        let shape = config.latent_shape();
+        let of_level = |(level, bits): (usize, &f64)| match level < shape.stages {
+            true => format!("{} {bits:+.4}", shape.level_name(level)),
+            false => format!("{bits:+.4}"),
+        };
+        let levels: Vec<String> = self.level_bits.iter().enumerate().map(of_level).collect();
         row(
             &format!(
                 "… by level, finest first (they add up to the mean less {})",

@@ -21,7 +21,7 @@ use super::fast::{RawEncoding, shape_error};
 use super::glow::Glow;
 use super::params::Params;
 use super::{Condition, DeviceChoice, Latent, LevelEps, ModelError};
-use crate::config::GlowConfig;
+use crate::config::{GlowConfig, ScaleFunction};
 use net::{Encoding, FoldedGlow};
 
 /// The device of `choice`; `None` is the CPU, which has a form of its own.
@@ -30,7 +30,7 @@ use net::{Encoding, FoldedGlow};
 /// their libraries are missing, which counts as "does not work".
 ///
 /// Errors: a device asked for by name that is not built in or does not work.
-pub(super) fn open(choice: &DeviceChoice) -> Result<Option<(Device, String)>, ModelError> {
+pub fn open(choice: &DeviceChoice) -> Result<Option<(Device, String)>, ModelError> {
     match choice {
         DeviceChoice::Cpu => Ok(None),
         DeviceChoice::Auto => Ok(open_cuda(0).or_else(|_| open_metal()).ok()),
@@ -119,11 +119,15 @@ enum Form {
 }
 
 impl DeviceModel {
-    /// The model of `params` on `device`: folded, or plain where the folded form's kernels are missing (Metal).
+    /// The model of `params` on `device`: folded, or plain where the folded form's kernels are missing (Metal, and couplings
+    /// with a floor or another factor).
     ///
     /// Errors: a 1x1 convolution without an inverse, or what the device says.
     pub fn new(params: &Params, device: &Device) -> Result<Self, ModelError> {
-        let form = if device.is_metal() {
+        // The kernels know the plain sigmoid alone.
+        let other = params.config.affine().is_some_and(|f| f.value() > 0.0)
+            || params.config.variant.scale_function != ScaleFunction::Sigmoid;
+        let form = if device.is_metal() || other {
             Form::Plain(Glow::new(params, device)?)
         } else {
             Form::Folded(FoldedGlow::new(params, device)?)

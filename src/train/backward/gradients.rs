@@ -25,6 +25,34 @@ pub struct StepGradients {
     pub mix_bias: Aligned,
 }
 
+impl StepGradients {
+    fn buffers(&self) -> [&Aligned; 8] {
+        [
+            &self.w1,
+            &self.b1,
+            &self.w2,
+            &self.b2,
+            &self.w3,
+            &self.b3,
+            &self.mix,
+            &self.mix_bias,
+        ]
+    }
+
+    fn buffers_mut(&mut self) -> [&mut Aligned; 8] {
+        [
+            &mut self.w1,
+            &mut self.b1,
+            &mut self.w2,
+            &mut self.b2,
+            &mut self.w3,
+            &mut self.b3,
+            &mut self.mix,
+            &mut self.mix_bias,
+        ]
+    }
+}
+
 /// Gradients of one level.
 pub struct LevelGradients {
     /// The steps.
@@ -35,12 +63,62 @@ pub struct LevelGradients {
     pub prior_b: Aligned,
 }
 
+/// What the backward walk finishes at once: nothing is added to a piece after the ones behind it are begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Piece {
+    /// The prior of a level.
+    Prior {
+        /// The level.
+        level: usize,
+    },
+    /// A step of flow.
+    Step {
+        /// The level.
+        level: usize,
+        /// The step in it.
+        step: usize,
+    },
+}
+
 /// Gradients of a whole model and the sums that make the loss.
 pub struct Gradients {
     /// The levels.
     pub levels: Vec<LevelGradients>,
     /// `sum_n ln p(x_n)` in nats.
     pub log_prob: f64,
+}
+
+/// The buffers of a piece.
+pub(in crate::train) enum Taken {
+    /// `prior_w` and `prior_b`.
+    Prior([Aligned; 2]),
+    /// Those of a step.
+    Step(StepGradients),
+    /// Gradients of the parameters themselves, in the order of the layout.
+    Flat(Vec<f32>),
+}
+
+impl Taken {
+    /// Adds another thread's share of the same piece.
+    pub(in crate::train) fn add(&mut self, other: &Self) {
+        match (self, other) {
+            (Self::Prior(a), Self::Prior(b)) => {
+                a.iter_mut().zip(b).for_each(|(a, b)| add(a, b));
+            }
+            (Self::Step(a), Self::Step(b)) => {
+                a.buffers_mut()
+                    .into_iter()
+                    .zip(b.buffers())
+                    .for_each(|(a, b)| add(a, b));
+            }
+            (Self::Flat(a), Self::Flat(b)) => a.iter_mut().zip(b).for_each(|(a, b)| *a += b),
+            _ => debug_assert!(false, "pieces of one kind are added"),
+        }
+    }
+}
+
+fn add(a: &mut Aligned, b: &Aligned) {
+    a.iter_mut().zip(b.iter()).for_each(|(a, b)| *a += b);
 }
 
 impl Gradients {
@@ -83,38 +161,43 @@ impl Gradients {
         }
     }
 
+    /// Takes the buffers of a piece out, and leaves none.
+    pub(in crate::train) fn take(&mut self, piece: Piece) -> Taken {
+        match piece {
+            Piece::Prior { level } => {
+                let level = &mut self.levels[level];
+                Taken::Prior([&mut level.prior_w, &mut level.prior_b].map(std::mem::take))
+            }
+            Piece::Step { level, step } => {
+                Taken::Step(std::mem::take(&mut self.levels[level].steps[step]))
+            }
+        }
+    }
+
+    /// Puts the buffers of a piece back.
+    pub(in crate::train) fn put(&mut self, piece: Piece, taken: Taken) {
+        match (piece, taken) {
+            (Piece::Prior { level }, Taken::Prior([w, b])) => {
+                let level = &mut self.levels[level];
+                (level.prior_w, level.prior_b) = (w, b);
+            }
+            (Piece::Step { level, step }, Taken::Step(step_gradients)) => {
+                self.levels[level].steps[step] = step_gradients;
+            }
+            _ => debug_assert!(false, "a piece is put back where it was taken"),
+        }
+    }
+
     pub(super) fn buffers(&self) -> impl Iterator<Item = &Aligned> {
         self.levels.iter().flat_map(|l| {
-            let steps = l.steps.iter().flat_map(|s| {
-                [
-                    &s.w1,
-                    &s.b1,
-                    &s.w2,
-                    &s.b2,
-                    &s.w3,
-                    &s.b3,
-                    &s.mix,
-                    &s.mix_bias,
-                ]
-            });
+            let steps = l.steps.iter().flat_map(StepGradients::buffers);
             steps.chain([&l.prior_w, &l.prior_b])
         })
     }
 
     fn buffers_mut(&mut self) -> impl Iterator<Item = &mut Aligned> {
         self.levels.iter_mut().flat_map(|l| {
-            let steps = l.steps.iter_mut().flat_map(|s| {
-                [
-                    &mut s.w1,
-                    &mut s.b1,
-                    &mut s.w2,
-                    &mut s.b2,
-                    &mut s.w3,
-                    &mut s.b3,
-                    &mut s.mix,
-                    &mut s.mix_bias,
-                ]
-            });
+            let steps = l.steps.iter_mut().flat_map(StepGradients::buffers_mut);
             steps.chain([&mut l.prior_w, &mut l.prior_b])
         })
     }
@@ -128,8 +211,7 @@ impl Gradients {
     /// Adds another thread's share.
     pub fn add(&mut self, other: &Self) {
         self.log_prob += other.log_prob;
-        for (a, b) in self.buffers_mut().zip(other.buffers()) {
-            a.iter_mut().zip(b.iter()).for_each(|(a, b)| *a += b);
-        }
+        let pairs = self.buffers_mut().zip(other.buffers());
+        pairs.for_each(|(a, b)| add(a, b));
     }
 }

@@ -8,6 +8,7 @@ use crate::train::unfold::parameter_gradients;
 fn loss_and_gradients(params: &Params, x: &[&[f32]]) -> (f64, Vec<f32>) {
     let folded = Folded::new(params, Purpose::Training).unwrap();
     let mut gradients = Gradients::zeros(&folded);
+    let mut walk = Vec::new();
     let dims = params.config.dims() as f64;
     let weight_sum = -1.0 / (dims * std::f64::consts::LN_2);
     let weight = (weight_sum / x.len() as f64) as f32;
@@ -19,7 +20,9 @@ fn loss_and_gradients(params: &Params, x: &[&[f32]]) -> (f64, Vec<f32>) {
         Activations::Recompute,
         &mut Workspace::default(),
         &mut gradients,
+        &mut |piece, _| walk.push(piece),
     );
+    assert_eq!(walk, crate::train::reduce::walk(params).collect::<Vec<_>>());
     let loss = f64::from(weight) * gradients.log_prob;
     (loss, parameter_gradients(params, &gradients, weight_sum, 2))
 }
