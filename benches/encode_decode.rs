@@ -1,7 +1,8 @@
 //! `cargo bench`: encode, decode and training step for the small and the medium configuration, on one and on two
 //! threads, beside the matrix products alone. Prints one JSON object a line; figures are medians.
 
-use glow_explorer::measure::bench::{Options, run};
+use glow_explorer::measure::bench::{BenchOptions, run};
+use glow_explorer::model::DeviceChoice;
 use glow_explorer::model::GlowConfig;
 use glow_explorer::model::params::Params;
 
@@ -17,7 +18,9 @@ fn main() {
     ] {
         let config: GlowConfig = serde_json::from_str(config).expect("the configs are valid JSON");
         let config = config.validated().expect("the configs are valid");
-        let options = Options {
+        let options = BenchOptions {
+            device: DeviceChoice::Cpu,
+            tf32: false,
             batch,
             runs: 9,
             threads,
@@ -26,7 +29,7 @@ fn main() {
             bf16: true,
         };
         let report =
-            run(Params::perturbed(config, 0), options).expect("perturbed models have inverses");
+            run(Params::perturbed(config, 0), &options).expect("perturbed models have inverses");
         println!(
             "{}",
             serde_json::to_string(&report).expect("a report is plain data")

@@ -10,14 +10,17 @@
 //! standard normal, so samples, morphs and edits all happen there.
 //!
 //! Reading order: [`model`] and [`flow`] for Glow itself, [`kernels`] and [`model::fast`] for its speed, [`train`],
-//! [`latent`], [`files`], [`data`], [`recipe`] (what decides a picture), then [`engine`] (the worker), the window, and [`cli`].
+//! [`latent`], [`files`], `data`, `recipe` (what decides a picture), then `engine` (the worker), the window, and [`cli`].
+//!
+//! Public is what the program, its tests and its benches use, the window and its worker; the rest is the crate's own, so that
+//! the compiler says what nobody uses any more.
 
 #[cfg(feature = "gui")]
 pub mod app;
 pub mod cli;
 pub mod config;
 pub mod data;
-pub mod disk;
+pub(crate) mod disk;
 pub mod engine;
 pub mod export;
 pub mod files;
@@ -30,7 +33,7 @@ pub mod measure;
 pub mod model;
 pub mod noise;
 pub mod paste;
-pub mod quote;
-pub mod recipe;
+pub(crate) mod quote;
+pub(crate) mod recipe;
 pub mod train;
-pub mod workshop;
+pub(crate) mod workshop;

@@ -6,11 +6,11 @@ use super::common::{note, progress, say, say_json};
 use super::output::check_target;
 use crate::export::write_png;
 use crate::files::{shipped, weights};
-use crate::measure::bench::{Options, Report, run as measure};
+use crate::measure::bench::{BenchOptions, BenchReport, run as measure};
 use crate::measure::memory::TrainMemory;
 use crate::measure::{scaling, sweep};
-use crate::model::GlowConfig;
 use crate::model::params::Params;
+use crate::model::{DeviceChoice, GlowConfig};
 use crate::train::estimate;
 
 /// The configuration that a sweep varies where none is given.
@@ -33,6 +33,12 @@ pub(super) struct Args {
     /// Measured runs, of which the median is given [default: 9, with --sweep 15]
     #[arg(long)]
     runs: Option<usize>,
+    /// Where to compute: auto, cpu, cuda, cuda:N or metal. Training steps and --sweep are measured on the CPU alone
+    #[arg(long, default_value = "auto")]
+    device: DeviceChoice,
+    /// On CUDA, round to TF32 inside coupling networks
+    #[arg(long, hide = !cfg!(feature = "cuda"))]
+    tf32: bool,
     /// Threads; the default is one for each core
     #[arg(long, value_parser = super::common::threads())]
     threads: Option<u16>,
@@ -96,7 +102,9 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
     refuse_too_large(&params.config, batch)?;
     let report = measure(
         params,
-        Options {
+        &BenchOptions {
+            device: args.device.clone(),
+            tf32: args.tf32,
             batch,
             runs: args.runs.unwrap_or(RUNS).max(1),
             threads,
@@ -105,6 +113,10 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
             bf16: args.bf16,
         },
     )?;
+    let on_cpu = report.matmul_gflops.is_some();
+    if !on_cpu && (args.train || args.keep || args.bf16) {
+        note("training steps and bf16 are measured on the CPU alone: give --device cpu");
+    }
     if args.json {
         say_json(&report)?;
     } else {
@@ -126,7 +138,7 @@ fn scaling(args: &Args) -> anyhow::Result<()> {
         }
         None => super::scaling::rank(
             config,
-            scaling::Options {
+            scaling::ScalingOptions {
                 batch,
                 threads,
                 runs,
@@ -153,6 +165,9 @@ fn refuse_too_large(config: &GlowConfig, batch: usize) -> anyhow::Result<()> {
 }
 
 fn sweep(args: &Args) -> anyhow::Result<()> {
+    if !matches!(args.device, DeviceChoice::Auto | DeviceChoice::Cpu) {
+        anyhow::bail!("--sweep measures the CPU alone; leave --device out");
+    }
     let config = base_config(args.config.as_deref())?;
     let threads = args.threads.map_or_else(super::cores, usize::from);
     let runs = args.runs.unwrap_or(SWEEP_RUNS).max(1);
@@ -192,19 +207,24 @@ fn sweep_paths(folder: &Path) -> anyhow::Result<(PathBuf, PathBuf)> {
 }
 
 /// The report for people.
-fn text(r: &Report) -> String {
+fn text(r: &BenchReport) -> String {
     let ms = |s: f64| format!("{:.1} ms", 1e3 * s);
     let mut lines = vec![
         format!("{}, {} threads, batch {}", r.device, r.threads, r.batch),
         format!("encode         {}", ms(r.encode_s)),
         format!("decode         {}", ms(r.decode_s)),
-        format!(
-            "decode rate    {:.0} GFLOP/s, {:.0} % of the products alone",
-            r.decode_gflops,
-            100.0 * r.decode_of_matmul
-        ),
-        format!("products alone {:.0} GFLOP/s", r.matmul_gflops),
     ];
+    match (r.decode_of_matmul, r.matmul_gflops) {
+        (Some(share), Some(products)) => {
+            lines.push(format!(
+                "decode rate    {:.0} GFLOP/s, {:.0} % of the products alone",
+                r.decode_gflops,
+                100.0 * share
+            ));
+            lines.push(format!("products alone {products:.0} GFLOP/s"));
+        }
+        _ => lines.push(format!("decode rate    {:.0} GFLOP/s", r.decode_gflops)),
+    }
     if let Some(s) = r.train_step_s {
         lines.push(format!(
             "training step  {}, {:.1} pictures/s",
@@ -230,11 +250,12 @@ fn text(r: &Report) -> String {
         ));
     }
     lines.push(format!("round trip     {:.1e}", r.round_trip));
-    let d = &r.decode_memory;
-    lines.push(format!(
-        "decode memory  weights {:.1} MB, workspace {:.1} MB: {:.1} blocks of activations of {:.2} MB",
-        d.weights_mb, d.workspace_mb, d.workspace_blocks, d.activation_block_mb
-    ));
+    if let Some(d) = &r.decode_memory {
+        lines.push(format!(
+            "decode memory  weights {:.1} MB, workspace {:.1} MB: {:.1} blocks of activations of {:.2} MB",
+            d.weights_mb, d.workspace_mb, d.workspace_blocks, d.activation_block_mb
+        ));
+    }
     if let Some(m) = &r.train_memory {
         lines.push(train_memory("training", m));
     }
@@ -263,10 +284,10 @@ fn through_window(args: Args) -> anyhow::Result<()> {
     use crate::engine::{Engine, EngineOptions, Loader, Shipped};
 
     let loader = Loader {
-        device: crate::model::DeviceChoice::default(),
+        device: args.device,
         threads: args.threads.map_or_else(super::cores, usize::from),
         foreign: Default::default(),
-        tf32: false,
+        tf32: args.tf32,
         shipped: Some(Shipped::built_in()),
     };
     let options = EngineOptions::new(loader.into_open());

@@ -41,7 +41,7 @@ pub(super) struct Args {
 
 /// What was encoded, and what is said of it.
 #[derive(Default)]
-struct Report {
+struct EncodedInputs {
     rows: Vec<Value>,
     lines: Vec<String>,
     latents: Vec<Latent>,
@@ -51,7 +51,7 @@ struct Report {
     left_out: Vec<(String, String)>,
 }
 
-impl Report {
+impl EncodedInputs {
     fn add(
         &mut self,
         name: String,
@@ -139,8 +139,8 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
     }
 }
 
-fn of_photos(model: &OpenModel, args: &Args) -> anyhow::Result<Report> {
-    let mut report = Report::default();
+fn of_photos(model: &OpenModel, args: &Args) -> anyhow::Result<EncodedInputs> {
+    let mut report = EncodedInputs::default();
     let n = args.photos.len();
     // What is wrong with the conditions is wrong for every picture.
     model.asked_condition(0, n)?;
@@ -175,8 +175,8 @@ fn of_photos(model: &OpenModel, args: &Args) -> anyhow::Result<Report> {
     }
 }
 
-fn of_tensor(model: &OpenModel, path: &Path) -> anyhow::Result<Report> {
-    let mut report = Report::default();
+fn of_tensor(model: &OpenModel, path: &Path) -> anyhow::Result<EncodedInputs> {
+    let mut report = EncodedInputs::default();
     let x = exact::read(path, model.config())?;
     let n = x.len();
     let bar = progress(n, "encoding");

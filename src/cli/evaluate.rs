@@ -15,7 +15,7 @@ use crate::export::write_atomically;
 use crate::latent::attributes::Directions;
 use crate::measure::bench::median;
 use crate::measure::figures::{Spread, worst};
-use crate::measure::report::{self, Options, likelihood};
+use crate::measure::report::{self, ReportOptions, likelihood};
 
 pub(super) const EXAMPLES: &str = "Examples:
   glow-explorer evaluate --images faces/ --labels labels.csv --split valid
@@ -211,7 +211,7 @@ fn write_report(
             Directions::default()
         }
     };
-    let options = Options {
+    let options = ReportOptions {
         seed: args.seed,
         pictures: n,
         round_trips: given.round_trips as usize,

@@ -42,19 +42,19 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
     let (value, lines) = match &args.file {
         None => about_shipped()?,
         Some(path) => match kind(path, &args.foreign)? {
-            Kind::Foreign(opened, len) => {
+            FileKind::Foreign(opened, len) => {
                 note_all(path, &opened.notes);
                 about_weights(&path.display().to_string(), &opened.file, len)
             }
-            Kind::Weights(len) => {
+            FileKind::Weights(len) => {
                 about_weights(&path.display().to_string(), &weights::read(path)?, len)
             }
-            Kind::Latents => about_latents(path)?,
-            Kind::Attributes => {
+            FileKind::Latents => about_latents(path)?,
+            FileKind::Attributes => {
                 about_attributes(&path.display().to_string(), &attributes::read(path)?)
             }
-            Kind::Checkpoint => about_checkpoint(path)?,
-            Kind::Picture(settings) => about_picture(path, &settings)?,
+            FileKind::Checkpoint => about_checkpoint(path)?,
+            FileKind::Picture(settings) => about_picture(path, &settings)?,
         },
     };
     if args.json {
@@ -63,7 +63,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
     lines.into_iter().try_for_each(say)
 }
 
-enum Kind {
+enum FileKind {
     /// With the bytes of its file.
     Weights(u64),
     /// A model of another program, with the bytes of its file.
@@ -76,7 +76,7 @@ enum Kind {
 }
 
 /// What a file holds, by its first bytes.
-fn kind(path: &Path, foreign: &ForeignArgs) -> anyhow::Result<Kind> {
+fn kind(path: &Path, foreign: &ForeignArgs) -> anyhow::Result<FileKind> {
     let name = path.display();
     let mut file = RegularFile::new(path, MAX_BYTES)?;
     let len = file.len();
@@ -86,7 +86,7 @@ fn kind(path: &Path, foreign: &ForeignArgs) -> anyhow::Result<Kind> {
         let Some(settings) = settings else {
             bail!("the picture carries no settings of this program: {name}");
         };
-        return Ok(Kind::Picture(settings));
+        return Ok(FileKind::Picture(settings));
     }
     if len < 8 {
         bail!("too short to be a file of this program ({len} bytes); copy it again: {name}");
@@ -94,7 +94,7 @@ fn kind(path: &Path, foreign: &ForeignArgs) -> anyhow::Result<Kind> {
     if start.get(8) != Some(&b'{') {
         // Not the JSON of a safetensors header: perhaps another program's model.
         if let Some(opened) = import::foreign(path, &foreign.options()) {
-            return Ok(Kind::Foreign(Box::new(opened?), len));
+            return Ok(FileKind::Foreign(Box::new(opened?), len));
         }
         match looks_like(&start) {
             Some(what) => bail!("neither a file of this program nor a picture, but {what}: {name}"),
@@ -105,10 +105,10 @@ fn kind(path: &Path, foreign: &ForeignArgs) -> anyhow::Result<Kind> {
     }
     let metadata = tensors::read_metadata(path, MAX_BYTES)?;
     match metadata.get("format").map(String::as_str) {
-        Some(weights::FORMAT | weights::FORMAT_2) => Ok(Kind::Weights(len)),
-        Some(latents::FORMAT) => Ok(Kind::Latents),
-        Some(attributes::FORMAT) => Ok(Kind::Attributes),
-        Some(checkpoint::FORMAT) => Ok(Kind::Checkpoint),
+        Some(weights::FORMAT | weights::FORMAT_2) => Ok(FileKind::Weights(len)),
+        Some(latents::FORMAT) => Ok(FileKind::Latents),
+        Some(attributes::FORMAT) => Ok(FileKind::Attributes),
+        Some(checkpoint::FORMAT) => Ok(FileKind::Checkpoint),
         Some(other) => {
             bail!(
                 "its format \"{}\" is unknown to this version of the program: {name}",

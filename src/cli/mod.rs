@@ -28,6 +28,7 @@ use std::path::Path;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::disk;
+use crate::kernels::Isa;
 use crate::model::GlowConfig;
 use crate::train::ranks::rank_before_start;
 
@@ -137,6 +138,11 @@ fn command() -> clap::Command {
 ///
 /// Errors: one line that says what is wrong and what to do; [`error_line`] makes it.
 pub fn run(cli: Cli) -> anyhow::Result<()> {
+    if let Some(wish) = std::env::var_os("GLOW_ISA").filter(|wish| !wish.is_empty())
+        && !Isa::WISHES.iter().any(|known| wish == *known)
+    {
+        anyhow::bail!("GLOW_ISA is {wish:?}; it may be {}", Isa::WISHES.join(", "));
+    }
     match cli.command {
         None => explore::run(cli.explore),
         Some(Sub::Explore(args)) => explore::run(args),

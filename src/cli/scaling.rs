@@ -10,13 +10,13 @@ use super::common::say;
 use super::ranks::Connection;
 use crate::config::GlowConfig;
 use crate::export::write_atomically;
-use crate::measure::scaling::{Network, Options, RankReport, measure, predict};
+use crate::measure::scaling::{Network, RankReport, ScalingOptions, measure, predict};
 
 /// Seconds that a rank may sleep before it looks for a message again, with what the system adds.
 const LOOK_SECS: f64 = 100e-6;
 
 /// What one process of a measurement does: the report of rank 0 on standard output.
-pub(super) fn rank(config: GlowConfig, options: Options) -> anyhow::Result<()> {
+pub(super) fn rank(config: GlowConfig, options: ScalingOptions) -> anyhow::Result<()> {
     let connection = Connection::new()?;
     let ranks = connection.ranks();
     let measured = measure(config, options, &**ranks);

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use super::DataError;
-use super::picture_set::has_picture_name;
+use super::names::has_picture_name;
 use crate::disk::{self, ReadError, looks_like};
 use crate::quote::piece;
 use records::Records;
@@ -44,7 +44,7 @@ const POSITIVE: &[&str] = &["true", "yes", "y", "t", "on", "positive", "present"
 /// What is known of each picture, sorted by file name.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct LabelTable {
-    columns: Vec<Column>,
+    columns: Vec<TableColumn>,
     /// Names of the columns that count, in the order read.
     usable: Vec<String>,
     rows: BTreeMap<String, LabelRow>,
@@ -66,13 +66,13 @@ enum Cell {
     #[default]
     Unknown,
     Number(f32),
-    /// A place in [`Column::texts`]; beyond its end where there are more than two.
+    /// A place in [`TableColumn::texts`]; beyond its end where there are more than two.
     Text(u8),
 }
 
 /// What a column holds.
 #[derive(Clone, Debug, Default, PartialEq)]
-struct Column {
+struct TableColumn {
     name: String,
     /// The first two different texts in it.
     texts: Vec<String>,
@@ -83,7 +83,7 @@ struct Column {
     text_line: u64,
 }
 
-impl Column {
+impl TableColumn {
     fn named(name: &str) -> Self {
         Self {
             name: name.to_owned(),
@@ -224,7 +224,7 @@ impl LabelTable {
         let layout = Layout::of_header(path, header_line, &header, first, separator)?;
         let numbers = layout.numbers.iter().filter_map(|&i| header.get(i));
         let mut table = Self {
-            columns: numbers.map(|name| Column::named(name)).collect(),
+            columns: numbers.map(|name| TableColumn::named(name)).collect(),
             ..Self::default()
         };
         for (line, cells) in &records {
@@ -269,7 +269,7 @@ impl LabelTable {
             .iter()
             .map(|column| {
                 self.column_index(&column.name).unwrap_or_else(|| {
-                    self.columns.push(Column::named(&column.name));
+                    self.columns.push(TableColumn::named(&column.name));
                     self.columns.len() - 1
                 })
             })
@@ -516,7 +516,7 @@ impl Layout {
         line: u64,
         n_fields: usize,
         cells: &csv::StringRecord,
-        columns: &mut [Column],
+        columns: &mut [TableColumn],
     ) -> Result<(String, LabelRow), DataError> {
         if cells.len() != n_fields {
             let problem = format!(

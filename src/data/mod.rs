@@ -8,6 +8,7 @@ mod exif;
 pub mod faces;
 pub mod intake;
 pub mod labels;
+mod names;
 mod order;
 pub mod original;
 mod picture_set;

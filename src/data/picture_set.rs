@@ -10,6 +10,7 @@ use image::RgbImage;
 use sha2::{Digest as _, Sha256};
 
 use super::labels::{self, LabelTable};
+use super::names::has_picture_name;
 use super::shards::{self, ShardMember};
 use super::{DataError, PictureSource, crop, intake};
 use crate::disk;
@@ -19,12 +20,6 @@ const DEFAULT_BUDGET: usize = 512 << 20;
 
 /// The largest picture side that a set makes.
 const MAX_SIZE: usize = 4096;
-
-/// Names that end in one of these are taken for pictures; files with other names where they begin like one.
-const EXTENSIONS: [&str; 19] = [
-    "jpg", "jpeg", "jpe", "jfif", "jif", "png", "apng", "webp", "gif", "bmp", "dib", "tif", "tiff",
-    "tga", "qoi", "ppm", "pgm", "pnm", "pam",
-];
 
 /// Pictures in a fixed order, each a square at `size` x `size` pixels: the largest in the middle, or with
 /// [`PictureSet::with_faces_framed`] that round the face.
@@ -353,12 +348,6 @@ fn names_in_folder(folder: &Path) -> Result<(Vec<String>, Vec<PathBuf>), DataErr
     names.sort_unstable();
     folders.sort_unstable();
     Ok((names, folders))
-}
-
-/// Whether a file is taken for a picture, by the ending of its name.
-pub(super) fn has_picture_name(name: &str) -> bool {
-    let extension = Path::new(name).extension().and_then(|e| e.to_str());
-    extension.is_some_and(|e| EXTENSIONS.iter().any(|known| known.eq_ignore_ascii_case(e)))
 }
 
 /// Whether a file of another name holds a picture all the same.

@@ -120,11 +120,6 @@ impl RegularFile {
         self.len
     }
 
-    /// Whether it has none.
-    pub fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
     /// The next `n` bytes, or as many as there are.
     ///
     /// Errors: the system's.

@@ -112,14 +112,17 @@ impl Library {
     }
 
     /// Opens a model, unless its file does not say everything.
-    pub(super) fn open_model(&mut self, path: Option<PathBuf>) -> Result<Opening, EngineError> {
+    pub(super) fn open_model(
+        &mut self,
+        path: Option<PathBuf>,
+    ) -> Result<ModelOpening, EngineError> {
         let opened = (self.open)(path.as_deref()).map_err(EngineError::Outside)?;
         if let Some(path) = path.as_ref().filter(|_| !opened.asks.is_empty()) {
-            return Ok(Opening::Asks(asks(path, &opened, false)?));
+            return Ok(ModelOpening::Asks(asks(path, &opened, false)?));
         }
         self.asked_for = path;
         self.answers = ModelOptions::default();
-        Ok(Opening::Adopted(self.adopt(opened)))
+        Ok(ModelOpening::Adopted(self.adopt(opened)))
     }
 
     /// Opens a model of another program, given what its file does not say.
@@ -423,7 +426,7 @@ impl Library {
 pub(super) type Adopted = (Vec<Event>, Vec<ItemId>);
 
 /// What came of opening a model.
-pub(super) enum Opening {
+pub(super) enum ModelOpening {
     /// It is open.
     Adopted(Adopted),
     /// Its file does not say everything, and nothing has changed.

@@ -23,9 +23,8 @@ use std::thread::JoinHandle;
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
-pub use error::EngineError;
 pub use loader::{Loader, Shipped};
-pub use seams::{Cancelled, Codec, OpenForeign, OpenModel, OpenedModel};
+pub use seams::{OpenForeign, OpenModel};
 
 use library::{Library, failed};
 use mail::{Inbox, Outbox};
@@ -129,11 +128,6 @@ impl Engine {
     pub fn send(&self, command: Command) {
         // The thread ends before the engine only if it could not be started, which was reported.
         let _ = self.link.commands.send(command);
-    }
-
-    /// The next event, if there is one; never blocks.
-    pub fn poll(&self) -> Option<Event> {
-        self.link.events.try_recv().ok()
     }
 }
 

@@ -793,21 +793,21 @@ fn a_part_of_a_photo_is_shown_before_and_after_and_the_newest_part_wins() {
         Some(Event::Answered { answer, .. }) => answer.pictures(),
         _ => unreachable!(),
     };
-    // The photo is 40 x 30, its square 0..30.
+    // The photo is 40 x 30, its square from 5 to 35 across.
     bench.send([show(1, calmed(item(4), 0.2), [0, 0, 40, 30])]);
     bench.held();
-    bench.send([show(2, calmed(item(4), 0.2), [10, 10, 25, 20])]);
+    bench.send([show(2, calmed(item(4), 0.2), [0, 10, 25, 20])]);
     bench.open_gate();
     let events = bench.until(|e| matches!(e, Event::Answered { ticket, .. } if ticket.0 == 2));
     let [before, after] = &pictures(&events)[..] else {
         unreachable!()
     };
     assert_eq!(before.dimensions(), (25, 20));
-    assert_eq!(before.get_pixel(0, 0).0, [80, 10, 128]);
+    assert_eq!(before.get_pixel(10, 0).0, [80, 10, 128]);
     assert_ne!(before, after);
     assert_eq!(
-        before.get_pixel(24, 5),
-        after.get_pixel(24, 5),
+        before.get_pixel(2, 5),
+        after.get_pixel(2, 5),
         "outside the square"
     );
 

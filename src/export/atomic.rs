@@ -78,7 +78,11 @@ fn existing_target(path: &Path) -> Result<PathBuf, ExportError> {
         });
     }
     let Ok(meta) = fs::metadata(path) else {
-        return Ok(path.to_owned());
+        // A link whose target is gone: that is what is written anew, and the link stays.
+        return Ok(match fs::read_link(path) {
+            Ok(target) => path.parent().unwrap_or(Path::new("")).join(target),
+            Err(_) => path.to_owned(),
+        });
     };
     if meta.is_dir() {
         return Err(ExportError::IsFolder { path: name() });
@@ -91,6 +95,23 @@ fn existing_target(path: &Path) -> Result<PathBuf, ExportError> {
         fs::canonicalize(path).map_err(|e| ExportError::from_io(path, e))
     } else {
         Ok(path.to_owned())
+    }
+}
+
+/// Removes what killed processes have left of files on their way to this name. One that is still written is locked.
+fn remove_left_over(folder: &Path, start: &str) {
+    let Ok(entries) = fs::read_dir(folder) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        if !entry.file_name().to_string_lossy().starts_with(start) {
+            continue;
+        }
+        let is_abandoned = File::open(entry.path()).is_ok_and(|file| file.try_lock().is_ok());
+        if is_abandoned {
+            // Someone else may have been first.
+            let _ = fs::remove_file(entry.path());
+        }
     }
 }
 
@@ -111,7 +132,9 @@ impl Partial {
             .take(50)
             .collect();
         let number = N_PARTIAL.fetch_add(1, Ordering::Relaxed);
-        let path = folder.join(format!(".{name}.partial-{}-{number}", process::id()));
+        let start = format!(".{name}.partial-");
+        remove_left_over(folder, &start);
+        let path = folder.join(format!("{start}{}-{number}", process::id()));
         let open = || OpenOptions::new().write(true).create_new(true).open(&path);
         let file = match open() {
             // Left behind by a crashed process that had the same number.
@@ -121,6 +144,12 @@ impl Partial {
             }
             other => other,
         }?;
+        // Where the file system has no locks, nothing that is left over is told from what is written, or removed.
+        let _ = file.try_lock();
+        // Whoever could read the old file, and no one else, can read the new one.
+        if let Ok(old) = fs::metadata(target) {
+            let _ = file.set_permissions(old.permissions());
+        }
         Ok(Self {
             file,
             path: Some(path),
@@ -240,6 +269,39 @@ mod tests {
         let path = folder.path().join("n".repeat(250));
         write_atomically(&path, |w| w.write_all(b"x")).unwrap();
         assert!(path.is_file());
+    }
+
+    #[test]
+    fn what_a_killed_process_left_is_removed_and_what_is_written_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.txt");
+        fs::write(folder.path().join(".a.txt.partial-1-0"), "left").unwrap();
+        fs::write(folder.path().join(".b.txt.partial-1-0"), "another's").unwrap();
+        write_atomically(&path, |w| {
+            w.write_all(b"outer")?;
+            // Somebody else writes the same name meanwhile.
+            write_atomically(&path, |w| w.write_all(b"inner")).map_err(io::Error::other)?;
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "outer");
+        assert_eq!(names(folder.path()), [".b.txt.partial-1-0", "a.txt"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_replaced_file_keeps_its_mode_and_a_dangling_link_its_target() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let (file, link) = (folder.path().join("file"), folder.path().join("link"));
+        std::os::unix::fs::symlink("file", &link).unwrap();
+        write_atomically(&link, |w| w.write_all(b"first")).unwrap();
+        assert_eq!(fs::read_to_string(&file).unwrap(), "first");
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+        write_atomically(&file, |w| w.write_all(b"second")).unwrap();
+        let mode = fs::metadata(&file).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
     }
 
     #[cfg(unix)]

@@ -15,13 +15,13 @@ use crate::config::GlowConfig;
 ///
 /// `x = first(squeeze(a))`, then `x + conv2(relu(conv1(relu(x))))` for each block, `u = last(relu(x))`; `first` and the
 /// blocks are 3x3, `last` is 1x1. Shapes: `a` `[n, 2h, 2w, c]`, `u` `[n, h, w, U]`.
-pub struct Trunk {
+pub struct TrunkNet {
     first: BiasedConv,
     blocks: Vec<[BiasedConv; 2]>,
     last: BiasedConv,
 }
 
-impl Trunk {
+impl TrunkNet {
     fn new(vb: &VarBuilder, config: &GlowConfig, i: usize) -> Result<Self> {
         let stage = config.detail[i];
         let (t, u) = (stage.trunk, stage.features);
@@ -53,7 +53,7 @@ impl Trunk {
 /// The details, squeezed, go through the steps, each given the features `u` of the low-pass; what comes out has a Gaussian
 /// prior whose mean and log_std are a zero-initialised convolution of `u`.
 pub struct Detail {
-    trunk: Trunk,
+    trunk: TrunkNet,
     steps: Vec<Step>,
     prior: ZeroConv,
 }
@@ -80,7 +80,7 @@ impl Detail {
             Step::conditioned(&vb, &of_stage, c, stage.features)
         };
         Ok(Self {
-            trunk: Trunk::new(&vb.pp("trunk"), config, i)?,
+            trunk: TrunkNet::new(&vb.pp("trunk"), config, i)?,
             steps: (0..stage.depth).map(step).collect::<Result<_>>()?,
             prior: ZeroConv::new(&vb.pp("prior"), stage.features, 2 * c, of_stage.padding)?,
         })

@@ -43,6 +43,9 @@ pub enum Isa {
 }
 
 impl Isa {
+    /// What `GLOW_ISA` may be, beside nothing.
+    pub const WISHES: [&str; 3] = ["avx512", "avx2", "portable"];
+
     /// The best set that this machine has. `GLOW_ISA=avx2` or `portable` forces a lower one, for tests
     /// and comparisons.
     pub fn detect() -> Self {

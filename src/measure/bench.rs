@@ -9,14 +9,16 @@ use super::memory::{DecodeMemory, TrainMemory};
 use crate::kernels::{Arithmetic, Finish, Init, Lhs, PackedMatrix, Rhs, gemm, padded, team};
 use crate::model::params::Params;
 use crate::model::pixels::largest_difference;
-use crate::model::{ConfigError, FastChain, GlowConfig, Latent, ModelError};
+use crate::model::{
+    ConfigError, DeviceChoice, FastChain, GlowConfig, GlowModel, Latent, ModelError,
+};
 use crate::noise::Noise;
 use crate::train::backward::Activations;
 use crate::train::gradients::CpuGradients;
 
 /// What one run of the bench measured; the keys are those of other programs' benches of the same kind.
 #[derive(Clone, Debug, Serialize)]
-pub struct Report {
+pub struct BenchReport {
     /// Where it ran.
     pub device: String,
     /// Threads.
@@ -45,16 +47,19 @@ pub struct Report {
     /// Largest difference of such a decode from the exact one, in 255ths of the range of a pixel.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub draft_difference: Option<f64>,
-    /// Rate of the coupling networks' matrix products alone, same shapes, same threads.
-    pub matmul_gflops: f64,
+    /// Rate of the coupling networks' matrix products alone, same shapes, same threads; on the CPU.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub matmul_gflops: Option<f64>,
     /// Rate of the decode.
     pub decode_gflops: f64,
     /// `decode_gflops / matmul_gflops`.
-    pub decode_of_matmul: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decode_of_matmul: Option<f64>,
     /// Largest `|x - decode(encode(x))|` of the batch.
     pub round_trip: f64,
-    /// What encodes and decodes of the batch hold.
-    pub decode_memory: DecodeMemory,
+    /// What encodes and decodes of the batch hold; on the CPU.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decode_memory: Option<DecodeMemory>,
     /// What a training step of the batch holds, where asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub train_memory: Option<TrainMemory>,
@@ -66,8 +71,12 @@ pub struct Report {
 }
 
 /// What to measure.
-#[derive(Clone, Copy, Debug)]
-pub struct Options {
+#[derive(Clone, Debug)]
+pub struct BenchOptions {
+    /// Where to compute.
+    pub device: DeviceChoice,
+    /// Whether a CUDA device may round to TF32.
+    pub tf32: bool,
     /// Pictures at once.
     pub batch: usize,
     /// Measured runs; the median is given.
@@ -82,10 +91,64 @@ pub struct Options {
     pub bf16: bool,
 }
 
-/// Runs the bench. It takes the parameters, since training changes them.
+/// Runs the bench. It takes the parameters, since training changes them. On a device only encode and decode are measured.
 ///
-/// Errors: a 1x1 convolution without an inverse.
-pub fn run(mut params: Params, options: Options) -> Result<Report, ModelError> {
+/// Errors: a 1x1 convolution without an inverse; a device that does not work.
+pub fn run(params: Params, options: &BenchOptions) -> Result<BenchReport, ModelError> {
+    if options.device != DeviceChoice::Cpu {
+        let model = GlowModel::new(&params, &options.device, options.threads)?;
+        if model.is_on_device() {
+            return on_device(&model.with_tf32(options.tf32), options);
+        }
+    }
+    on_cpu(params, options)
+}
+
+/// Encode and decode of a model on its device, as whoever uses it calls them: host numbers in and out.
+fn on_device(model: &GlowModel, options: &BenchOptions) -> Result<BenchReport, ModelError> {
+    let (config, never) = (model.config().clone(), || false);
+    let decode = |latents: &[&Latent]| -> Result<Vec<Vec<f32>>, ModelError> {
+        let latents: Vec<Latent> = latents.iter().map(|&l| l.clone()).collect();
+        let decoded = model.decode(&latents, &never)?;
+        Ok(decoded.into_iter().map(|d| d.x).collect())
+    };
+    let pictures = pictures(decode, &config, options.batch)?;
+    let encoded = model.encode_x(pictures.clone(), &never)?;
+    let latents: Vec<Latent> = encoded.into_iter().map(|e| e.latent).collect();
+    let decoded = model.decode(&latents, &never)?;
+    let decoded: Vec<f32> = decoded.into_iter().flat_map(|d| d.x).collect();
+    let round_trip = largest_difference(&decoded, &pictures.concat());
+    let (mut encode, mut decode) = (Vec::new(), Vec::new());
+    for _ in 0..options.runs + 2 {
+        let x = pictures.clone();
+        encode.push(seconds(|| model.encode_x(x, &never))?);
+        decode.push(seconds(|| model.decode(&latents, &never))?);
+    }
+    let (encode_s, decode_s) = (median(&encode[2..]), median(&decode[2..]));
+    Ok(BenchReport {
+        device: model.device_label(),
+        threads: options.threads,
+        batch: options.batch,
+        encode_s,
+        decode_s,
+        train_step_s: None,
+        train_step_keeping_s: None,
+        train_step_bf16_s: None,
+        draft_s: None,
+        draft_difference: None,
+        matmul_gflops: None,
+        decode_gflops: config.flops() * options.batch as f64 / decode_s / 1e9,
+        decode_of_matmul: None,
+        round_trip,
+        decode_memory: None,
+        train_memory: None,
+        train_keeping_memory: None,
+        peak_rss_mb: peak_rss_mb(),
+        config,
+    })
+}
+
+fn on_cpu(mut params: Params, options: &BenchOptions) -> Result<BenchReport, ModelError> {
     let config = params.config.clone();
     if (options.train || options.keep) && !config.detail.is_empty() {
         return Err(ModelError::Config(ConfigError {
@@ -96,7 +159,11 @@ pub fn run(mut params: Params, options: Options) -> Result<Report, ModelError> {
         }));
     }
     let fast = FastChain::new(&params, options.threads)?;
-    let pictures = pictures(&fast, &config, options.batch)?;
+    let pictures = pictures(
+        |latents| fast.decode(latents, &|| false),
+        &config,
+        options.batch,
+    )?;
     let x: Vec<&[f32]> = pictures.iter().map(Vec::as_slice).collect();
     let never = || false;
     let encoded = fast.encode(&x, &never)?;
@@ -165,7 +232,7 @@ pub fn run(mut params: Params, options: Options) -> Result<Report, ModelError> {
     let decode_gflops = config.flops() * options.batch as f64 / decode_s / 1e9;
     let (train_step_s, train_memory) = train.unzip();
     let (train_step_keeping_s, train_keeping_memory) = keeping.unzip();
-    Ok(Report {
+    Ok(BenchReport {
         device: "cpu".into(),
         threads: options.threads,
         batch: options.batch,
@@ -177,11 +244,11 @@ pub fn run(mut params: Params, options: Options) -> Result<Report, ModelError> {
         train_step_bf16_s,
         draft_s: draft.get(2..).map(median),
         draft_difference,
-        matmul_gflops,
+        matmul_gflops: Some(matmul_gflops),
         decode_gflops,
-        decode_of_matmul: decode_gflops / matmul_gflops,
+        decode_of_matmul: Some(decode_gflops / matmul_gflops),
         round_trip,
-        decode_memory,
+        decode_memory: Some(decode_memory),
         train_memory,
         train_keeping_memory,
         peak_rss_mb,
@@ -192,7 +259,7 @@ pub fn run(mut params: Params, options: Options) -> Result<Report, ModelError> {
 /// real use (on uniform noise the inverse of a trained model overflows). Uniform noise for models with random
 /// weights, whose samples leave the range of pictures.
 pub(super) fn pictures(
-    fast: &FastChain,
+    decode: impl Fn(&[&Latent]) -> Result<Vec<Vec<f32>>, ModelError>,
     config: &GlowConfig,
     n: usize,
 ) -> Result<Vec<Vec<f32>>, ModelError> {
@@ -202,7 +269,7 @@ pub(super) fn pictures(
         .map(|i| Latent::drawn(&shape, &mut Noise::with_stream(1, i as u64), TEMPERATURE))
         .collect();
     let refs: Vec<&Latent> = latents.iter().collect();
-    let samples = fast.decode(&refs, &|| false)?;
+    let samples = decode(&refs)?;
     if samples.iter().flatten().all(|v| v.abs() <= 1.0) {
         return Ok(samples);
     }
@@ -215,7 +282,7 @@ pub(super) fn pictures(
 fn train_step(
     params: &mut Params,
     x: &[&[f32]],
-    options: Options,
+    options: &BenchOptions,
     activations: Activations,
     arithmetic: Arithmetic,
 ) -> Result<(f64, TrainMemory), ModelError> {

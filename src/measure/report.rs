@@ -49,7 +49,7 @@ pub enum ReportError {
 
 /// What is measured, and on how much.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Options {
+pub struct ReportOptions {
     /// Decides samples, noise within the bins and the choice of photographs.
     pub seed: u64,
     /// Pictures of the set, the first by name.
@@ -250,7 +250,7 @@ pub struct Report {
     /// The model's configuration.
     pub config: GlowConfig,
     /// What was measured.
-    pub options: Options,
+    pub options: ReportOptions,
     /// Pictures whose likelihood was measured.
     pub pictures: usize,
     /// Pictures that cannot be read.
@@ -274,7 +274,7 @@ pub struct Report {
 }
 
 /// Steps that `progress` of [`measure`] is told of, for a set of `n` pictures and so many directions.
-pub fn n_steps(options: &Options, n: usize, n_directions: usize) -> usize {
+pub fn n_steps(options: &ReportOptions, n: usize, n_directions: usize) -> usize {
     let n = n.min(options.pictures);
     let drawn = options.samples * options.temperatures.len() + 2 * options.pairs;
     let n_edits =
@@ -290,7 +290,7 @@ pub fn measure(
     model: &GlowModel,
     set: &PictureSet,
     directions: &Directions,
-    options: &Options,
+    options: &ReportOptions,
     progress: &mut dyn FnMut(usize),
 ) -> Result<Report, ReportError> {
     let config = model.config();
@@ -359,7 +359,7 @@ impl Photos<'_> {
 
 fn decode_ms(
     model: &GlowModel,
-    options: &Options,
+    options: &ReportOptions,
     progress: &mut dyn FnMut(usize),
 ) -> Result<Option<f64>, ModelError> {
     let mut times = Vec::new();
@@ -382,7 +382,7 @@ fn decode_ms(
 
 fn odd_round_trips(
     model: &GlowModel,
-    options: &Options,
+    options: &ReportOptions,
     progress: &mut dyn FnMut(usize),
 ) -> Result<Vec<OddRoundTrip>, ModelError> {
     let config = model.config();
@@ -411,7 +411,7 @@ fn odd_round_trips(
 fn faces(
     photos: &Photos,
     directions: &Directions,
-    options: &Options,
+    options: &ReportOptions,
     progress: &mut dyn FnMut(usize),
 ) -> Result<Vec<FaceShare>, ReportError> {
     let (model, config) = (photos.model, photos.model.config());
@@ -479,7 +479,7 @@ fn faces(
 }
 
 /// Pairs of different photographs, by their places.
-fn pairs(n_photos: usize, options: &Options) -> Vec<[usize; 2]> {
+fn pairs(n_photos: usize, options: &ReportOptions) -> Vec<[usize; 2]> {
     if n_photos < 2 {
         return Vec::new();
     }

@@ -20,7 +20,7 @@ const SUM_BYTES: [usize; 3] = [1 << 12, 1 << 20, 1 << 24];
 
 /// What is measured on every rank.
 #[derive(Clone, Copy, Debug)]
-pub struct Options {
+pub struct ScalingOptions {
     /// Pictures of a step, of all ranks together.
     pub batch: usize,
     /// Threads of each rank.
@@ -70,7 +70,7 @@ impl RankReport {
 /// Errors: a model without inverses, which random weights are not; ranks that no longer hear of each other.
 pub fn measure(
     config: GlowConfig,
-    options: Options,
+    options: ScalingOptions,
     ranks: &dyn Communicator,
 ) -> Result<RankReport, TrainError> {
     let mut params = Params::perturbed(config, 0);

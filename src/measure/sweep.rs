@@ -207,7 +207,11 @@ impl Subject {
     fn new(setting: &Setting) -> Result<Self, ModelError> {
         let params = Params::perturbed(setting.config.clone(), 0);
         let fast = FastChain::new(&params, setting.threads)?;
-        let pictures = pictures(&fast, &setting.config, setting.batch)?;
+        let pictures = pictures(
+            |latents| fast.decode(latents, &|| false),
+            &setting.config,
+            setting.batch,
+        )?;
         let x: Vec<&[f32]> = pictures.iter().map(Vec::as_slice).collect();
         let encoded = fast.encode(&x, &|| false)?;
         let latents: Vec<Latent> = encoded.into_iter().map(|e| e.latent).collect();

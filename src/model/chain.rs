@@ -30,13 +30,13 @@ const TILE: usize = 128;
 
 /// The stages of a model, coarsest first; none where it is a plain Glow.
 pub(super) struct Chain {
-    stages: Vec<Stage>,
+    stages: Vec<ChainStage>,
     threads: usize,
     /// By what is coarser: where a decode of the finer stages can start.
     lows: Mutex<Lru<Arc<Low>>>,
 }
 
-struct Stage {
+struct ChainStage {
     flow: FastGlow,
     trunk: Trunk,
     /// Colour channels of a picture.
@@ -66,7 +66,7 @@ impl Chain {
     ) -> Result<Self, ModelError> {
         let config = &params.config;
         let stage = |i| {
-            Ok(Stage {
+            Ok(ChainStage {
                 flow: FastGlow::stage(params, i, threads, arithmetic)?,
                 trunk: Trunk::new(params, i, arithmetic),
                 channels: config.channels,
@@ -311,7 +311,7 @@ impl FastChain {
     }
 }
 
-impl Stage {
+impl ChainStage {
     /// What the flow is given of a low-pass `[c, h, w]`.
     fn given(&self, low: &[f32], threads: usize) -> Given {
         self.trunk.given(low, self.channels, self.side / 2, threads)
@@ -490,7 +490,7 @@ impl Trunk {
 /// The Haar low-pass `[c, h, w]` and details `[3 c, h, w]` of a picture `[c, 2h, 2w]` of `side` pixels a side: of each 2x2
 /// block p q / r s the mean `(p + q + r + s) / 4`, and `(p - q + r - s) / 2`, `(p + q - r - s) / 2`,
 /// `(p - q - r + s) / 2`. `ln |det| = -ln 2` for each value of the low-pass.
-pub(super) fn haar(x: &[f32], channels: usize, side: usize) -> (Vec<f32>, Vec<f32>) {
+pub fn haar(x: &[f32], channels: usize, side: usize) -> (Vec<f32>, Vec<f32>) {
     let half = side / 2;
     let plane = half * half;
     let (mut low, mut details) = (vec![0.0; channels * plane], vec![0.0; 3 * channels * plane]);

@@ -389,7 +389,8 @@ impl Folded {
     }
 }
 
-pub(super) fn scale(log_scale: f32) -> f32 {
+/// `exp(3 log_scale)`.
+pub fn scale(log_scale: f32) -> f32 {
     (LOG_SCALE_FACTOR * log_scale).exp()
 }
 

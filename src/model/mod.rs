@@ -14,7 +14,7 @@ pub use crate::config::{
     ConfigError, Coupling, GlowConfig, LevelShape, Padding, Permutation, ScaleFunction,
 };
 pub use crate::latent::{Condition, Latent, LatentShape, LevelEps};
-pub use chain::FastChain;
+pub use chain::{FastChain, haar};
 
 use std::borrow::Cow;
 
@@ -215,6 +215,11 @@ impl GlowModel {
     /// The configuration.
     pub fn config(&self) -> &GlowConfig {
         &self.config
+    }
+
+    /// Whether it computes on a device rather than the CPU.
+    pub fn is_on_device(&self) -> bool {
+        matches!(self.backend, Backend::Device(..))
     }
 
     /// Where the numbers are computed, for people: `cpu, 2 threads`, `cuda:0`.
@@ -440,7 +445,7 @@ impl GlowModel {
                 level.data.fill(0.0);
             }
             let decoded = self.decode(std::slice::from_ref(&part), cancelled)?;
-            stages.extend(decoded.into_iter().map(|d| fast::Stage {
+            stages.extend(decoded.into_iter().map(|d| fast::WalkStage {
                 level: n_above - above,
                 undone: self.config.detail[above - 1].depth,
                 x: d.x,
@@ -452,7 +457,7 @@ impl GlowModel {
         };
         let wanted = stages.last().map_or(0.0, |last| contrast(&last.x));
         let n = stages.len();
-        let picture = |(at, stage): (usize, fast::Stage)| {
+        let picture = |(at, stage): (usize, fast::WalkStage)| {
             let factor = (wanted / contrast(&stage.x)) as f32;
             let x: Vec<f32> = match at + 1 == n || !factor.is_finite() {
                 true => stage.x,

@@ -44,9 +44,10 @@ pub fn bytes_from_picture(picture: &RgbImage, config: &GlowConfig) -> Result<Vec
     if config.channels == 3 {
         return Ok(picture.as_raw().clone());
     }
-    // Rec. 601 luma, as a grey picture is made everywhere.
+    // Rec. 601 luma with Pillow's rounding, to the last bit as training makes its grey pictures.
     let luma = |p: &Rgb<u8>| {
-        (0.299 * f32::from(p[0]) + 0.587 * f32::from(p[1]) + 0.114 * f32::from(p[2])).round() as u8
+        let [r, g, b] = p.0.map(u32::from);
+        ((r * 19_595 + g * 38_470 + b * 7_471 + 0x8000) >> 16) as u8
     };
     Ok(picture.pixels().map(luma).collect())
 }

@@ -14,7 +14,7 @@ use super::params::Params;
 use crate::latent::{Condition, Latent};
 
 /// The tables of one level.
-struct Table {
+struct ConditionTable {
     level: usize,
     /// Numbers in an eps of the level.
     len: usize,
@@ -27,7 +27,7 @@ struct Table {
 
 /// All tables of a model.
 pub(super) struct Priors {
-    tables: Vec<Table>,
+    tables: Vec<ConditionTable>,
     /// Values of a condition.
     values: usize,
 }
@@ -57,7 +57,7 @@ impl Priors {
             };
             // The top of a model without a condition is the flow's own.
             if level < top || by_value.is_some() {
-                tables.push(Table {
+                tables.push(ConditionTable {
                     level,
                     len: shape.eps_len(),
                     known,
@@ -114,7 +114,7 @@ impl Priors {
     }
 }
 
-impl Table {
+impl ConditionTable {
     fn map(&self, condition: &Condition) -> LevelMap {
         let numbers = self.base[0].len();
         let given = |which: usize, at: usize| {

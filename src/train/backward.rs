@@ -8,6 +8,7 @@
 //! The loss is the mean of the bits per dimension, `L = -(1 / (N D ln 2)) sum_n ln p(x_n) + bits`; gradients
 //! are taken with respect to the folded weights and carried to the parameters in [`super::unfold`].
 
+mod detail;
 mod gradients;
 mod memory;
 mod prior;
@@ -17,6 +18,7 @@ mod tests;
 mod walk;
 mod workspace;
 
+pub use detail::{ConvGradients, StageGradients, StageWeights, StageWorkspace, accumulate_stage};
 pub(super) use gradients::Taken;
 pub use gradients::{Gradients, LevelGradients, Piece, StepGradients};
 pub use workspace::{Activations, Workspace};
@@ -87,7 +89,7 @@ fn forward(folded: &Folded, n: usize, ws: &mut Workspace) -> f64 {
                 let local = 0..chunk.len();
                 let taps = match ws.kept.get_mut(l * folded.levels[0].steps.len() + k) {
                     Some(kept) => {
-                        kept.fill(level, step, x, chunk.start, &mut ws.scratch.class);
+                        kept.fill(level, step, x, &[], chunk.start, &mut ws.scratch.class);
                         let t_stride = level.taps_out_stride();
                         &kept.taps[chunk.start * t_stride..chunk.end * t_stride]
                     }
@@ -210,12 +212,11 @@ fn backward(
                 let (net, first_row) = match ws.kept.get(l * folded.levels[0].steps.len() + k) {
                     Some(kept) => (kept, chunk.start),
                     None => {
-                        ws.net.fill(level, step, x, 0, &mut ws.scratch.class);
+                        ws.net.fill(level, step, x, &[], 0, &mut ws.scratch.class);
                         (&ws.net, 0)
                     }
                 };
                 step_backward(
-                    folded,
                     level,
                     step,
                     transposed,
@@ -224,6 +225,7 @@ fn backward(
                     x,
                     d,
                     d_before,
+                    &mut [],
                     weight,
                     &mut ws.chunk,
                     &mut ws.scratch,

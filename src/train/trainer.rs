@@ -156,7 +156,7 @@ struct Step {
 }
 
 /// What all ranks do next.
-struct Turn {
+struct NextMove {
     /// Someone asked for the end.
     stops: bool,
     /// The run ends here.
@@ -387,7 +387,7 @@ impl Trainer {
     }
 
     /// What comes next, on every rank the same: rank 0 has the clock, and each may ask for the end.
-    fn turn(&self, elapsed_secs: f64, saves: bool, stops: bool) -> Result<Turn, TrainError> {
+    fn turn(&self, elapsed_secs: f64, saves: bool, stops: bool) -> Result<NextMove, TrainError> {
         let ranks = &*self.run.ranks;
         let of_first = |value: f64| if ranks.is_first() { value } else { 0.0 };
         let one = |yes: bool| f64::from(u8::from(yes));
@@ -397,7 +397,7 @@ impl Trainer {
             of_first(self.done(elapsed_secs)),
         ];
         ranks.sum_f64(&mut sums)?;
-        Ok(Turn {
+        Ok(NextMove {
             stops: sums[0] > 0.0,
             is_over: sums[0] > 0.0 || sums[2] >= 1.0,
             saves: sums[1] > 0.0,

@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use super::backward::{Gradients, Piece, StepGradients, Taken};
-use crate::config::{Padding, Permutation};
+use super::backward::{ConvGradients, Gradients, Piece, StageGradients, StepGradients, Taken};
+use crate::config::{GlowConfig, LevelShape, Padding, Permutation};
 use crate::kernels::neighbours::{BORDER_CLASSES, tap_is_outside, taps_stride};
 use crate::kernels::{in_parallel, padded};
 use crate::linalg::Matrix;
@@ -27,7 +27,8 @@ pub fn parameter_gradients(
     let steps = in_parallel(shapes.len() * depth, threads, |at| {
         let (l, k) = (at / depth, at % depth);
         let gradients = &gradients.levels[l].steps[k];
-        step_gradients(params, l, k, shapes[l].channels, gradients, weight_sum)
+        let site = Site::of_level(params, l, k, shapes[l]);
+        step_gradients(params, &site, gradients, weight_sum)
     });
     steps.into_iter().flatten().for_each(|named| out.put(named));
     for (l, shape) in shapes.iter().enumerate() {
@@ -52,8 +53,8 @@ pub(super) fn piece_gradients(
     let shapes = params.config.level_shapes();
     let named = match (piece, gradients) {
         (Piece::Step { level, step }, Taken::Step(gradients)) => {
-            let channels = shapes[level].channels;
-            step_gradients(params, level, step, channels, gradients, weight_sum)
+            let site = Site::of_level(params, level, step, shapes[level]);
+            step_gradients(params, &site, gradients, weight_sum)
         }
         (Piece::Prior { level }, Taken::Prior([w, b])) => {
             let is_top = level + 1 == shapes.len();
@@ -188,16 +189,28 @@ impl Conv<'_> {
     }
 }
 
-fn step_gradients(
-    params: &Params,
-    level: usize,
-    step: usize,
-    c: usize,
-    g: &StepGradients,
-    weight_sum: f64,
-) -> Vec<Named> {
-    let p = format!("levels.{level}.steps.{step}.");
-    let config = &params.config;
+/// Where a step stands: what its names start with, the config that it was folded by, its shape.
+struct Site<'a> {
+    prefix: String,
+    config: &'a GlowConfig,
+    shape: LevelShape,
+    /// Channels that condition its coupling; 0: none.
+    features: usize,
+}
+
+impl<'a> Site<'a> {
+    fn of_level(params: &'a Params, level: usize, step: usize, shape: LevelShape) -> Self {
+        Self {
+            prefix: format!("levels.{level}.steps.{step}."),
+            config: &params.config,
+            shape,
+            features: 0,
+        }
+    }
+}
+
+fn step_gradients(params: &Params, site: &Site, g: &StepGradients, weight_sum: f64) -> Vec<Named> {
+    let (p, config, c) = (&site.prefix, site.config, site.shape.channels);
     let (m, o, width) = (c / 2, config.coupling_out(c), config.width);
     let (h, t_stride) = (padded(width), taps_stride(o));
     // Only convolutions with a log_scale of their own pad with ones; the first one of a network does not.
@@ -207,6 +220,9 @@ fn step_gradients(
         config.padding
     };
     let mut named = Vec::new();
+    if site.features > 0 {
+        named.push(inject_gradients(params, site, &g.w1, h));
+    }
     let mut conv = |conv: Conv| named.extend(conv.unfold(params));
     conv(Conv {
         name: format!("{p}coupling.conv1"),
@@ -244,7 +260,7 @@ fn step_gradients(
 
     // y = M x + t with M = W diag(s) and t = M b.
     let stride = padded(c);
-    let (w, _) = params.mixing(level, step);
+    let (w, _) = params.mixing_at(p, c);
     let bias = params.slice(&format!("{p}actnorm.bias"));
     let s: Vec<f64> = params
         .slice(&format!("{p}actnorm.log_scale"))
@@ -255,7 +271,7 @@ fn step_gradients(
     let d_m = Matrix::from_fn(c, |i, j| {
         f64::from(g.mix[i * stride + j]) + f64::from(d_t[i]) * f64::from(bias[j])
     });
-    let side = config.level_shapes()[level].side;
+    let side = site.shape.side;
     let log_det_weight = weight_sum * (side * side) as f64;
     let mut d_bias = vec![0.0; c];
     let mut d_log_scale = vec![0.0; c];
@@ -265,6 +281,9 @@ fn step_gradients(
             .sum::<f64>() as f32;
         let d_s: f64 = (0..c).map(|i| d_m[(i, j)] * w[(i, j)]).sum();
         d_log_scale[j] = (f64::from(LOG_SCALE_FACTOR) * (s[j] * d_s + log_det_weight)) as f32;
+    }
+    if site.features > 0 {
+        add_scale_of_inject(params, site, &g.w1, h, &mut named);
     }
     named.push((format!("{p}actnorm.bias"), d_bias));
     named.push((format!("{p}actnorm.log_scale"), d_log_scale));
@@ -277,6 +296,111 @@ fn step_gradients(
         log_det_weight,
     ));
     named
+}
+
+/// The folded entry of `inject` for feature `i` and hidden channel `j` stands behind the nine taps of `w1`.
+fn folded_inject<'a>(
+    site: &Site,
+    w1: &'a [f32],
+    stride: usize,
+) -> impl Fn(usize, usize) -> f32 + 'a {
+    let taps = 9 * (site.shape.channels / 2);
+    move |i, j| w1[(taps + i) * stride + j]
+}
+
+fn inject_gradients(params: &Params, site: &Site, w1: &[f32], stride: usize) -> Named {
+    let (d, features) = (folded_inject(site, w1, stride), site.features);
+    let log_scale = params.slice(&format!("{}coupling.actnorm1.log_scale", site.prefix));
+    let values = (0..log_scale.len() * features).map(|at| {
+        let (j, i) = (at / features, at % features);
+        d(i, j) * scale(log_scale[j])
+    });
+    (
+        format!("{}coupling.inject.weight", site.prefix),
+        values.collect(),
+    )
+}
+
+/// The first actnorm scales what `inject` adds, too.
+fn add_scale_of_inject(
+    params: &Params,
+    site: &Site,
+    w1: &[f32],
+    stride: usize,
+    named: &mut [Named],
+) {
+    let (d, features) = (folded_inject(site, w1, stride), site.features);
+    let name = format!("{}coupling.actnorm1.log_scale", site.prefix);
+    let weight = params.slice(&format!("{}coupling.inject.weight", site.prefix));
+    let log_scale = params.slice(&name);
+    let Some((_, values)) = named.iter_mut().find(|(n, _)| *n == name) else {
+        return;
+    };
+    for (j, value) in values.iter_mut().enumerate() {
+        let d_s: f32 = (0..features)
+            .map(|i| d(i, j) * weight[j * features + i])
+            .sum();
+        *value += LOG_SCALE_FACTOR * scale(log_scale[j]) * d_s;
+    }
+}
+
+/// Gradients of stage `i`, the others' zero; `weight_sum` as in [`parameter_gradients`], for the details.
+pub fn stage_gradients(
+    params: &Params,
+    i: usize,
+    gradients: &StageGradients,
+    weight_sum: f64,
+    threads: usize,
+) -> Vec<f32> {
+    let mut out = Out {
+        params,
+        data: vec![0.0; params.data.len()],
+    };
+    let (stage, of_stage) = (params.config.detail[i], params.config.stage(i));
+    let (shape, p) = (of_stage.level_shapes()[0], format!("detail.{i}."));
+    let steps = in_parallel(stage.depth, threads, |k| {
+        let site = Site {
+            prefix: format!("{p}steps.{k}."),
+            config: &of_stage,
+            shape,
+            features: stage.features,
+        };
+        step_gradients(params, &site, &gradients.steps[k], weight_sum)
+    });
+    steps.into_iter().flatten().for_each(|named| out.put(named));
+    let (given, g) = (2 * shape.channels, &gradients.prior);
+    let prior = Conv {
+        name: format!("{p}prior"),
+        scale_name: format!("{p}prior"),
+        out: given,
+        input: stage.features,
+        taps: 9,
+        d_weight: &|t, i, j| g.w[(t * stage.features + i) * padded(given) + j],
+        d_bias: &g.b,
+        stride: padded(given),
+        padding: Padding::Zeros,
+    };
+    prior.unfold(params).into_iter().for_each(|n| out.put(n));
+    let t = stage.trunk;
+    let mut conv = |name: &str, g: &ConvGradients, [taps, input, n_out]: [usize; 3]| {
+        let weight = (0..n_out * input * taps).map(|at| {
+            let (j, i, tap) = (at / (input * taps), at / taps % input, at % taps);
+            g.w[(tap * input + i) * padded(n_out) + j]
+        });
+        out.put((format!("{p}trunk.{name}.weight"), weight.collect()));
+        out.put((format!("{p}trunk.{name}.bias"), g.b[..n_out].to_vec()));
+    };
+    conv(
+        "first",
+        &gradients.first,
+        [9, 4 * params.config.channels, t],
+    );
+    for (b, [conv1, conv2]) in gradients.blocks.iter().enumerate() {
+        conv(&format!("blocks.{b}.conv1"), conv1, [9, t, t]);
+        conv(&format!("blocks.{b}.conv2"), conv2, [9, t, t]);
+    }
+    conv("last", &gradients.last, [1, t, stage.features]);
+    out.data
 }
 
 /// Gradients of the 1x1 convolution's own numbers from that of `W`; `ln |det W|` has the gradient `W^-T`.

@@ -5,15 +5,18 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use candle_core::{DType, Device, Tensor, Var};
 use candle_nn::VarBuilder;
+use glow_explorer::config::GlowConfig;
+use glow_explorer::flow::detail::Detail;
 use glow_explorer::kernels::Arithmetic;
 use glow_explorer::kernels::bf16::has_bf16;
 use glow_explorer::model::fast::{FastGlow, RawEncoding, Resumable};
 use glow_explorer::model::glow::{Glow, tensors};
+use glow_explorer::model::params::Params;
 use glow_explorer::model::pixels::largest_difference;
 use glow_explorer::model::{DeviceChoice, FastChain, GlowModel, Latent};
 use glow_explorer::noise::Noise;
 use glow_explorer::train::backward::Activations;
-use glow_explorer::train::gradients::CpuGradients;
+use glow_explorer::train::gradients::{CpuGradients, CpuStageGradients};
 
 use crate::support::{assert_agrees, chains, configs, lively, pictures};
 
@@ -153,6 +156,82 @@ fn hand_written_gradients_agree_with_plain_backward() {
                 "{config:?} {}: {error} of {norm}",
                 entry.name
             );
+        }
+    }
+}
+
+#[test]
+fn gradients_of_a_stage_agree_with_plain_backward_on_windows_too() {
+    for (config, window) in chains().into_iter().flat_map(|c| [(c.clone(), 1), (c, 2)]) {
+        let params = lively(&config, 13);
+        for stage in 0..config.detail.len() {
+            // The stage's pictures, or windows of half their side: the parameters are the same.
+            let config = GlowConfig {
+                image_size: config.image_size / window,
+                ..config.clone()
+            };
+            let size = 2 * config.stage(stage).image_size;
+            let of_stage = GlowConfig {
+                image_size: size,
+                detail: Vec::new(),
+                ..config.clone()
+            };
+            let x = pictures(&of_stage, 3, 17);
+            let params = Params {
+                config: config.clone(),
+                ..params.clone()
+            };
+            let (bits, gradient) = CpuStageGradients::new(&params, stage, 2, Arithmetic::F32)
+                .unwrap()
+                .loss_and_gradients(&params, &refs(&x), &[])
+                .unwrap();
+            let vars: HashMap<String, Var> = tensors(&params, &Device::Cpu)
+                .unwrap()
+                .into_iter()
+                .map(|(name, tensor)| (name, Var::from_tensor(&tensor).unwrap()))
+                .collect();
+            let named = vars
+                .iter()
+                .map(|(name, var)| (name.clone(), var.as_tensor().clone()))
+                .collect();
+            let vb = VarBuilder::from_tensors(named, DType::F32, &Device::Cpu);
+            let plain = Detail::new(&vb.pp(format!("detail.{stage}")), &config, stage).unwrap();
+            let input =
+                Tensor::from_vec(x.concat(), (3, config.channels, size, size), &Device::Cpu);
+            let input = input
+                .unwrap()
+                .permute((0, 2, 3, 1))
+                .unwrap()
+                .contiguous()
+                .unwrap();
+            let log_prob = plain.forward(&input).unwrap().log_prob;
+            let n_details = config.stage(stage).dims() as f64;
+            let loss = (log_prob.mean_all().unwrap() * (-1.0 / (n_details * 2f64.ln()))).unwrap();
+            // Haar's determinant is not in the bits a detail: -ln 2 a value of the low-pass, of which there is one for three.
+            let expected =
+                f64::from(loss.to_scalar::<f32>().unwrap()) + f64::from(config.bits) - 1.0 / 3.0;
+            assert!(
+                (bits - expected).abs() < 1e-4,
+                "{config:?} {stage}: {bits} {expected}"
+            );
+            let grads = loss.backward().unwrap();
+            for entry in params.layout.entries().iter().filter(|e| e.trained) {
+                let given = &gradient[entry.offset..entry.offset + entry.count()];
+                if !entry.name.starts_with(&format!("detail.{stage}.")) {
+                    assert!(given.iter().all(|v| *v == 0.0), "{} is frozen", entry.name);
+                    continue;
+                }
+                let expected = grads.get(vars[&entry.name].as_tensor()).unwrap();
+                let expected = expected.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+                let norm = expected.iter().map(|v| v * v).sum::<f32>().sqrt();
+                let pairs = given.iter().zip(&expected);
+                let error = pairs.map(|(a, b)| (a - b) * (a - b)).sum::<f32>().sqrt();
+                assert!(
+                    error <= 1e-4 * norm + 1e-7,
+                    "{config:?} {}: {error} of {norm}",
+                    entry.name
+                );
+            }
         }
     }
 }

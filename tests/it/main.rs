@@ -1,6 +1,7 @@
 //! The one integration binary.
 
 mod agreement;
+mod cases;
 mod cli;
 mod device;
 mod flows;

@@ -239,7 +239,7 @@ fn other_files_with_the_name_of_a_picture_are_named() {
     assert!(message(b"\0\0\0\x18ftypheic\0\0\0\0").contains("HEIC"));
     assert!(message(b"%PDF-1.7").contains("PDF"));
     assert!(message(&[0; 64]).contains("zeros"));
-    assert!(message(b"hello").contains("another kind of file"));
+    assert!(message(b"hello").contains("not a picture but a text"));
     assert!(message(b"").contains("empty"));
 }
 
@@ -293,4 +293,182 @@ fn hostile_bytes_give_errors_not_panics() {
             let _ = decode("a.tga", &bytes);
         }
     }
+}
+
+/// A TIFF of 2 by 1 pixels with `samples` a pixel, and these entries more: tag, type, bytes.
+fn tiff(samples: u16, pixels: &[u8], more: &[(u16, u16, &[u8])], next: u32) -> Vec<u8> {
+    let short = |v: u16| v.to_le_bytes().to_vec();
+    let long = |v: u32| v.to_le_bytes().to_vec();
+    let bits: Vec<u8> = (0..samples).flat_map(|_| short(8)).collect();
+    let mut entries: Vec<(u16, u16, Vec<u8>)> = vec![
+        (256, 3, short(2)),
+        (257, 3, short(1)),
+        (258, 3, bits),
+        (259, 3, short(1)),
+        (262, 3, short(2)),
+        (273, 4, long(8)),
+        (277, 3, short(samples)),
+        (278, 3, short(1)),
+        (279, 4, long(pixels.len() as u32)),
+    ];
+    entries.extend(
+        more.iter()
+            .map(|(tag, kind, bytes)| (*tag, *kind, bytes.to_vec())),
+    );
+    entries.sort();
+    let mut file = b"II*\0\0\0\0\0".to_vec();
+    file.extend(pixels);
+    let mut directory = (entries.len() as u16).to_le_bytes().to_vec();
+    for (tag, kind, bytes) in &entries {
+        let width = match kind {
+            3 => 2,
+            4 => 4,
+            _ => 1,
+        };
+        directory.extend(tag.to_le_bytes());
+        directory.extend(kind.to_le_bytes());
+        directory.extend(((bytes.len() / width) as u32).to_le_bytes());
+        if bytes.len() > 4 {
+            directory.extend((file.len() as u32).to_le_bytes());
+            file.extend(bytes);
+        } else {
+            let mut value = bytes.clone();
+            value.resize(4, 0);
+            directory.extend(value);
+        }
+    }
+    directory.extend(next.to_le_bytes());
+    let at = file.len() as u32;
+    file[4..8].copy_from_slice(&at.to_le_bytes());
+    file.extend(directory);
+    file
+}
+
+#[test]
+fn the_colour_profile_of_a_tiff_is_applied() {
+    let pixels = [200, 60, 60, 128, 128, 128];
+    let (plain, notes) = decode_good(&tiff(3, &pixels, &[], 0));
+    assert_eq!((plain.as_raw().as_slice(), notes.len()), (&pixels[..], 0));
+    let p3 = ColorProfile::new_display_p3().encode().unwrap();
+    // As bytes of no type, which is what scanners write, and as bytes.
+    for kind in [7, 1] {
+        let (rgb, notes) = decode_good(&tiff(3, &pixels, &[(34_675, kind, &p3)], 0));
+        assert!(notes.is_empty(), "{notes:?}");
+        assert!(rgb.get_pixel(0, 0).0[0] > 208, "{rgb:?}");
+        assert_near(rgb.get_pixel(1, 0), [128; 3], 2);
+    }
+    let (rgb, notes) = decode_good(&tiff(3, &pixels, &[(34_675, 7, &[9; 300])], 0));
+    assert_eq!(rgb, plain);
+    assert!(notes[0].contains("ignored"), "{notes:?}");
+    // A second picture is not read, and that is said.
+    let (_, notes) = decode_good(&tiff(3, &pixels, &[], 8));
+    assert!(notes[0].contains("pages"), "{notes:?}");
+}
+
+#[test]
+fn colours_that_were_multiplied_by_their_alpha_are_not_multiplied_again() {
+    // Full red at half alpha, and nothing.
+    let multiplied = [128, 0, 0, 128, 0, 0, 0, 0];
+    let straight = [255, 0, 0, 128, 0, 0, 0, 0];
+    let of = |pixels: &[u8], kind: u16| {
+        let extra = kind.to_le_bytes();
+        decode_good(&tiff(4, pixels, &[(338, 3, &extra)], 0)).0
+    };
+    let expected = of(&straight, 2);
+    assert_near(expected.get_pixel(0, 0), [192, 64, 64], 1);
+    let found = of(&multiplied, 1);
+    assert_near(found.get_pixel(0, 0), expected.get_pixel(0, 0).0, 1);
+    assert_eq!(found.get_pixel(1, 0).0, [128; 3]);
+}
+
+/// A PNG of one pixel, with code points of primaries and transfer, and more of its header set.
+fn png_of(
+    pixel: [u8; 3],
+    coding: Option<[u8; 2]>,
+    prepare: impl FnOnce(&mut png::Info<'static>),
+) -> Vec<u8> {
+    let mut info = png::Info::with_size(1, 1);
+    info.color_type = png::ColorType::Rgb;
+    prepare(&mut info);
+    let mut bytes = Vec::new();
+    let encoder = png::Encoder::with_info(&mut bytes, info).unwrap();
+    let mut writer = encoder.write_header().unwrap();
+    if let Some([primaries, transfer]) = coding {
+        let kind = png::chunk::ChunkType(*b"cICP");
+        writer
+            .write_chunk(kind, &[primaries, transfer, 0, 1])
+            .unwrap();
+    }
+    writer.write_image_data(&pixel).unwrap();
+    writer.finish().unwrap();
+    bytes
+}
+
+#[test]
+fn what_a_png_says_of_its_colours_is_applied() {
+    let red = [200, 60, 60];
+    let coding = |primaries, transfer| png_of(red, Some([primaries, transfer]), |_| {});
+    let near = |bytes: &[u8], expected: [u8; 3], tolerance| {
+        let (rgb, notes) = decode_good(bytes);
+        assert!(notes.is_empty(), "{notes:?}");
+        assert_near(rgb.get_pixel(0, 0), expected, tolerance);
+    };
+    near(&png_of(red, None, |_| {}), red, 0);
+    // BT.709 with sRGB's curve is sRGB; 12 are the primaries of Display P3.
+    near(&coding(1, 13), red, 1);
+    let (p3, notes) = decode_good(&coding(12, 13));
+    assert!(notes.is_empty(), "{notes:?}");
+    assert!(p3.get_pixel(0, 0).0[0] > 208, "{p3:?}");
+    let (_, notes) = decode_good(&coding(99, 13));
+    assert!(notes[0].contains("99"), "{notes:?}");
+
+    let scaled = png::ScaledFloat::new;
+    near(
+        &png_of(red, None, |info| info.source_gamma = Some(scaled(0.45455))),
+        red,
+        0,
+    );
+    // Linear light of a half is 188 in sRGB.
+    let linear = png_of([128; 3], None, |info| info.source_gamma = Some(scaled(1.0)));
+    near(&linear, [188; 3], 2);
+    let wide = png_of(red, None, |info| {
+        let pair = |x, y| (scaled(x), scaled(y));
+        info.source_chromaticities = Some(png::SourceChromaticities {
+            white: pair(0.3127, 0.3290),
+            red: pair(0.680, 0.320),
+            green: pair(0.265, 0.690),
+            blue: pair(0.150, 0.060),
+        });
+    });
+    near(&wide, p3.get_pixel(0, 0).0, 3);
+}
+
+/// Pixels in which every block differs.
+fn noise() -> DynamicImage {
+    RgbImage::from_fn(64, 64, |x, y| {
+        Rgb([(x * y) as u8, (x * 7) as u8, (y * 11) as u8])
+    })
+    .into()
+}
+
+#[test]
+fn a_picture_that_lacks_only_its_end_mark_is_whole() {
+    let jpeg = encoded(&noise(), ImageFormat::Jpeg);
+    let whole = decode_good(&jpeg).0;
+    let without = &jpeg[..jpeg.len() - 2];
+    for bytes in [without, &jpeg[..jpeg.len() - 1]] {
+        let (rgb, notes) = decode_good(bytes);
+        assert_eq!(rgb, whole);
+        assert!(notes[0].contains("end mark"), "{notes:?}");
+    }
+    // A tenth of the scan is not only the mark.
+    let cut = decode("cut", &jpeg[..jpeg.len() * 9 / 10]).unwrap_err();
+    assert!(matches!(cut, DataError::Truncated { .. }), "{cut}");
+
+    let png = encoded(&noise(), ImageFormat::Png);
+    let (rgb, notes) = decode_good(&png[..png.len() - 12]);
+    assert_eq!(rgb, noise().to_rgb8());
+    assert!(notes[0].contains("end mark"), "{notes:?}");
+    let cut = decode("cut", &png[..png.len() - 40]).unwrap_err();
+    assert!(matches!(cut, DataError::Truncated { .. }), "{cut}");
 }

@@ -26,7 +26,7 @@ pub(super) struct TiffFacts {
 impl TiffFacts {
     /// `None` where the file is damaged before its end of the directory; the decoder says more of that.
     pub(super) fn of(bytes: &[u8]) -> Option<Self> {
-        let file = Numbers {
+        let file = TiffBytes {
             bytes,
             is_little: bytes.starts_with(b"II"),
         };
@@ -69,12 +69,12 @@ impl TiffFacts {
     }
 }
 
-struct Numbers<'a> {
+struct TiffBytes<'a> {
     bytes: &'a [u8],
     is_little: bool,
 }
 
-impl Numbers<'_> {
+impl TiffBytes<'_> {
     /// The number of `n` bytes at a place.
     fn at(&self, at: usize, n: usize) -> Option<u64> {
         let bytes = self.bytes.get(at..at.checked_add(n)?)?.iter();

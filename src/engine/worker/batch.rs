@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::super::error::EngineError;
 use super::super::export::{ExportJob, Step};
-use super::super::library::{Library, Opening, failed, store};
+use super::super::library::{Library, ModelOpening, failed, store};
 use super::super::message::{Command, Event, ItemId, PictureSource, StoredItem};
 use super::super::queue::Job;
 use super::Worker;
@@ -26,8 +26,8 @@ impl Worker {
                 self.queue.pass(barrier);
                 self.guarded(None, None, |worker| {
                     match worker.session.open_model(path)? {
-                        Opening::Adopted(opened) => worker.opened(opened),
-                        Opening::Asks(event) => worker.outbox.send(event),
+                        ModelOpening::Adopted(opened) => worker.opened(opened),
+                        ModelOpening::Asks(event) => worker.outbox.send(event),
                     }
                     Ok(())
                 });

@@ -4,7 +4,8 @@
 //! other than matrices are not in the file.
 
 use super::glow::{
-    ByValue, Conv, FinalConv, Glow, Level, Mixing, Norm, Split, Step, Table, halves_of_pairs,
+    ByValue, Conv, FinalConv, ForeignGlow, ForeignMixing, Level, Norm, PriorTable, Split, Step,
+    halves_of_pairs,
 };
 use super::tensors::{self, Tensors};
 use super::{ImportError, Options};
@@ -59,7 +60,11 @@ impl Names {
 }
 
 /// The model of these names.
-pub(super) fn glow(t: &Tensors, names: Names, options: &Options) -> Result<Glow, ImportError> {
+pub(super) fn glow(
+    t: &Tensors,
+    names: Names,
+    options: &Options,
+) -> Result<ForeignGlow, ImportError> {
     let [weight, _] = names.hidden(0);
     let first = tensors::shape4(t, &format!("flow.layers.1.{weight}"))?;
     let [weight, ..] = names.last(names.net(), "conv");
@@ -100,7 +105,7 @@ pub(super) fn glow(t: &Tensors, names: Names, options: &Options) -> Result<Glow,
         _ => None,
     };
     let top = top(t, names, c)?;
-    Ok(Glow {
+    Ok(ForeignGlow {
         image_size,
         width,
         channels,
@@ -120,8 +125,8 @@ pub(super) fn glow(t: &Tensors, names: Names, options: &Options) -> Result<Glow,
 }
 
 /// The prior at the top: a learned bias (what the convolution sees is zero), and what a condition adds.
-fn top(t: &Tensors, names: Names, c: usize) -> Result<Table, ImportError> {
-    let mut table = Table::standard(c);
+fn top(t: &Tensors, names: Names, c: usize) -> Result<PriorTable, ImportError> {
+    let mut table = PriorTable::standard(c);
     let [weight, bias, logs] = names.last(names.learned_top(), "conv");
     if t.has(&weight) {
         let (bias, logs) = (t.get(&bias, &[2 * c])?, t.get(&logs, &[2 * c])?);
@@ -222,7 +227,12 @@ fn step(
     })
 }
 
-fn mixing(t: &Tensors, names: Names, c: usize, options: &Options) -> Result<Mixing, ImportError> {
+fn mixing(
+    t: &Tensors,
+    names: Names,
+    c: usize,
+    options: &Options,
+) -> Result<ForeignMixing, ImportError> {
     let matrix = |name: &str| -> Result<Matrix, ImportError> {
         Ok(Matrix {
             n: c,
@@ -230,14 +240,14 @@ fn mixing(t: &Tensors, names: Names, c: usize, options: &Options) -> Result<Mixi
         })
     };
     if t.has("weight") {
-        return Ok(Mixing::Plain(matrix("weight")?));
+        return Ok(ForeignMixing::Plain(matrix("weight")?));
     }
     if t.has("p") {
         let (l, u) = match names {
             Names::Chaiyujin => ("l", "u"),
             Names::Y0ast => ("lower", "upper"),
         };
-        return Ok(Mixing::Lu {
+        return Ok(ForeignMixing::Lu {
             p: matrix("p")?,
             l: matrix(l)?,
             u: matrix(u)?,
@@ -246,7 +256,7 @@ fn mixing(t: &Tensors, names: Names, c: usize, options: &Options) -> Result<Mixi
         });
     }
     match options.permutation {
-        Some(Permutation::Reverse) => Ok(Mixing::Reverse),
+        Some(Permutation::Reverse) => Ok(ForeignMixing::Reverse),
         Some(Permutation::Shuffle) => Err(ImportError::option(
             "its channels are shuffled in an order that only the program's random numbers knew: it is not in the file, and \
              without it the model cannot be told",

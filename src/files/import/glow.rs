@@ -22,7 +22,7 @@ impl Norm {
 }
 
 /// A channel mixing, `y = W x`.
-pub enum Mixing {
+pub enum ForeignMixing {
     Plain(Matrix),
     /// `W = p (l + I) (u + diag(sign * exp(log_s)))`; only what is strictly below (above) the diagonal of `l` (`u`) counts.
     Lu {
@@ -37,7 +37,7 @@ pub enum Mixing {
     Reverse,
 }
 
-impl Mixing {
+impl ForeignMixing {
     /// The matrix.
     fn matrix(&self, c: usize) -> Matrix {
         match self {
@@ -166,7 +166,7 @@ pub fn halves_swapped(n: usize) -> Vec<usize> {
 /// A step of flow. The output of `conv3` is shift, then raw; or shift alone.
 pub struct Step {
     pub actnorm: Norm,
-    pub mixing: Mixing,
+    pub mixing: ForeignMixing,
     pub conv1: Conv,
     pub norm1: Norm,
     pub conv2: Conv,
@@ -176,7 +176,7 @@ pub struct Step {
 
 /// A prior of numbers: one for each channel, or a map.
 #[derive(Clone)]
-pub struct Table {
+pub struct PriorTable {
     pub mean: Vec<f64>,
     pub log_std: Vec<f64>,
     pub condition: Option<ByValue>,
@@ -190,7 +190,7 @@ pub struct ByValue {
     pub log_std: Vec<f64>,
 }
 
-impl Table {
+impl PriorTable {
     /// `n` numbers that say standard normal.
     pub fn standard(n: usize) -> Self {
         Self {
@@ -266,7 +266,7 @@ impl Table {
 pub enum Split {
     /// Mean, then log_std.
     Conv(FinalConv),
-    Table(Table),
+    Table(PriorTable),
 }
 
 /// One level.
@@ -276,7 +276,7 @@ pub struct Level {
 }
 
 /// A whole model.
-pub struct Glow {
+pub struct ForeignGlow {
     /// Pixels a side, where the file says it.
     pub image_size: Option<usize>,
     pub width: usize,
@@ -292,7 +292,7 @@ pub struct Glow {
     pub input: (f64, f64),
     pub levels: Vec<Level>,
     /// The top's prior, given how many pixels it has a side.
-    pub top: Box<dyn Fn(usize) -> Table>,
+    pub top: Box<dyn Fn(usize) -> PriorTable>,
 }
 
 /// What neither the file nor the options say.
@@ -304,7 +304,7 @@ pub struct Unsaid {
     pub notes: Vec<String>,
 }
 
-impl Glow {
+impl ForeignGlow {
     /// The side of a picture: what the file says, what the options say, or the usual.
     fn size(&self, options: &Options, unsaid: &mut Unsaid) -> Result<usize, ImportError> {
         match (self.image_size, options.image_size) {
@@ -425,7 +425,7 @@ impl Glow {
                 .for_each(|b| *b = (*b + offset) / gain);
             actnorm.log_s.iter_mut().for_each(|s| *s += gain.ln());
         }
-        let mut writer = Writer {
+        let mut writer = ParamsWriter {
             params: Params::zeros(config, is_map),
             wrong: None,
         };
@@ -476,13 +476,13 @@ fn same<T: PartialEq>(mut values: impl Iterator<Item = T>) -> Option<T> {
     values.all(|v| v == first).then_some(first)
 }
 
-struct Writer {
+struct ParamsWriter {
     params: Params,
     /// The first thing that did not fit.
     wrong: Option<String>,
 }
 
-impl Writer {
+impl ParamsWriter {
     fn set(&mut self, name: &str, numbers: impl IntoIterator<Item = f64>) {
         let Some(entry) = self.params.layout.entry(name) else {
             self.wrong
@@ -522,7 +522,7 @@ impl Writer {
         self.norm(&format!("{prefix}."), &conv.norm);
     }
 
-    fn table(&mut self, prefix: &str, mut table: Table, len: usize, is_map: bool) {
+    fn table(&mut self, prefix: &str, mut table: PriorTable, len: usize, is_map: bool) {
         if is_map {
             table = table.spread(len);
         }
@@ -545,11 +545,11 @@ impl Writer {
         self.final_conv(&format!("{p}conv3"), &step.conv3);
     }
 
-    fn mixing(&mut self, p: &str, c: usize, mixing: &Mixing) {
+    fn mixing(&mut self, p: &str, c: usize, mixing: &ForeignMixing) {
         match (self.params.config.permutation, mixing) {
             (
                 Permutation::InvconvLu,
-                Mixing::Lu {
+                ForeignMixing::Lu {
                     p: matrix,
                     l,
                     u,
@@ -566,10 +566,10 @@ impl Writer {
                 self.set(&format!("{p}sign_s"), sign.iter().copied());
                 self.set(&format!("{p}log_s"), log_s.iter().copied());
             }
-            (Permutation::Shuffle, Mixing::Shuffle(indices)) => {
+            (Permutation::Shuffle, ForeignMixing::Shuffle(indices)) => {
                 self.set(&format!("{p}indices"), indices.iter().map(|&i| i as f64));
             }
-            (Permutation::Reverse, Mixing::Reverse) => {}
+            (Permutation::Reverse, ForeignMixing::Reverse) => {}
             (_, mixing) => self.set(&format!("{p}weight"), mixing.matrix(c).data),
         }
     }

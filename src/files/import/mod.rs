@@ -24,7 +24,7 @@ use serde_json::json;
 
 use self::glow::Unsaid;
 use self::pickle::PickleError;
-use self::tensors::{Numbers, Tensors};
+use self::tensors::{NumberView, Tensors};
 use super::FormatError;
 use super::weights::{self, WeightFile};
 use crate::config::{Permutation, ScaleFunction};
@@ -96,7 +96,7 @@ impl Program {
         }
     }
 
-    fn glow(self, tensors: &Tensors, options: &Options) -> Result<glow::Glow, ImportError> {
+    fn glow(self, tensors: &Tensors, options: &Options) -> Result<glow::ForeignGlow, ImportError> {
         match self {
             Self::Rosinality => rosinality::glow(tensors),
             Self::Chaiyujin => chaiyujin::glow(tensors, chaiyujin::Names::Chaiyujin, options),
@@ -408,7 +408,7 @@ fn safetensors(bytes: &[u8]) -> Option<Tensors<'_>> {
             _ => continue,
         };
         let shape = view.shape().to_vec();
-        let numbers = Numbers::dense(view.data().into(), dtype, shape)?;
+        let numbers = NumberView::dense(view.data().into(), dtype, shape)?;
         tensors.insert(name, numbers);
     }
     let tensors = tensors.without_prefix("module.");

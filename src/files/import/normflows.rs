@@ -5,7 +5,8 @@
 //! each class. The scale map is not in the file.
 
 use super::glow::{
-    ByValue, Conv, FinalConv, Glow, Level, Mixing, Norm, Split, Step, Table, halves_of_pairs,
+    ByValue, Conv, FinalConv, ForeignGlow, ForeignMixing, Level, Norm, PriorTable, Split, Step,
+    halves_of_pairs,
 };
 use super::tensors::{self, Tensors};
 use super::{ImportError, Options};
@@ -15,7 +16,7 @@ use crate::linalg::Matrix;
 const NET: &str = "flows.0.flows.1.param_map.net.";
 
 /// The model of these names.
-pub(super) fn glow(t: &Tensors, options: &Options) -> Result<Glow, ImportError> {
+pub(super) fn glow(t: &Tensors, options: &Options) -> Result<ForeignGlow, ImportError> {
     let n_levels = tensors::count(t, "flows.");
     // The finest level stands last.
     let finest = format!("flows.{}.", n_levels.saturating_sub(1));
@@ -70,7 +71,7 @@ pub(super) fn glow(t: &Tensors, options: &Options) -> Result<Glow, ImportError> 
         c = (2 * c).min(1 << 20);
     }
     let top = top.ok_or_else(|| ImportError::damaged("it has no levels"))?;
-    Ok(Glow {
+    Ok(ForeignGlow {
         image_size,
         width,
         channels,
@@ -99,11 +100,11 @@ fn last_conv(net: &Tensors) -> Result<usize, ImportError> {
 }
 
 /// A base distribution of `n` channels, and the side of its map where it has one.
-fn prior(t: &Tensors, n: usize) -> Result<(Table, Option<usize>), ImportError> {
+fn prior(t: &Tensors, n: usize) -> Result<(PriorTable, Option<usize>), ImportError> {
     if t.has("transform.s") {
         // AffineGaussian: eps exp(s) + t.
         return Ok((
-            Table {
+            PriorTable {
                 mean: t.get("transform.t", &[n])?,
                 log_std: t.get("transform.s", &[n])?,
                 condition: by_class(t, "transform.t_cc", "transform.s_cc", n)?,
@@ -123,7 +124,7 @@ fn prior(t: &Tensors, n: usize) -> Result<(Table, Option<usize>), ImportError> {
                 .collect())
         };
         return Ok((
-            Table {
+            PriorTable {
                 mean: with_factor("loc")?,
                 log_std: with_factor("log_scale")?,
                 condition: by_class(t, "loc_cc", "log_scale_cc", n)?,
@@ -133,7 +134,7 @@ fn prior(t: &Tensors, n: usize) -> Result<(Table, Option<usize>), ImportError> {
     }
     match *t.find("loc")?.shape() {
         [1, c, h, w] if c == n && h == w => Ok((
-            Table {
+            PriorTable {
                 mean: t.get("loc", &[n, h, h])?,
                 log_std: t.get("log_scale", &[n, h, h])?,
                 condition: None,
@@ -149,7 +150,7 @@ fn prior(t: &Tensors, n: usize) -> Result<(Table, Option<usize>), ImportError> {
                     .map(|at| v[at % per * classes + at / per])
                     .collect())
             };
-            let mut table = Table::standard(n * h * h);
+            let mut table = PriorTable::standard(n * h * h);
             table.condition = Some(ByValue {
                 values: classes,
                 mean: outermost("loc")?,
@@ -243,7 +244,7 @@ fn step(
     })
 }
 
-fn mixing(t: &Tensors, c: usize) -> Result<Mixing, ImportError> {
+fn mixing(t: &Tensors, c: usize) -> Result<ForeignMixing, ImportError> {
     let matrix = |name: &str| -> Result<Matrix, ImportError> {
         Ok(Matrix {
             n: c,
@@ -251,9 +252,9 @@ fn mixing(t: &Tensors, c: usize) -> Result<Mixing, ImportError> {
         })
     };
     if t.has("W") {
-        return Ok(Mixing::Plain(matrix("W")?));
+        return Ok(ForeignMixing::Plain(matrix("W")?));
     }
-    Ok(Mixing::Lu {
+    Ok(ForeignMixing::Lu {
         p: matrix("P")?,
         l: matrix("L")?,
         u: matrix("U")?,

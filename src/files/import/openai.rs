@@ -5,7 +5,8 @@
 
 use super::ImportError;
 use super::glow::{
-    ByValue, Conv, FinalConv, Glow, Level, Mixing, Norm, Split, Step, Table, halves_of_pairs,
+    ByValue, Conv, FinalConv, ForeignGlow, ForeignMixing, Level, Norm, PriorTable, Split, Step,
+    halves_of_pairs,
 };
 use super::tensors::{self, Tensors};
 use crate::config::{Coupling, Padding, ScaleFunction};
@@ -19,7 +20,7 @@ pub(super) fn scope<'a>(t: &'a Tensors) -> Option<&'a str> {
 }
 
 /// The model of these names, which are below the scope.
-pub(super) fn glow(t: &Tensors) -> Result<Glow, ImportError> {
+pub(super) fn glow(t: &Tensors) -> Result<ForeignGlow, ImportError> {
     let n_levels = count(t, "");
     let mut c = t.find("0/0/actnorm_center/b")?.count();
     if c < 4 || c > 1 << 16 {
@@ -63,7 +64,7 @@ pub(super) fn glow(t: &Tensors) -> Result<Glow, ImportError> {
         .then(|| final_conv(t, "prior/p/", 2 * c, 2 * c, has_edge))
         .transpose()?;
     let condition = condition(t, c)?;
-    Ok(Glow {
+    Ok(ForeignGlow {
         image_size: None,
         width,
         channels,
@@ -78,9 +79,9 @@ pub(super) fn glow(t: &Tensors) -> Result<Glow, ImportError> {
             let mut table = match &learned {
                 Some(FinalConv { conv, norm }) => {
                     let border = conv.border.as_deref();
-                    Table::of_border(side, norm, |j, t| border.map_or(0.0, |b| b[j * 9 + t]))
+                    PriorTable::of_border(side, norm, |j, t| border.map_or(0.0, |b| b[j * 9 + t]))
                 }
-                None => Table::standard(c),
+                None => PriorTable::standard(c),
             };
             if let Some((base, by_class)) = &condition {
                 table.add(base, by_class);
@@ -196,16 +197,16 @@ fn step(
     })
 }
 
-fn mixing(t: &Tensors, c: usize) -> Result<Mixing, ImportError> {
+fn mixing(t: &Tensors, c: usize) -> Result<ForeignMixing, ImportError> {
     if t.has("invconv/W") {
         let w = Matrix {
             n: c,
             data: t.get("invconv/W", &[c, c])?,
         };
-        return Ok(Mixing::Plain(w.transposed()));
+        return Ok(ForeignMixing::Plain(w.transposed()));
     }
     let Some(name) = t.names().find(|name| name.ends_with("/indices")) else {
-        return Ok(Mixing::Reverse);
+        return Ok(ForeignMixing::Reverse);
     };
     let mut seen = vec![false; c];
     let mut indices = Vec::with_capacity(c);
@@ -216,5 +217,5 @@ fn mixing(t: &Tensors, c: usize) -> Result<Mixing, ImportError> {
         }
         indices.push(v as usize);
     }
-    Ok(Mixing::Shuffle(indices))
+    Ok(ForeignMixing::Shuffle(indices))
 }

@@ -4,13 +4,16 @@
 //! The coupling's output is raw first, shift second; the actnorm's scale may be negative.
 
 use super::ImportError;
-use super::glow::{Conv, FinalConv, Glow, Level, Mixing, Norm, Split, Step, Table, halves_swapped};
+use super::glow::{
+    Conv, FinalConv, ForeignGlow, ForeignMixing, Level, Norm, PriorTable, Split, Step,
+    halves_swapped,
+};
 use super::tensors::{self, Tensors};
 use crate::config::{Coupling, Padding, ScaleFunction};
 use crate::linalg::Matrix;
 
 /// The model of these names.
-pub(super) fn glow(t: &Tensors) -> Result<Glow, ImportError> {
+pub(super) fn glow(t: &Tensors) -> Result<ForeignGlow, ImportError> {
     let n_levels = tensors::count(t, "blocks.");
     let net = "blocks.0.flows.0.coupling.net.";
     let first = tensors::shape4(t, &format!("{net}0.weight"))?;
@@ -41,7 +44,7 @@ pub(super) fn glow(t: &Tensors) -> Result<Glow, ImportError> {
         }
     }
     let (prior, input) = top.ok_or_else(|| ImportError::damaged("it has no levels"))?;
-    Ok(Glow {
+    Ok(ForeignGlow {
         image_size: None,
         width,
         channels,
@@ -58,7 +61,7 @@ pub(super) fn glow(t: &Tensors) -> Result<Glow, ImportError> {
                 let weights = &prior.conv.weight;
                 (0..input).map(|i| weights[(j * input + i) * 9 + t]).sum()
             };
-            Table::of_border(side, &prior.norm, tap)
+            PriorTable::of_border(side, &prior.norm, tap)
         }),
     })
 }
@@ -110,7 +113,7 @@ fn step(t: &Tensors, c: usize, width: usize, coupling: Coupling) -> Result<Step,
     })
 }
 
-fn mixing(t: &Tensors, c: usize) -> Result<Mixing, ImportError> {
+fn mixing(t: &Tensors, c: usize) -> Result<ForeignMixing, ImportError> {
     let matrix = |name: &str| -> Result<Matrix, ImportError> {
         Ok(Matrix {
             n: c,
@@ -118,9 +121,9 @@ fn mixing(t: &Tensors, c: usize) -> Result<Mixing, ImportError> {
         })
     };
     if t.has("weight") {
-        return Ok(Mixing::Plain(matrix("weight")?));
+        return Ok(ForeignMixing::Plain(matrix("weight")?));
     }
-    Ok(Mixing::Lu {
+    Ok(ForeignMixing::Lu {
         p: matrix("w_p")?,
         l: matrix("w_l")?,
         u: matrix("w_u")?,

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::ImportError;
 use super::pickle::Dtype;
-use super::tensors::{Numbers, Tensors};
+use super::tensors::{NumberView, Tensors};
 use super::wire::{Field, fields, varint};
 
 /// The number at the end of a table.
@@ -148,7 +148,7 @@ impl Index {
             let end = e.offset.checked_add(e.size).ok_or_else(outside)?;
             let bytes = data.get(e.shard).and_then(|d| d.get(e.offset..end));
             let bytes = Cow::Borrowed(bytes.ok_or_else(outside)?);
-            let numbers = Numbers::dense(bytes, dtype, e.shape.clone()).ok_or_else(outside)?;
+            let numbers = NumberView::dense(bytes, dtype, e.shape.clone()).ok_or_else(outside)?;
             tensors.insert(&e.name, numbers);
         }
         Ok(tensors)
@@ -161,13 +161,13 @@ fn handle(bytes: &mut &[u8]) -> Option<(usize, usize)> {
 }
 
 /// Names and values of a block: each name is given by what it shares with the one before.
-type Items = Vec<(Vec<u8>, Vec<u8>)>;
+type IndexItems = Vec<(Vec<u8>, Vec<u8>)>;
 
 fn block(
     bytes: &[u8],
     (offset, size): (usize, usize),
     left: &mut usize,
-) -> Result<Items, ImportError> {
+) -> Result<IndexItems, ImportError> {
     let damaged = || ImportError::damaged("its index of variables is damaged");
     let end = offset.checked_add(size).ok_or_else(damaged)?;
     let body = bytes.get(offset..end).ok_or_else(damaged)?;
@@ -184,7 +184,7 @@ fn block(
     let restarts = (u32::from_le_bytes(*n_restarts) as usize).checked_mul(4);
     let entries = restarts.and_then(|n| rest.len().checked_sub(n));
     let mut rest = &rest[..entries.ok_or_else(damaged)?];
-    let mut items: Items = Vec::new();
+    let mut items: IndexItems = Vec::new();
     let mut key: Vec<u8> = Vec::new();
     // Names are copied from one to the next; all together stay within what an honest table can need. An item takes some bytes
     // whatever is in it.
@@ -298,7 +298,7 @@ fn node_of(bytes: &[u8]) -> Option<(&str, &str, Option<&[u8]>)> {
 }
 
 /// A tensor: its bytes as they are, or as a list of floats, of which one may stand for all.
-fn constant(bytes: &[u8]) -> Option<Numbers<'_>> {
+fn constant(bytes: &[u8]) -> Option<NumberView<'_>> {
     let (mut dtype, mut shape, mut content) = (None, Vec::new(), None);
     let mut listed: Vec<u8> = Vec::new();
     for field in fields(bytes) {
@@ -314,11 +314,11 @@ fn constant(bytes: &[u8]) -> Option<Numbers<'_>> {
     }
     let dtype = dtype?;
     if let Some(content) = content.filter(|c| !c.is_empty()) {
-        return Numbers::dense(Cow::Borrowed(content), dtype, shape);
+        return NumberView::dense(Cow::Borrowed(content), dtype, shape);
     }
     if listed.is_empty() || !matches!(dtype, Dtype::F32 | Dtype::F64) {
         return None;
     }
     // The last number stands for all that are missing.
-    Numbers::filled(listed, dtype, shape)
+    NumberView::filled(listed, dtype, shape)
 }

@@ -11,7 +11,7 @@ use crate::config::Coupling;
 
 /// Numbers in a file: any shape, any strides, any type.
 #[derive(Clone, Debug)]
-pub struct Numbers<'a> {
+pub struct NumberView<'a> {
     data: Cow<'a, [u8]>,
     dtype: Dtype,
     offset: usize,
@@ -21,7 +21,7 @@ pub struct Numbers<'a> {
     len: usize,
 }
 
-impl<'a> Numbers<'a> {
+impl<'a> NumberView<'a> {
     /// A view of `data`; `None` where it reaches beyond.
     pub fn strided(
         data: impl Into<Cow<'a, [u8]>>,
@@ -139,7 +139,7 @@ fn row_major(shape: &[usize]) -> Option<Vec<usize>> {
 /// Tensors by name.
 #[derive(Clone, Debug, Default)]
 pub struct Tensors<'a> {
-    by_name: BTreeMap<String, Numbers<'a>>,
+    by_name: BTreeMap<String, NumberView<'a>>,
     /// How many numbers may still be read: tensors that share their numbers, or that are one number again and again, must not
     /// come to more than a file of this size can honestly hold.
     budget: Rc<Cell<usize>>,
@@ -150,7 +150,7 @@ const FREE_NUMBERS: usize = 1 << 20;
 
 impl<'a> Tensors<'a> {
     /// One more.
-    pub fn insert(&mut self, name: &str, numbers: Numbers<'a>) {
+    pub fn insert(&mut self, name: &str, numbers: NumberView<'a>) {
         self.by_name.insert(name.to_owned(), numbers);
     }
 
@@ -193,7 +193,7 @@ impl<'a> Tensors<'a> {
             return self;
         }
         let cut =
-            |(name, numbers): (String, Numbers<'a>)| (name[prefix.len()..].to_owned(), numbers);
+            |(name, numbers): (String, NumberView<'a>)| (name[prefix.len()..].to_owned(), numbers);
         Self {
             by_name: self.by_name.into_iter().map(cut).collect(),
             budget: self.budget,
@@ -215,7 +215,7 @@ impl<'a> Tensors<'a> {
     /// The numbers of a name.
     ///
     /// Errors: there are none.
-    pub fn find(&self, name: &str) -> Result<&Numbers<'a>, ImportError> {
+    pub fn find(&self, name: &str) -> Result<&NumberView<'a>, ImportError> {
         self.by_name
             .get(name)
             .ok_or_else(|| ImportError::damaged(&format!("the tensor {name} is missing")))
@@ -223,7 +223,7 @@ impl<'a> Tensors<'a> {
 
     /// The shape of a name, where there is such a tensor.
     pub fn shape(&self, name: &str) -> Option<&[usize]> {
-        self.by_name.get(name).map(Numbers::shape)
+        self.by_name.get(name).map(NumberView::shape)
     }
 
     /// The numbers of a name, which must be of this shape but for dimensions of 1.

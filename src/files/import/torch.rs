@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::ImportError;
 use super::pickle::{Dtype, Node, Pickle, TensorView, Value};
-use super::tensors::{Numbers, Tensors};
+use super::tensors::{NumberView, Tensors};
 use super::zip;
 
 /// The number at the start of an old file, `0x1950a86a20f9469cfc6c`.
@@ -219,14 +219,18 @@ impl Archive {
         names.into_iter().collect()
     }
 
-    fn numbers<'a>(&self, view: &TensorView, bytes: &'a [u8]) -> Result<Numbers<'a>, ImportError> {
+    fn numbers<'a>(
+        &self,
+        view: &TensorView,
+        bytes: &'a [u8],
+    ) -> Result<NumberView<'a>, ImportError> {
         let outside = || ImportError::damaged("a tensor reaches beyond its numbers");
         let storage = self.storages.get(&view.storage.key);
         let storage =
             storage.ok_or_else(|| ImportError::damaged("the numbers of a tensor are missing"))?;
         let data = bytes.get(storage.clone()).ok_or_else(outside)?;
         let offset = view.storage.offset.checked_add(view.offset);
-        Numbers::strided(
+        NumberView::strided(
             data,
             view.dtype,
             offset.ok_or_else(outside)?,

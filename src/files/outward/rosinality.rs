@@ -3,7 +3,7 @@
 //! Its networks have biases in place of activation normalisation, which is folded into their weights; its matrices are LU. Its
 //! coupling networks always have 512 hidden channels: what a narrower model lacks is zeros, which change nothing.
 
-use super::torch::{Numbers, Tensor, archive};
+use super::torch::{StorageNumbers, Tensor, archive};
 use crate::config::{Coupling, Padding, Permutation};
 use crate::linalg::Matrix;
 use crate::model::params::Params;
@@ -50,7 +50,7 @@ pub(super) fn bytes(params: &Params) -> Result<Vec<u8>, String> {
             config.width
         ));
     }
-    let mut out = Out {
+    let mut out = StateDict {
         params,
         tensors: Vec::new(),
     };
@@ -74,18 +74,18 @@ pub(super) fn bytes(params: &Params) -> Result<Vec<u8>, String> {
     Ok(archive(&out.tensors))
 }
 
-struct Out<'a> {
+struct StateDict<'a> {
     params: &'a Params,
     tensors: Vec<Tensor>,
 }
 
-impl Out<'_> {
+impl StateDict<'_> {
     fn push(&mut self, name: String, shape: &[usize], numbers: impl IntoIterator<Item = f64>) {
         self.tensors.push(Tensor {
             // As its own checkpoints have it, which are those of a DataParallel model.
             name: format!("module.{name}"),
             shape: shape.to_vec(),
-            numbers: Numbers::F32(numbers.into_iter().map(|v| v as f32).collect()),
+            numbers: StorageNumbers::F32(numbers.into_iter().map(|v| v as f32).collect()),
         });
     }
 
@@ -106,7 +106,7 @@ impl Out<'_> {
         self.tensors.push(Tensor {
             name: format!("module.{to}actnorm.initialized"),
             shape: Vec::new(),
-            numbers: Numbers::U8(vec![1]),
+            numbers: StorageNumbers::U8(vec![1]),
         });
         self.mixing(l, k, c, &format!("{to}invconv."));
         let (m, width) = (c / 2, self.params.config.width);

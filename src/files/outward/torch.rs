@@ -4,15 +4,15 @@
 pub(super) struct Tensor {
     pub name: String,
     pub shape: Vec<usize>,
-    pub numbers: Numbers,
+    pub numbers: StorageNumbers,
 }
 
-pub(super) enum Numbers {
+pub(super) enum StorageNumbers {
     F32(Vec<f32>),
     U8(Vec<u8>),
 }
 
-impl Numbers {
+impl StorageNumbers {
     fn bytes(&self) -> Vec<u8> {
         match self {
             Self::F32(v) => v.iter().flat_map(|v| v.to_le_bytes()).collect(),

@@ -4,7 +4,7 @@ use crate::noise::Noise;
 
 /// A kind of picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum OddKind {
     Black,
     White,
     Noise,
@@ -17,22 +17,22 @@ pub(super) enum Kind {
 }
 
 /// All of them.
-pub(super) const KINDS: [Kind; 9] = [
-    Kind::Black,
-    Kind::White,
-    Kind::Noise,
-    Kind::BlackAndWhiteNoise,
-    Kind::HalfTone,
-    Kind::Checkerboard,
-    Kind::Stripes,
-    Kind::Strokes,
-    Kind::Ramp,
+pub(super) const KINDS: [OddKind; 9] = [
+    OddKind::Black,
+    OddKind::White,
+    OddKind::Noise,
+    OddKind::BlackAndWhiteNoise,
+    OddKind::HalfTone,
+    OddKind::Checkerboard,
+    OddKind::Stripes,
+    OddKind::Strokes,
+    OddKind::Ramp,
 ];
 
 /// Thresholds of an ordered dither (Bayer 1973), in sixteenths.
 const DITHER: [[u32; 4]; 4] = [[0, 8, 2, 10], [12, 4, 14, 6], [3, 11, 1, 9], [15, 7, 13, 5]];
 
-impl Kind {
+impl OddKind {
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Black => "black",
@@ -103,7 +103,7 @@ mod tests {
 
     #[test]
     fn kinds_differ_and_repeat() {
-        let of = |kind: Kind| kind.bytes(16, 3, &mut Noise::new(4));
+        let of = |kind: OddKind| kind.bytes(16, 3, &mut Noise::new(4));
         for (at, &kind) in KINDS.iter().enumerate() {
             assert_eq!(of(kind).len(), 16 * 16 * 3);
             assert_eq!(of(kind), of(kind));
@@ -111,7 +111,7 @@ mod tests {
                 assert_ne!(of(kind), of(other), "{} and {}", kind.name(), other.name());
             }
         }
-        let half_tone = of(Kind::HalfTone);
+        let half_tone = of(OddKind::HalfTone);
         assert!(half_tone.iter().all(|&v| v == 0 || v == 255));
         assert!(half_tone.contains(&0) && half_tone.contains(&255));
     }

@@ -32,7 +32,7 @@ pub(super) struct Work<'a> {
 type Keep<'a> = Option<&'a [Mutex<Vec<CoarseState>>]>;
 
 /// Sees the level, its steps that are still to be undone, and the rows of the state.
-pub(super) type Watch<'a> = Option<&'a (dyn Fn(usize, usize, &[f32]) + Sync)>;
+pub(super) type StageWatch<'a> = Option<&'a (dyn Fn(usize, usize, &[f32]) + Sync)>;
 
 impl FastGlow {
     /// Decodes pictures with `members` threads. With `keep`, states between levels are given back; `watch` sees the
@@ -42,7 +42,7 @@ impl FastGlow {
         work: &[Work],
         members: usize,
         keep: bool,
-        watch: Watch,
+        watch: StageWatch,
         cancelled: Cancelled,
     ) -> Result<Vec<Decoded>, ModelError> {
         let levels = &self.folded.levels;
@@ -144,7 +144,7 @@ impl FastGlow {
         start: Option<usize>,
         eps: &[Aligned],
         scratch: &mut Scratch,
-        (keep, watch): (Keep, Watch),
+        (keep, watch): (Keep, StageWatch),
     ) -> Option<usize> {
         let levels = &self.folded.levels;
         let top = levels.len() - 1;

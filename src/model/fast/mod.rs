@@ -25,7 +25,7 @@ use crate::kernels::team::{self, Barrier, SharedBuffer};
 use crate::kernels::{Aligned, Arithmetic, padded};
 use crate::latent::Latent;
 pub use rows::load_picture_rows;
-pub use walk::Stage;
+pub use walk::WalkStage;
 
 /// Pictures of one pass; more are taken in turns so that the buffers stay bounded.
 const PICTURES_AT_ONCE: usize = 16;

@@ -9,7 +9,7 @@ use crate::latent::Latent;
 
 /// What a decode has come to after some of its steps.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Stage {
+pub struct WalkStage {
     /// The level that is at work, finest 0.
     pub level: usize,
     /// Its steps that are undone by now; 0 where only its eps was put in.
@@ -24,13 +24,17 @@ impl FastGlow {
     /// last.
     ///
     /// Errors: as [`FastGlow::decode`].
-    pub fn walk(&self, latent: &Latent, cancelled: Cancelled) -> Result<Vec<Stage>, ModelError> {
+    pub fn walk(
+        &self,
+        latent: &Latent,
+        cancelled: Cancelled,
+    ) -> Result<Vec<WalkStage>, ModelError> {
         if !latent.fits(&self.config.latent_shape()) {
             return Err(shape_error("latent", self.config.dims(), latent.dims()));
         }
         let stages = Mutex::new(Vec::new());
         let watch = |level: usize, left: usize, rows: &[f32]| {
-            let stage = Stage {
+            let stage = WalkStage {
                 level,
                 undone: self.folded.levels[level].steps.len() - left,
                 x: self.as_picture(level, rows, latent),

@@ -2,12 +2,12 @@
 
 use crate::kernels::neighbours::{BORDER_CLASSES, taps_stride};
 use crate::kernels::{Aligned, padded};
-use crate::model::folded::{Folded, FoldedPrior};
+use crate::model::folded::{Folded, FoldedLevel, FoldedPrior};
 
 /// Gradients of one step's folded weights.
 #[derive(Default)]
 pub struct StepGradients {
-    /// `[9 m, width]`.
+    /// `[9 m, width]`; of a stage `[9 m + U, width]`.
     pub w1: Aligned,
     /// `[classes, width]`.
     pub b1: Aligned,
@@ -26,7 +26,21 @@ pub struct StepGradients {
 }
 
 impl StepGradients {
-    fn buffers(&self) -> [&Aligned; 8] {
+    pub(super) fn zeros(level: &FoldedLevel, width: usize) -> Self {
+        let (c, o, w) = (level.channels, level.coupling_out, padded(width));
+        Self {
+            w1: Aligned::zeros((9 * level.half() + level.features) * w),
+            b1: Aligned::zeros(BORDER_CLASSES * w),
+            w2: Aligned::zeros(width * w),
+            b2: Aligned::zeros(w),
+            w3: Aligned::zeros(width * taps_stride(o)),
+            b3: Aligned::zeros(BORDER_CLASSES * padded(o)),
+            mix: Aligned::zeros(c * padded(c)),
+            mix_bias: Aligned::zeros(padded(c)),
+        }
+    }
+
+    pub(super) fn buffers(&self) -> [&Aligned; 8] {
         [
             &self.w1,
             &self.b1,
@@ -39,7 +53,7 @@ impl StepGradients {
         ]
     }
 
-    fn buffers_mut(&mut self) -> [&mut Aligned; 8] {
+    pub(super) fn buffers_mut(&mut self) -> [&mut Aligned; 8] {
         [
             &mut self.w1,
             &mut self.b1,
@@ -125,22 +139,9 @@ impl Gradients {
     /// Zeros for a model.
     pub fn zeros(folded: &Folded) -> Self {
         let levels = folded.levels.iter().map(|level| {
-            let (c, m, o, w) = (
-                level.channels,
-                level.half(),
-                level.coupling_out,
-                padded(folded.width),
-            );
-            let steps = level.steps.iter().map(|_| StepGradients {
-                w1: Aligned::zeros(9 * m * w),
-                b1: Aligned::zeros(BORDER_CLASSES * w),
-                w2: Aligned::zeros(folded.width * w),
-                b2: Aligned::zeros(w),
-                w3: Aligned::zeros(folded.width * taps_stride(o)),
-                b3: Aligned::zeros(BORDER_CLASSES * padded(o)),
-                mix: Aligned::zeros(c * padded(c)),
-                mix_bias: Aligned::zeros(padded(c)),
-            });
+            let (c, m) = (level.channels, level.half());
+            let steps = level.steps.iter();
+            let steps = steps.map(|_| StepGradients::zeros(level, folded.width));
             let (prior_w, prior_b) = match &level.prior {
                 FoldedPrior::Split { .. } => (
                     Aligned::zeros(9 * m * padded(c)),

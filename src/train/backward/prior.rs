@@ -123,7 +123,7 @@ pub(super) fn prior_backward(
 }
 
 /// One row of `weight * ln N(z; mean, exp(log_std)^2)` backward: sets `d` of `z`, adds to `d` of the prior row.
-fn gaussian_backward(
+pub(super) fn gaussian_backward(
     z: &[f32],
     prior: &[f32],
     e: usize,

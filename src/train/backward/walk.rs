@@ -4,22 +4,22 @@ use super::gradients::StepGradients;
 use super::sums::{add_column_sums, add_mirrored_taps, product_of_rows, rows_times};
 use super::workspace::{Chunk, NetBuffers};
 use crate::kernels::math::exp;
-use crate::kernels::neighbours::{gather, taps_stride};
+use crate::kernels::neighbours::gather;
 use crate::kernels::{Arithmetic, Finish, multiversion, padded};
 use crate::model::fast::step::{self, Scratch, tile_rows, tiles};
-use crate::model::folded::{Folded, FoldedLevel, FoldedStep, Transposed};
+use crate::model::folded::{FoldedLevel, FoldedStep, Transposed};
 
 /// Lanes of the element-wise loops.
 const LANES: usize = 8;
 
 /// One step backward for the rows of a chunk (whole pictures). `x` comes in as the step's output and leaves as
-/// its input; `d` is the gradient of the output, `d_before` gets that of the input.
+/// its input; `d` is the gradient of the output, `d_before` gets that of the input, and that of a stage's features is
+/// added to `d_u`.
 #[expect(
     clippy::too_many_arguments,
     reason = "inputs, scratch and gradients of one step"
 )]
 pub(super) fn step_backward(
-    folded: &Folded,
     level: &FoldedLevel,
     step: &FoldedStep,
     transposed: &Transposed,
@@ -28,6 +28,7 @@ pub(super) fn step_backward(
     x: &mut [f32],
     d: &mut [f32],
     d_before: &mut [f32],
+    d_u: &mut [f32],
     weight: f32,
     buffers: &mut Chunk,
     scratch: &mut Scratch,
@@ -37,10 +38,10 @@ pub(super) fn step_backward(
         level.channels,
         level.half(),
         level.coupling_out,
-        folded.width,
+        step.w2.n(),
     );
     let (stride, h_stride, o_stride) = (level.state_stride(), padded(width), padded(o));
-    let (g_stride, t_stride) = (taps_stride(m), level.taps_out_stride());
+    let (g_stride, t_stride) = (level.gathered_stride(), level.taps_out_stride());
     let rows = x.len() / stride;
     let tile_size = tile_rows(width);
     let Chunk {
@@ -152,7 +153,7 @@ pub(super) fn step_backward(
         let g = &net.gathered[row * g_stride..(row + n) * g_stride];
         product_of_rows(
             arithmetic,
-            9 * m,
+            step.w1.k(),
             g,
             g_stride,
             d_h1,
@@ -172,6 +173,14 @@ pub(super) fn step_backward(
         );
     }
     add_mirrored_taps(level, d_gathered, g_stride, rows, width, sum, d);
+    if level.features > 0 {
+        // The features stand behind the taps.
+        let lines = d_gathered.chunks_exact(g_stride).take(rows);
+        for (d_u, line) in d_u.chunks_exact_mut(padded(level.features)).zip(lines) {
+            let more = &line[9 * m..9 * m + level.features];
+            d_u.iter_mut().zip(more).for_each(|(a, b)| *a += b);
+        }
+    }
     // Mixing and actnorm.
     for tile in tiles(0..rows, tile_size) {
         let at = tile.start * stride..tile.end * stride;

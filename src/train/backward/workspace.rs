@@ -3,7 +3,7 @@
 use super::sums::rows_times;
 use crate::kernels::neighbours::taps_stride;
 use crate::kernels::{Aligned, Finish, padded};
-use crate::model::fast::step::{self, Scratch, tile_rows, tiles};
+use crate::model::fast::step::{self, Given, Scratch, tile_rows, tiles};
 use crate::model::folded::{Folded, FoldedLevel, FoldedStep};
 
 /// Pixel rows that one thread takes through a step at a time (whole pictures): hidden activations of this
@@ -57,8 +57,8 @@ pub(super) struct NetBuffers {
 }
 
 impl NetBuffers {
-    fn reserve(&mut self, level: &FoldedLevel, width: usize, rows: usize) {
-        self.gathered.reserve_len(rows * taps_stride(level.half()));
+    pub(super) fn reserve(&mut self, level: &FoldedLevel, width: usize, rows: usize) {
+        self.gathered.reserve_len(rows * level.gathered_stride());
         self.h1.reserve_len(rows * padded(width));
         self.h2.reserve_len(rows * padded(width));
         self.taps.reserve_len(rows * level.taps_out_stride());
@@ -70,12 +70,13 @@ impl NetBuffers {
         level: &FoldedLevel,
         step: &FoldedStep,
         x: &[f32],
+        given: &[&Given],
         at: usize,
         class: &mut Vec<u8>,
     ) {
         let width = step.w2.n();
         let (g_stride, h_stride, t_stride) = (
-            taps_stride(level.half()),
+            level.gathered_stride(),
             padded(width),
             level.taps_out_stride(),
         );
@@ -86,7 +87,7 @@ impl NetBuffers {
                 &mut self.h1[row * h_stride..],
                 &mut self.h2[row * h_stride..],
             );
-            step::hidden_tile(level, step, x, &[], tile.clone(), g, a, b, class);
+            step::hidden_tile(level, step, x, given, tile.clone(), g, a, b, class);
             let to = &mut self.taps[row * t_stride..];
             let n = tile.len();
             rows_times(n, b, h_stride, step.w3.taps(), to, t_stride, Finish::None);
@@ -103,6 +104,20 @@ pub(super) struct Chunk {
     pub(super) d_h1: Aligned,
     pub(super) d_h2: Aligned,
     pub(super) sum: Aligned,
+}
+
+impl Chunk {
+    /// Makes room for `rows` pixel rows of a level.
+    pub(super) fn reserve(&mut self, level: &FoldedLevel, width: usize, rows: usize) {
+        let tile = tile_rows(width);
+        let taps_out = level.taps_out_stride().max(taps_stride(level.channels));
+        self.d_out.reserve_len(rows * padded(2 * level.channels));
+        self.d_gathered.reserve_len(rows * level.gathered_stride());
+        self.gathered_d.reserve_len(tile * taps_out);
+        self.d_h1.reserve_len(tile * padded(width));
+        self.d_h2.reserve_len(tile * padded(width));
+        self.sum.reserve_len(tile * padded(2 * level.channels));
+    }
 }
 
 impl Workspace {
@@ -122,7 +137,6 @@ impl Workspace {
         }
         self.saved
             .resize_with(folded.levels.len(), Aligned::default);
-        let width = padded(folded.width);
         for (level, saved) in folded.levels.iter().zip(&mut self.saved) {
             let pixels = level.grid.pixels();
             let (rows, stride) = (n * pixels, level.state_stride());
@@ -138,19 +152,8 @@ impl Workspace {
             self.taps.reserve_len(rows * level.taps_out_stride());
             self.scratch.reserve(level, folded.width, rows);
             let chunk = chunk_pictures(pixels) * pixels;
-            let tile = tile_rows(folded.width);
-            let (taps_in, taps_out) = (
-                taps_stride(level.half()),
-                level.taps_out_stride().max(taps_stride(level.channels)),
-            );
-            let c = &mut self.chunk;
             self.net.reserve(level, folded.width, chunk);
-            c.d_out.reserve_len(chunk * padded(2 * level.channels));
-            c.d_gathered.reserve_len(chunk * taps_in);
-            c.gathered_d.reserve_len(tile * taps_out);
-            c.d_h1.reserve_len(tile * width);
-            c.d_h2.reserve_len(tile * width);
-            c.sum.reserve_len(tile * padded(2 * level.channels));
+            self.chunk.reserve(level, folded.width, chunk);
         }
     }
 }

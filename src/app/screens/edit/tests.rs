@@ -112,7 +112,8 @@ fn before_and_after_are_wiped_along_a_line_that_is_dragged() {
 #[test]
 fn the_whole_photo_is_asked_for_where_one_looks_and_again_when_a_slider_moves() {
     let mut bench = Bench::new(vec!["/tmp/anna.png".into()]);
-    let id = bench.state().doc.shelf.last().unwrap().id;
+    let items = &bench.state().items;
+    let (&id, _) = items.iter().find(|(_, item)| item.photo.is_some()).unwrap();
     bench.perform(Action::SetTab(Tab::Edit));
     bench.perform(Action::Select(Selection::Item(id)));
     let questions = |bench: &Bench| -> Vec<(Recipe, [u32; 4])> {
