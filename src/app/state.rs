@@ -59,6 +59,8 @@ pub struct Settings {
     pub inspector_open: bool,
     /// Pictures enlarged smoothly, or as their pixels are.
     pub smooth: bool,
+    /// Whether the tour was taken or left.
+    pub tour_seen: bool,
 }
 
 impl Default for Settings {
@@ -69,6 +71,7 @@ impl Default for Settings {
             shelf_open: true,
             inspector_open: true,
             smooth: true,
+            tour_seen: false,
         }
     }
 }
@@ -106,6 +109,14 @@ pub struct State {
     pub export_folder: Option<PathBuf>,
     /// Sessions opened or saved last, newest first.
     pub recent: Vec<PathBuf>,
+    /// Models opened last, newest first.
+    pub recent_models: Vec<PathBuf>,
+    /// Whether the selected picture has the whole screen.
+    #[serde(skip)]
+    pub full_screen: bool,
+    /// The open step of the tour.
+    #[serde(skip)]
+    pub tour: Option<usize>,
     /// The session that is open.
     #[serde(skip)]
     pub session: Session,
@@ -153,6 +164,9 @@ impl Default for State {
             desks: Desks::default(),
             export_folder: None,
             recent: Vec::new(),
+            recent_models: Vec::new(),
+            full_screen: false,
+            tour: None,
             session: Session::default(),
             trace: Trace::default(),
             before_import: None,
