@@ -73,6 +73,10 @@ pub enum Action {
     SetInspectorOpen(bool),
     /// Enlarge smoothly.
     SetSmooth(bool),
+    /// The selected picture alone, on the whole screen.
+    SetFullScreen(bool),
+    /// Open a step of the tour, or leave it.
+    Tour(Option<usize>),
     /// One step back.
     Undo,
     /// One step forward.
@@ -84,6 +88,8 @@ pub enum Action {
     Browse(PathPurpose),
     /// Copy a picture to the clipboard (done by the window).
     CopyImage(Recipe),
+    /// Copy text to the clipboard (done by the window).
+    CopyText(String),
     /// Ask for the clipboard (done by the window).
     Paste,
     /// Leave (done by the window).

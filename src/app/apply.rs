@@ -122,6 +122,9 @@ impl State {
 
             Action::Show(dialog) => self.dialog = Some(dialog),
             Action::Close => {
+                if std::mem::take(&mut self.full_screen) {
+                    return Vec::new();
+                }
                 if self.dialog.take().is_none() {
                     // Messages lie over the picture, so they go first.
                     if self.live.toasts.is_empty() {
@@ -135,6 +138,8 @@ impl State {
             Action::SetShelfOpen(open) => self.settings.shelf_open = open,
             Action::SetInspectorOpen(open) => self.settings.inspector_open = open,
             Action::SetSmooth(smooth) => self.settings.smooth = smooth,
+            Action::SetFullScreen(full) => self.full_screen = full,
+            Action::Tour(step) => self.tour_to(step),
             Action::Undo => {
                 if let Some(doc) = self.history.undo(&self.doc) {
                     return self.restore(doc);
@@ -149,11 +154,26 @@ impl State {
             Action::Typed(purpose, path) => self.typed = Some((purpose, path)),
             Action::Browse(_)
             | Action::CopyImage(_)
+            | Action::CopyText(_)
             | Action::Paste
             | Action::Quit
             | Action::QuitAtOnce => {}
         }
         Vec::new()
+    }
+
+    /// A step of the tour opens the screen that it is about. Once left, it does not come by itself again.
+    fn tour_to(&mut self, step: Option<usize>) {
+        self.tour = step;
+        match step {
+            Some(at) => {
+                let steps = super::views::tour::steps();
+                if let Some((Some(tab), _)) = steps.get(at) {
+                    self.set_tab(*tab);
+                }
+            }
+            None => self.settings.tour_seen = true,
+        }
     }
 
     fn set_tab(&mut self, tab: Tab) {

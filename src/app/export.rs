@@ -144,6 +144,15 @@ impl ExportForm {
         self.path == default_path(self, state).display().to_string()
     }
 
+    /// Pictures of it that have values which are not finite, as far as they are on the screen.
+    pub fn n_not_finite(&self, state: &State) -> usize {
+        let broken = |named: &&Named| {
+            let picture = state.picture_of(&named.recipe);
+            picture.is_some_and(|picture| picture.non_finite > 0)
+        };
+        pictures(self, state).iter().filter(broken).count()
+    }
+
     /// Pictures that would be drawn, and frames of a film.
     pub fn counts(&self, state: &State) -> (usize, usize) {
         if self.format == ExportFormat::Photo {

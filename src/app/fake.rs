@@ -33,6 +33,17 @@ pub const ATTRIBUTES: [&str; 10] = [
     "Heavy_Makeup",
 ];
 
+/// What the scripted model's file says of itself.
+const PROVENANCE: &str = r#"{
+  "curve": [
+    { "pictures": 1000, "train_bits_per_dim": 2.1, "valid_bits_per_dim": 2.2 },
+    { "pictures": 2000, "train_bits_per_dim": 1.6, "valid_bits_per_dim": 1.7 },
+    { "pictures": 4000, "train_bits_per_dim": 1.4, "valid_bits_per_dim": 1.5 }
+  ],
+  "data": "faces",
+  "steps": 12000
+}"#;
+
 /// The script.
 pub struct FakeEngine {
     commands: Receiver<Command>,
@@ -347,7 +358,7 @@ fn model_info(path: Option<PathBuf>) -> ModelInfo {
         config: config.validated().unwrap(),
         n_parameters: 4_812_000,
         fingerprint: "0".repeat(32).parse().unwrap(),
-        provenance: "{\n  \"data\": \"faces\",\n  \"steps\": 12000\n}".to_owned(),
+        provenance: PROVENANCE.to_owned(),
         device: "cpu, 2 threads".to_owned(),
         tensors: Arc::new(tensors()),
         condition_names: Vec::new(),

@@ -149,6 +149,7 @@ const FIRST: &[Entry] = entries! {
 
 const VIEW: &[Entry] = entries! {
     "View": {
+        "Full screen", plain(Key::F11), |s| s.selected().map(|_| Action::SetFullScreen(!s.full_screen));
         "Shelf", ctrl(Key::B), |s| Some(Action::SetShelfOpen(!s.settings.shelf_open));
         "Inspector", ctrl(Key::I), |s| Some(Action::SetInspectorOpen(!s.settings.inspector_open));
         "Smooth pictures", None, |s| Some(Action::SetSmooth(!s.settings.smooth));
@@ -174,6 +175,7 @@ const LAST: &[Entry] = entries! {
         "Commands…", ctrl(Key::P), |_| Some(Action::Show(Dialog::Palette { query: String::new(), row: 0 }));
         "Keyboard", plain(Key::F1), |_| Some(Action::Show(Dialog::Help));
         "Messages", ctrl(Key::L), |_| Some(Action::Show(Dialog::Log));
+        "Take the tour", None, |_| Some(Action::Tour(Some(0)));
         "About", None, |_| Some(Action::Show(Dialog::About));
     }
 };
@@ -248,7 +250,7 @@ pub fn actions_of_keys(ctx: &egui::Context, state: &State) -> Vec<Action> {
             };
             let key = shortcut.logical_key;
             let bare = shortcut.modifiers == Modifiers::NONE;
-            let always = matches!(key, Key::F1 | Key::Escape);
+            let always = matches!(key, Key::F1 | Key::F11 | Key::Escape);
             if (bare && focused && !always) || (dialog_open && !always) {
                 continue;
             }

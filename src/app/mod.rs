@@ -104,7 +104,7 @@ pub fn run(options: AppOptions) -> Result<(), AppError> {
         .with_title("Glow Explorer")
         .with_app_id("glow-explorer")
         .with_inner_size([1280.0, 800.0])
-        .with_min_inner_size([880.0, 560.0])
+        .with_min_inner_size([600.0, 450.0])
         .with_icon(icon::icon_data());
     let native_options = eframe::NativeOptions {
         viewport,
@@ -163,6 +163,8 @@ pub struct ExplorerApp {
     browsing: Option<Browsing>,
     /// The clock of the trace and of saving.
     started: Instant,
+    /// Whether the window was told to take the whole screen.
+    full_screen: bool,
 }
 
 /// A file dialog of the system, asked for and not answered yet.
@@ -221,6 +223,9 @@ impl ExplorerApp {
         }
         let link = (options.link)(Arc::clone(&wake));
         let (paths_out, paths_in) = crossbeam_channel::unbounded();
+        if cc.storage.is_some() && !state.settings.tour_seen {
+            state.tour = Some(0);
+        }
         let commands = state.start(options.model, options.files);
         let app = Self {
             state,
@@ -238,6 +243,7 @@ impl ExplorerApp {
             title: String::new(),
             browsing: None,
             started: Instant::now(),
+            full_screen: false,
         };
         app.send(commands);
         app
@@ -357,6 +363,10 @@ impl ExplorerApp {
                 });
             }
             Action::CopyImage(recipe) => self.copy_image(ctx, &recipe),
+            Action::CopyText(text) => {
+                ctx.copy_text(text);
+                self.state.log(LogLevel::Done, "copied the text");
+            }
             Action::Paste => ctx.send_viewport_cmd(ViewportCommand::RequestPaste),
             Action::Quit => ctx.send_viewport_cmd(ViewportCommand::Close),
             Action::QuitAtOnce => {
@@ -438,6 +448,13 @@ impl eframe::App for ExplorerApp {
             }
         }
         theme::follow(ctx, &self.state.settings);
+        let is_full = ctx.input(|i| i.viewport().fullscreen.unwrap_or(false));
+        if std::mem::replace(&mut self.full_screen, self.state.full_screen)
+            != self.state.full_screen
+            && is_full != self.state.full_screen
+        {
+            ctx.send_viewport_cmd(ViewportCommand::Fullscreen(self.state.full_screen));
+        }
     }
 
     fn ui(&mut self, ui: &mut Ui, _frame: &mut Frame) {

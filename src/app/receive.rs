@@ -11,6 +11,8 @@ use crate::engine::message::{Command, Event, ItemId, ItemSource, ModelInfo, Reci
 
 /// Decode times kept for the status bar.
 const TIMES_KEPT: usize = 48;
+/// Models that are remembered.
+const MODELS_KEPT: usize = 8;
 /// Figures kept.
 const INSPECTIONS_KEPT: usize = 64;
 
@@ -235,6 +237,11 @@ impl State {
             LogLevel::Info,
             format!("opened {} on {}", info.name, info.device),
         );
+        if let Some(path) = &info.path {
+            self.recent_models.retain(|p| p != path);
+            self.recent_models.insert(0, path.clone());
+            self.recent_models.truncate(MODELS_KEPT);
+        }
         self.live.model = Some(info.clone());
         for tab in Tab::ALL {
             tab.screen().model_opened(self, &info, keep);

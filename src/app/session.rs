@@ -172,6 +172,10 @@ impl State {
             export_folder: _,
             last_export: _,
             recent: _,
+            recent_models: _,
+            // How the window stands at the moment.
+            full_screen: _,
+            tour: _,
             // What passes by: dialogs, what is under the pointer, what is on its way.
             trace: _,
             before_import: _,

@@ -59,6 +59,8 @@ pub struct Settings {
     pub inspector_open: bool,
     /// Pictures enlarged smoothly, or as their pixels are.
     pub smooth: bool,
+    /// Whether the tour was taken or left.
+    pub tour_seen: bool,
 }
 
 impl Default for Settings {
@@ -69,6 +71,7 @@ impl Default for Settings {
             shelf_open: true,
             inspector_open: true,
             smooth: true,
+            tour_seen: false,
         }
     }
 }
@@ -109,6 +112,14 @@ pub struct State {
     pub last_export: Option<ExportForm>,
     /// Sessions opened or saved last, newest first.
     pub recent: Vec<PathBuf>,
+    /// Models opened last, newest first.
+    pub recent_models: Vec<PathBuf>,
+    /// Whether the selected picture has the whole screen.
+    #[serde(skip)]
+    pub full_screen: bool,
+    /// The open step of the tour.
+    #[serde(skip)]
+    pub tour: Option<usize>,
     /// The session that is open.
     #[serde(skip)]
     pub session: Session,
@@ -160,6 +171,9 @@ impl Default for State {
             export_folder: None,
             last_export: None,
             recent: Vec::new(),
+            recent_models: Vec::new(),
+            full_screen: false,
+            tour: None,
             session: Session::default(),
             trace: Trace::default(),
             before_import: None,
@@ -277,13 +291,22 @@ impl State {
         of_it.min_by_key(|s| s.draft).map(|s| (&s.picture, s.draft))
     }
 
-    /// `Level 1 · 32 px`.
+    /// `Level 1 · 32 px`, `Detail 128 · 32 px`.
     pub fn level_label(&self, level: usize) -> String {
         let shape = self.live.model.as_ref().map(|m| m.latent_shape());
-        match shape.as_ref().and_then(|shape| shape.levels.get(level)) {
-            Some(shape) => format!("Level {} · {} px", level + 1, shape.side),
-            None => format!("Level {}", level + 1),
-        }
+        let side = shape.as_ref().and_then(|shape| shape.levels.get(level));
+        let side = side.map_or(String::new(), |level| format!(" · {} px", level.side));
+        self.level_name(level) + &side
+    }
+
+    /// `Level 1`; of a chain's stages `Detail 128`.
+    pub fn level_name(&self, level: usize) -> String {
+        let shape = self.live.model.as_ref().map(|m| m.latent_shape());
+        let name = shape.unwrap_or_default().level_name(level);
+        let mut letters = name.chars();
+        letters.next().map_or(String::new(), |first| {
+            first.to_uppercase().chain(letters).collect()
+        })
     }
 
     /// Figures of a recipe, where they are known.

@@ -90,13 +90,16 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
     }
     let batch = args.batch.max(1);
     let params = match (&args.model, &args.config) {
-        (Some(path), _) => weights::read(path)?.params,
+        (Some(path), _) => match shipped::named(path) {
+            Some(model) => model.weights()?.params,
+            None => weights::read(path)?.params,
+        },
         (None, Some(path)) => {
             let config = super::read_config(path)?;
             refuse_too_large(&config, batch)?;
             Params::perturbed(config, 0)
         }
-        (None, None) => shipped::weights()?.params,
+        (None, None) => shipped::usual().weights()?.params,
     };
     let threads = args.threads.map_or_else(super::cores, usize::from);
     refuse_too_large(&params.config, batch)?;
@@ -281,14 +284,14 @@ fn train_memory(name: &str, m: &TrainMemory) -> String {
 #[cfg(feature = "gui")]
 fn through_window(args: Args) -> anyhow::Result<()> {
     use crate::app::replay::{Drag, Script, run as replay};
-    use crate::engine::{Engine, EngineOptions, Loader, Shipped};
+    use crate::engine::{Engine, EngineOptions, Loader};
 
     let loader = Loader {
         device: args.device,
         threads: args.threads.map_or_else(super::cores, usize::from),
         foreign: Default::default(),
         tf32: args.tf32,
-        shipped: Some(Shipped::built_in()),
+        shipped: Some(shipped::usual()),
     };
     let options = EngineOptions::new(loader.into_open());
     let engine = Engine::spawn(options, || {});

@@ -277,13 +277,18 @@ impl ModelArgs {
 
     /// The name for people and the contents of the weight file.
     pub(super) fn read(&self) -> anyhow::Result<(String, WeightFile)> {
-        Ok(match &self.model {
-            Some(path) => {
+        let built_in = match &self.model {
+            None => Some(shipped::usual()),
+            Some(path) => shipped::named(path),
+        };
+        Ok(match (&self.model, built_in) {
+            (_, Some(model)) => (model.label.to_owned(), model.weights()?),
+            (Some(path), None) => {
                 let opened = import::open(path, &self.foreign.options())?;
                 note_all(path, &opened.notes);
                 (file_name(path), opened.file)
             }
-            None => (shipped::LABEL.to_owned(), shipped::weights()?),
+            (None, None) => bail!("no model is named"),
         })
     }
 }
@@ -299,7 +304,14 @@ impl OpenModel {
         &self,
         given: Option<&Path>,
     ) -> anyhow::Result<(String, AttributesFile)> {
-        let beside = self.path.as_deref().map(shipped::attributes_beside);
+        let built_in = match &self.path {
+            None => Some(shipped::usual()),
+            Some(path) => shipped::named(path),
+        };
+        let beside = match built_in {
+            Some(_) => None,
+            None => self.path.as_deref().map(shipped::attributes_beside),
+        };
         let (name, file) = match given.or(beside.as_deref()) {
             Some(path) if given.is_none() && !path.exists() => bail!(
                 "this model has no attributes file; name one with --attributes, or build it with \
@@ -310,7 +322,10 @@ impl OpenModel {
                 path.display().to_string(),
                 attributes::read_for(path, self.config())?,
             ),
-            None => (shipped::LABEL.to_owned(), shipped::attributes()?),
+            None => {
+                let model = built_in.unwrap_or_else(shipped::usual);
+                (model.label.to_owned(), model.attributes()?)
+            }
         };
         self.check_config(&file.config, "its directions", Path::new(&name))?;
         self.note_training(file.fingerprint, "its directions", Path::new(&name));

@@ -47,13 +47,18 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
         endings,
         "the model is written for another program",
     )?;
-    let file = match &args.model {
-        Some(path) => {
+    let built_in = match &args.model {
+        None => Some(shipped::usual()),
+        Some(path) => shipped::named(path),
+    };
+    let file = match (&args.model, built_in) {
+        (_, Some(model)) => model.weights()?,
+        (None, None) => anyhow::bail!("no model is named"),
+        (Some(path), None) => {
             let opened = import::open(path, &args.foreign.options())?;
             note_all(path, &opened.notes);
             opened.file
         }
-        None => shipped::weights()?,
     };
     let target = match args.to {
         To::Rosinality => Target::Rosinality,

@@ -11,9 +11,10 @@ use crate::disk::{RegularFile, looks_like};
 use crate::export::read_settings_from;
 use crate::files::attributes::{self, AttributesFile};
 use crate::files::import::{self, Opened};
+use crate::files::latents;
+use crate::files::shipped::{self, ShippedModel};
 use crate::files::tensors;
 use crate::files::weights::{self, WeightFile};
-use crate::files::{latents, shipped};
 use crate::model::Fingerprint;
 use crate::quote::piece;
 use crate::train::checkpoint::{self, Checkpoint};
@@ -40,9 +41,14 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: Args) -> anyhow::Result<()> {
-    let (value, lines) = match &args.file {
-        None => about_shipped()?,
-        Some(path) => match kind(path, &args.foreign)? {
+    let built_in = match &args.file {
+        None => Some(shipped::usual()),
+        Some(path) => shipped::named(path),
+    };
+    let (value, lines) = match (&args.file, built_in) {
+        (_, Some(model)) => about_shipped(model)?,
+        (None, None) => anyhow::bail!("no model is named"),
+        (Some(path), None) => match kind(path, &args.foreign)? {
             FileKind::Foreign(opened, len) => {
                 note_all(path, &opened.notes);
                 about_weights(&path.display().to_string(), &opened.file, len)
@@ -122,11 +128,11 @@ fn kind(path: &Path, foreign: &ForeignArgs) -> anyhow::Result<FileKind> {
     }
 }
 
-fn about_shipped() -> anyhow::Result<(Value, Vec<String>)> {
-    let name = shipped::LABEL.to_owned();
-    let len = shipped::WEIGHTS.len() as u64;
-    let (mut value, mut lines) = about_weights(&name, &shipped::weights()?, len);
-    let (attributes, more) = about_attributes(&name, &shipped::attributes()?);
+fn about_shipped(model: &ShippedModel) -> anyhow::Result<(Value, Vec<String>)> {
+    let name = model.label.to_owned();
+    let len = model.weights.len() as u64;
+    let (mut value, mut lines) = about_weights(&name, &model.weights()?, len);
+    let (attributes, more) = about_attributes(&name, &model.attributes()?);
     value["directions"] = attributes["directions"].clone();
     lines.extend(more);
     Ok((value, lines))

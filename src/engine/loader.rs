@@ -1,38 +1,18 @@
 //! Opening weight files, and the shipped model, for the worker.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use super::EngineOptions;
 use super::message::{ModelInfo, TensorInfo};
 use super::seams::{OpenModel, OpenedModel};
 use crate::files::attributes::{self, AttributesFile};
-use crate::files::weights::{self, WeightFile};
+use crate::files::weights::WeightFile;
 use crate::files::{import, shipped};
 use crate::latent::attributes::Directions;
 use crate::model::{DeviceChoice, Fingerprint, GlowModel};
 
-/// A model that is part of the program.
-#[derive(Clone, Copy, Debug)]
-pub struct Shipped {
-    /// Its name for people: `faces-64 (shipped)`.
-    pub name: &'static str,
-    /// The weight file.
-    pub weights: &'static [u8],
-    /// The attributes file, where there is one.
-    pub attributes: Option<&'static [u8]>,
-}
-
-impl Shipped {
-    /// The model and the directions that are built in.
-    pub fn built_in() -> Self {
-        Self {
-            name: shipped::LABEL,
-            weights: shipped::WEIGHTS,
-            attributes: Some(shipped::ATTRIBUTES),
-        }
-    }
-}
+use crate::files::shipped::ShippedModel;
 
 /// How models are opened.
 #[derive(Clone, Debug)]
@@ -46,7 +26,7 @@ pub struct Loader {
     /// What checkpoints of other programs do not say of themselves.
     pub foreign: import::Options,
     /// What is opened where no file is named.
-    pub shipped: Option<Shipped>,
+    pub shipped: Option<&'static ShippedModel>,
 }
 
 impl Loader {
@@ -84,8 +64,19 @@ impl Loader {
     /// Errors: one message that names the file, what is wrong and what to do.
     pub fn open(&self, path: Option<&Path>) -> Result<OpenedModel, String> {
         let (mut notes, mut asks) = (Vec::new(), import::Options::default());
-        let (name, file, attributes) = match (path, &self.shipped) {
-            (Some(path), _) => {
+        // A name that is no file's may be that of another model that is built in.
+        let named = path.and_then(shipped::named);
+        let built_in = match path {
+            None => self.shipped,
+            Some(_) => named.filter(|_| self.shipped.is_some()),
+        };
+        let (name, file, attributes) = match (path, built_in) {
+            (_, Some(shipped)) => (
+                shipped.label.to_owned(),
+                shipped.weights().map_err(|e| e.to_string())?,
+                Some(shipped.attributes()),
+            ),
+            (Some(path), None) => {
                 let opened = import::guess(path, &self.foreign).map_err(|e| e.to_string())?;
                 let file = opened.file;
                 (notes, asks) = (opened.notes, opened.unsaid);
@@ -93,16 +84,6 @@ impl Loader {
                 let attributes = beside.is_file().then(|| attributes::read(&beside));
                 let name = path.file_name().unwrap_or(path.as_os_str());
                 (name.to_string_lossy().into_owned(), file, attributes)
-            }
-            (None, Some(shipped)) => {
-                let named = PathBuf::from(shipped.name);
-                let file = weights::from_bytes(shipped.weights, &named);
-                let attributes = shipped.attributes;
-                (
-                    shipped.name.to_owned(),
-                    file.map_err(|e| e.to_string())?,
-                    attributes.map(|bytes| attributes::from_bytes(bytes, &named)),
-                )
             }
             (None, None) => return Err("no model is shipped: open a weight file".to_owned()),
         };
@@ -149,7 +130,10 @@ impl Loader {
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use super::*;
+    use crate::files::weights;
     use crate::engine::Engine;
     use crate::engine::message::{
         Command, Condition, Event, ItemId, PictureSource, Recipe, Ticket, View,

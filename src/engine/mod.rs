@@ -23,7 +23,8 @@ use std::thread::JoinHandle;
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
-pub use loader::{Loader, Shipped};
+pub use crate::files::shipped;
+pub use loader::Loader;
 pub use seams::{OpenForeign, OpenModel};
 
 use library::{Library, failed};

@@ -1,4 +1,4 @@
-//! The model that comes with the program, inside its binary, so that it works from anywhere.
+//! The models that come with the program, inside its binary, so that they work from anywhere.
 
 use std::path::{Path, PathBuf};
 
@@ -6,29 +6,60 @@ use super::FormatError;
 use super::attributes::{self, AttributesFile};
 use super::weights::{self, WeightFile};
 
-/// Name of the model.
-pub const NAME: &str = "faces-64";
-
-/// The model's name as people see it.
-pub const LABEL: &str = "faces-64 (shipped)";
-
-/// The weight file.
-pub const WEIGHTS: &[u8] = include_bytes!("../../weights/faces-64.safetensors");
-/// The directions.
-pub const ATTRIBUTES: &[u8] = include_bytes!("../../weights/faces-64.attributes.safetensors");
-
-/// Reads the shipped weights.
-///
-/// Errors: only in a program that was built from a damaged file.
-pub fn weights() -> Result<WeightFile, FormatError> {
-    weights::from_bytes(WEIGHTS, Path::new(LABEL))
+/// A model that is part of the program.
+#[derive(Clone, Copy, Debug)]
+pub struct ShippedModel {
+    /// Its name, by which it is opened where no file has that name: `faces-64`.
+    pub name: &'static str,
+    /// Its name as people see it: `faces-64 (shipped)`.
+    pub label: &'static str,
+    /// The weight file.
+    pub weights: &'static [u8],
+    /// The directions.
+    pub attributes: &'static [u8],
 }
 
-/// Reads the directions of the shipped model.
-///
-/// Errors: only in a program that was built from a damaged file.
-pub fn attributes() -> Result<AttributesFile, FormatError> {
-    attributes::from_bytes(ATTRIBUTES, Path::new(LABEL))
+/// All of them; the first is opened where no model is named.
+pub static MODELS: [ShippedModel; 2] = [
+    ShippedModel {
+        name: "faces-128",
+        label: "faces-128 (shipped)",
+        weights: include_bytes!("../../weights/faces-128.safetensors"),
+        attributes: include_bytes!("../../weights/faces-128.attributes.safetensors"),
+    },
+    ShippedModel {
+        name: "faces-64",
+        label: "faces-64 (shipped)",
+        weights: include_bytes!("../../weights/faces-64.safetensors"),
+        attributes: include_bytes!("../../weights/faces-64.attributes.safetensors"),
+    },
+];
+
+/// The model that is opened where none is named.
+pub fn usual() -> &'static ShippedModel {
+    &MODELS[0]
+}
+
+/// The shipped model of that name, where it is no file's.
+pub fn named(path: &Path) -> Option<&'static ShippedModel> {
+    let found = MODELS.iter().find(|model| Path::new(model.name) == path);
+    found.filter(|_| !path.exists())
+}
+
+impl ShippedModel {
+    /// Reads its weights.
+    ///
+    /// Errors: only in a program that was built from a damaged file.
+    pub fn weights(&self) -> Result<WeightFile, FormatError> {
+        weights::from_bytes(self.weights, Path::new(self.label))
+    }
+
+    /// Reads its directions.
+    ///
+    /// Errors: only in a program that was built from a damaged file.
+    pub fn attributes(&self) -> Result<AttributesFile, FormatError> {
+        attributes::from_bytes(self.attributes, Path::new(self.label))
+    }
 }
 
 /// Where the directions of a weight file are looked for: `faces.attributes.safetensors` beside
@@ -43,10 +74,21 @@ mod tests {
 
     #[test]
     fn the_shipped_files_belong_together() {
-        let model = weights().unwrap();
-        let attributes = attributes().unwrap();
-        assert_eq!(model.params.config, attributes.config);
-        assert!(!attributes.directions.as_slice().is_empty());
+        for shipped in &MODELS {
+            let model = shipped.weights().unwrap();
+            let attributes = shipped.attributes().unwrap();
+            assert_eq!(model.params.config, attributes.config, "{}", shipped.name);
+            assert!(!attributes.directions.as_slice().is_empty());
+            assert!(shipped.label.starts_with(shipped.name));
+        }
+    }
+
+    #[test]
+    fn shipped_models_are_found_by_name() {
+        let found = |path: &str| named(Path::new(path)).map(|model| model.name);
+        assert_eq!(found("faces-64"), Some("faces-64"));
+        assert_eq!(found("models/faces-64"), None);
+        assert_eq!(found("faces-64.safetensors"), None);
     }
 
     #[test]

@@ -9,8 +9,9 @@ use super::ModelError;
 use crate::config::GlowConfig;
 use crate::noise::Noise;
 
-/// What stands where a value is not finite: a magenta that no photo has, never black.
-const NOT_FINITE: Rgb<u8> = Rgb([255, 0, 255]);
+/// What stands where a value is not finite: the grey of an empty frame, never black, which a photo may hold. How many
+/// there are is counted beside it.
+const NOT_FINITE: Rgb<u8> = Rgb([128, 128, 128]);
 
 /// Model input `[c, h, w]` from bytes `[h, w, c]`: in the middle of each bin, or anywhere in it where noise
 /// is given (training and likelihood).

@@ -282,7 +282,10 @@ fn drafts_of_the_shipped_model_are_within_two_grey_levels() {
         println!("skipped: the processor has no bf16");
         return;
     }
-    let params = glow_explorer::files::shipped::weights().unwrap().params;
+    let params = glow_explorer::files::shipped::usual()
+        .weights()
+        .unwrap()
+        .params;
     let model = GlowModel::new(&params, &DeviceChoice::Cpu, 2).unwrap();
     assert!(!model.has_drafts());
     let model = model.with_drafts(&params).unwrap();

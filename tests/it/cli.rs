@@ -872,5 +872,7 @@ fn a_mistyped_command_is_told_so() {
 fn the_shipped_model_works_from_anywhere() {
     let scratch = Scratch::new();
     succeeded(scratch.run("sample --count 1 --threads 1 --out s.png"));
-    assert_eq!(scratch.png("s.png").dimensions(), (64, 64));
+    assert_eq!(scratch.png("s.png").dimensions(), (128, 128));
+    succeeded(scratch.run("sample --model faces-64 --count 1 --threads 1 --out t.png"));
+    assert_eq!(scratch.png("t.png").dimensions(), (64, 64));
 }

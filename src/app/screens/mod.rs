@@ -3,10 +3,12 @@
 //! The window's frame (shelf, inspector, menus, keys, undo, sessions, exports, requests to the worker) asks the
 //! open screen, or all of them, through [`Screen`]; it knows nothing of what is inside.
 
+pub mod compare;
 pub mod edit;
 pub mod levels;
 mod list;
 pub mod mix;
+pub mod model;
 pub mod morph;
 pub mod sample;
 
@@ -39,6 +41,10 @@ screens! {
     Mix: mix::MixScreen;
     /// What each level of a latent holds.
     Levels: levels::LevelsScreen;
+    /// Figures of the shelf, and two pictures held against each other.
+    Compare: compare::CompareScreen;
+    /// What the open model is.
+    Model: model::ModelScreen;
 }
 
 /// What a view shows, by cell.
@@ -80,6 +86,11 @@ pub trait Screen: Sync {
 
     /// What it is for, in one plain sentence.
     fn about(&self) -> &'static str;
+
+    /// What the tour says of it; `None` where the tour passes by.
+    fn tour(&self) -> Option<&'static str> {
+        None
+    }
 
     /// Draws it.
     fn ui(&self, ui: &mut Ui, cx: &mut Cx<'_>);

@@ -6,9 +6,11 @@ use std::path::Path;
 
 use super::sessions::Pair;
 use crate::app::action::Action;
+use crate::app::screens::compare::{CompareDesk, CompareTab, CompareWay, CompareWish, SortColumn};
 use crate::app::screens::edit::{EditDesk, EditTab, EditWish};
 use crate::app::screens::levels::{LevelsDesk, LevelsPart, LevelsTab, LevelsWish};
 use crate::app::screens::mix::{MixDesk, MixKind, MixTab, MixWish};
+use crate::app::screens::model::{ModelDesk, ModelTab};
 use crate::app::screens::morph::{MorphTab, MorphWish, Playback};
 use crate::app::screens::sample::{SampleDesk, SampleTab, SampleWish};
 use crate::app::session::WindowPart;
@@ -33,8 +35,12 @@ fn fields(pair: &Pair) -> BTreeMap<&'static str, String> {
         edit,
         mix,
         levels,
+        compare,
+        model,
         shelf,
     } = doc;
+    let CompareTab { pair: compared } = compare;
+    let ModelTab {} = model;
     let SampleTab {
         seed,
         temperature,
@@ -74,7 +80,24 @@ fn fields(pair: &Pair) -> BTreeMap<&'static str, String> {
         edit: edit_desk,
         mix: mix_desk,
         levels: levels_desk,
+        compare: compare_desk,
+        model: model_desk,
     } = desks;
+    let CompareDesk {
+        way,
+        sort,
+        descending,
+        edge,
+        gain,
+        flipped,
+    } = compare_desk;
+    // What the model says is read anew, and what was searched for begins anew.
+    let ModelDesk {
+        search: _,
+        curve: _,
+        provenance: _,
+        tests: _,
+    } = model_desk;
     // What is under the pointer, searched for or running begins anew.
     let SampleDesk {
         focus: _,
@@ -168,6 +191,13 @@ fn fields(pair: &Pair) -> BTreeMap<&'static str, String> {
         ("levels.seed", format!("{levels_seed}")),
         ("levels.part", format!("{part:?}")),
         ("levels.walk", format!("{walk}")),
+        ("compare.pair", named(format!("{compared:?}"))),
+        ("compare.way", format!("{way:?}")),
+        ("compare.sort", format!("{sort:?}")),
+        ("compare.descending", format!("{descending}")),
+        ("compare.edge", format!("{edge}")),
+        ("compare.gain", format!("{gain}")),
+        ("compare.flipped", format!("{flipped}")),
     ]
     .into_iter()
     .collect()
@@ -254,6 +284,14 @@ fn mutations() -> Vec<Mutation> {
         one("levels.seed", |_| LevelsWish::DrawAnew),
         one("levels.part", |_| LevelsWish::SetPart(LevelsPart::Walk)),
         one("levels.walk", |_| LevelsWish::SetWalk(0.625)),
+        one("compare.pair", |s| CompareWish::SetPicture(1, item(s, 2))),
+        one("compare.way", |_| CompareWish::SetWay(CompareWay::Wipe)),
+        one("compare.sort", |_| CompareWish::SortBy(SortColumn::Name)),
+        // The column that it is sorted by already: the order turns round.
+        one("compare.descending", |_| CompareWish::SortBy(SortColumn::Shelf)),
+        one("compare.edge", |_| CompareWish::SetEdge(0.25)),
+        one("compare.gain", |_| CompareWish::SetGain(8.0)),
+        one("compare.flipped", |_| CompareWish::Flip),
     ]
 }
 

@@ -334,3 +334,74 @@ fn seed_and_theme_survive_a_restart() {
     assert_eq!(restored.settings.theme, state::ThemeChoice::Light);
     assert!(restored.doc.shelf.is_empty() && restored.doc.edit.amounts.is_empty());
 }
+
+#[test]
+fn every_screen_has_a_picture_to_look_at_in_a_small_window_and_with_large_text() {
+    for (size, scale) in [([600.0, 450.0], 1.0), ([1280.0, 800.0], 1.8)] {
+        let mut bench = Bench::with_size(Vec::new(), size, egui::Theme::Dark);
+        bench.perform(Action::SetScale(scale));
+        let room = bench.harness.ctx.content_rect();
+        for &tab in Tab::ALL {
+            bench.perform(Action::SetTab(tab));
+            let name = tab.screen().label();
+            let pictures = bench.harness.query_all_by_role(egui::Role::Image);
+            let whole = pictures.filter(|node| room.contains_rect(node.rect()));
+            let widest = whole.map(|node| node.rect().width()).fold(0.0, f32::max);
+            if matches!(name, "Morph" | "Edit" | "Mix") {
+                assert!(widest >= 80.0, "{name} at {size:?}, {scale}: {widest}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_selected_picture_takes_the_whole_screen_and_gives_it_back() {
+    let mut bench = Bench::new(Vec::new());
+    bench.press(Modifiers::NONE, Key::F11);
+    assert!(bench.state().full_screen);
+    let picture = bench
+        .harness
+        .get_by_role_and_label(egui::Role::Image, "Seed 1 · 1");
+    assert_eq!(picture.rect().height(), 800.0);
+    assert_eq!(bench.harness.query_all_by_label("File").count(), 0);
+    bench.press(Modifiers::NONE, Key::Escape);
+    assert!(!bench.state().full_screen);
+    bench.harness.get_by_label("File");
+}
+
+#[test]
+fn the_tour_goes_through_five_steps_and_can_be_left() {
+    let mut bench = Bench::new(Vec::new());
+    assert_eq!(
+        bench.state().tour,
+        None,
+        "not by itself in a run without a store"
+    );
+    bench.perform(Action::Tour(Some(0)));
+    bench.harness.get_by_label("Tour, 1 of 5: Sample");
+    bench.click("Next");
+    assert_eq!(bench.state().tab, Tab::Morph);
+    bench.click("Next");
+    bench.click("Next");
+    bench.click("Next");
+    bench.harness.get_by_label("Tour, 5 of 5: Your own photos");
+    bench.click("Done");
+    assert_eq!(bench.state().tour, None);
+    assert!(bench.state().settings.tour_seen);
+    bench.perform(Action::Tour(Some(2)));
+    bench.click("Skip the tour");
+    assert_eq!(bench.state().tour, None);
+}
+
+#[test]
+fn a_picture_that_is_not_finite_says_so_and_the_export_counts_it() {
+    let mut bench = Bench::new(Vec::new());
+    bench.perform(SampleWish::SetTemperature(40.0));
+    let broken = bench.harness.query_all_by_label_contains(", not finite");
+    let broken = broken.count();
+    assert!(broken > 0);
+    bench.press(Modifiers::COMMAND, Key::E);
+    bench
+        .harness
+        .get_by_label_contains(&format!("{broken} of them ha"));
+}

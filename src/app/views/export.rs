@@ -69,6 +69,14 @@ pub fn export_ui(ui: &mut Ui, cx: &mut Cx<'_>, form: &ExportForm) {
             .small()
             .color(cx.tokens.text_weak),
     );
+    let broken = form.n_not_finite(cx.state);
+    if broken > 0 {
+        let text = format!(
+            "{broken} of them {} values that are not finite, and will be grey there. Lower the temperature or the edits first",
+            if broken == 1 { "has" } else { "have" }
+        );
+        note_ui(ui, Icon::Warning, cx.tokens.warning, &text);
+    }
     let wrong = new.wrong_ending();
     let note = match (&wrong, form.ask_replace) {
         (Some(wrong), _) => Some(wrong.as_str()),

@@ -234,21 +234,21 @@ fn figures_ui(ui: &mut Ui, cx: &Cx<'_>, inspection: &Inspection) {
         cx,
         "Bits per dimension",
         &format!("{:.3}", inspection.bits_per_dim),
-        "Exact likelihood under the model: less is more typical",
+        "How surprised the model is by this picture, exactly: the bits it needs for each colour value. Photos of faces have about 1.3; less is more typical",
     );
     figure_ui(
         ui,
         cx,
         "Relative norm",
         &format!("{:.3}", inspection.relative_norm),
-        "|eps| / sqrt(D): near 1 for a typical picture, equal to the temperature for a sample",
+        "How far the latent is from the middle, |eps| / sqrt(D): near 1 for a typical picture, equal to the temperature for a sample",
     );
     figure_ui(
         ui,
         cx,
         "Round trip",
         &format!("{:.1e}", inspection.round_trip),
-        "Largest difference between the picture and decode(encode(picture)); pixels are 1/32 or finer",
+        "How exactly the picture comes back when it is taken apart and put together again: the largest difference, where one shade is 1/32",
     );
     ui.add_space(8.0);
     section_ui(ui, "BITS PER LEVEL, FINEST FIRST");
@@ -259,7 +259,7 @@ fn figures_ui(ui: &mut Ui, cx: &Cx<'_>, inspection: &Inspection) {
     for (level, value) in bits.iter().enumerate() {
         bar_ui(
             ui,
-            &format!("Level {}", level + 1),
+            &cx.state.level_name(level),
             *value,
             [low, high],
             &format!("{value:+.3}"),
@@ -271,7 +271,7 @@ fn figures_ui(ui: &mut Ui, cx: &Cx<'_>, inspection: &Inspection) {
     for (level, value) in inspection.level_norms.iter().enumerate() {
         bar_ui(
             ui,
-            &format!("Level {}", level + 1),
+            &cx.state.level_name(level),
             *value,
             [0.0, 1.5],
             &format!("{value:.3}"),

@@ -64,7 +64,18 @@ pub fn menu_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
             );
         });
         ui.menu_button("Help", |ui| {
-            items_ui(ui, cx, &["Keyboard", "Commands…", "Messages", "", "About"]);
+            items_ui(
+                ui,
+                cx,
+                &[
+                    "Take the tour",
+                    "Keyboard",
+                    "Commands…",
+                    "Messages",
+                    "",
+                    "About",
+                ],
+            );
         });
         ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
             right_side_ui(ui, cx);
@@ -145,6 +156,7 @@ fn view_menu_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
         item_ui(ui, cx, tab.screen().label(), Some(cx.state.tab == tab));
     }
     ui.separator();
+    item_ui(ui, cx, "Full screen", Some(cx.state.full_screen));
     item_ui(ui, cx, "Shelf", Some(cx.state.settings.shelf_open));
     item_ui(ui, cx, "Inspector", Some(cx.state.settings.inspector_open));
     item_ui(ui, cx, "Smooth pictures", Some(cx.state.settings.smooth));

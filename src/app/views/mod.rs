@@ -9,17 +9,22 @@ pub mod menu;
 pub mod shelf;
 pub mod status;
 pub mod toasts;
+pub mod tour;
 
 use egui::{Margin, Panel, Ui};
 
 use super::action::Action;
 use super::dialog::PathPurpose;
-use super::state::{LogLevel, Tab};
+use super::state::{LogLevel, Settings, Tab};
 use super::theme;
 use super::widgets::Cx;
 
 /// The whole window.
 pub fn window_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
+    if cx.state.full_screen {
+        full_screen_ui(ui, cx);
+        return;
+    }
     let tokens = cx.tokens;
     Panel::top("menu")
         .frame(theme::panel_frame(&tokens, Margin::symmetric(8, 4)))
@@ -27,14 +32,15 @@ pub fn window_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
     Panel::bottom("status")
         .frame(theme::panel_frame(&tokens, Margin::symmetric(12, 4)))
         .show(ui, |ui| status::status_ui(ui, cx));
-    if cx.state.settings.shelf_open {
+    let (shelf, inspector) = side_panels(ui.available_width(), &cx.state.settings);
+    if shelf {
         Panel::left("shelf")
             .frame(theme::panel_frame(&tokens, Margin::same(10)))
             .default_size(theme::SHELF_WIDTH)
             .size_range(150.0..=320.0)
             .show(ui, |ui| shelf::shelf_ui(ui, cx));
     }
-    if cx.state.settings.inspector_open {
+    if inspector {
         Panel::right("inspector")
             .frame(theme::panel_frame(&tokens, Margin::same(12)))
             .default_size(theme::INSPECTOR_WIDTH)
@@ -60,8 +66,42 @@ pub fn window_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
     });
     dialogs::dialogs_ui(ui, cx);
     toasts::toasts_ui(ui.ctx(), cx);
+    tour::tour_ui(ui, cx);
     super::widgets::picture::drag_ghost_ui(ui.ctx(), cx);
     drop_hint_ui(ui.ctx(), cx);
+}
+
+/// Least width of the work area beside the panels.
+const WORK_WIDTH: f32 = 400.0;
+
+/// Which of the side panels there is room for: the picture comes first, the shelf before the inspector.
+fn side_panels(width: f32, settings: &Settings) -> (bool, bool) {
+    let mut left = width - WORK_WIDTH;
+    let mut fits = |open: bool, least: f32| {
+        let fits = open && left >= least;
+        left -= if fits { least } else { 0.0 };
+        fits
+    };
+    let shelf = fits(settings.shelf_open, 150.0);
+    (shelf, fits(settings.inspector_open, 200.0))
+}
+
+/// The selected picture alone, for a projector.
+fn full_screen_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
+    let frame = egui::Frame::new().fill(egui::Color32::BLACK);
+    egui::CentralPanel::no_frame().frame(frame).show(ui, |ui| {
+        let rect = super::widgets::picture::square_in(ui.available_rect_before_wrap());
+        let Some(named) = cx.state.selected() else {
+            return;
+        };
+        let picture = cx.state.selection_picture().cloned();
+        let id = ui.scope_id().with("full screen");
+        let response = super::widgets::zoom::hero_ui(ui, cx, rect, id, &named, picture.as_ref());
+        if response.double_clicked() {
+            cx.push(Action::SetFullScreen(false));
+        }
+        response.on_hover_text("F11 or Esc goes back");
+    });
 }
 
 /// In place of the work area while there is nothing to work with.
@@ -149,12 +189,46 @@ fn tabs_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
     ui.add_space(6.0);
 }
 
-/// The bar of controls under the work area.
-pub(super) fn controls_panel(id: &'static str) -> Panel {
-    Panel::bottom(id)
+/// The bar of controls under the work area. In a low window it scrolls, so that the picture keeps most of the room.
+pub(super) fn controls_ui(
+    ui: &mut Ui,
+    cx: &mut Cx<'_>,
+    id: &'static str,
+    controls: impl FnOnce(&mut Ui, &mut Cx<'_>),
+) {
+    let most = (0.42 * ui.available_height()).max(64.0);
+    Panel::bottom(id).frame(controls_frame(cx)).show(ui, |ui| {
+        egui::ScrollArea::vertical()
+            .id_salt(id)
+            .max_height(most)
+            .auto_shrink([false, true])
+            .show(ui, |ui| controls(ui, cx));
+    });
 }
 
 /// The frame of the bar of controls.
-pub(super) fn controls_frame(cx: &Cx<'_>) -> egui::Frame {
+fn controls_frame(cx: &Cx<'_>) -> egui::Frame {
     theme::panel_frame(&cx.tokens, Margin::symmetric(16, 10))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn panels_make_room_for_the_picture_the_inspector_first() {
+        let both = Settings::default();
+        assert_eq!(side_panels(1280.0, &both), (true, true));
+        assert_eq!(
+            side_panels(711.0, &both),
+            (true, false),
+            "1280 wide at 180 %"
+        );
+        assert_eq!(side_panels(540.0, &both), (false, false));
+        let folded = Settings {
+            shelf_open: false,
+            ..both
+        };
+        assert_eq!(side_panels(711.0, &folded), (false, true));
+    }
 }

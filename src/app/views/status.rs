@@ -72,7 +72,15 @@ fn decode_time_ui(ui: &mut Ui, cx: &Cx<'_>) {
         None => "decode …".to_owned(),
     };
     // As wide as it ever gets, so that nothing to the right of it moves while a slider is dragged.
-    let (rect, response) = ui.allocate_exact_size(vec2(124.0, 18.0), egui::Sense::hover());
+    let font = egui::TextStyle::Small.resolve(ui.style());
+    let color = cx.tokens.text_weak;
+    let whole = ui
+        .painter()
+        .layout_no_wrap(text.clone(), font, color)
+        .size()
+        .x;
+    let size = vec2(whole.ceil().max(124.0), 18.0);
+    let (rect, response) = ui.allocate_exact_size(size, egui::Sense::hover());
     let builder = egui::UiBuilder::new()
         .max_rect(rect)
         .layout(egui::Layout::left_to_right(egui::Align::Center));

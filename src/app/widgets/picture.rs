@@ -88,15 +88,31 @@ pub fn paint_uv(
             let id = textures.get(painter.ctx(), picture);
             let image = egui::epaint::RectShape::filled(rect, rounding, Color32::WHITE)
                 .with_texture(id, uv);
-            painter.add(image);
-            if picture.non_finite > 0 {
-                paint_badge(painter, tokens, rect, "! not finite", tokens.error);
+            if picture.non_finite == 0 {
+                painter.add(image);
+            } else {
+                paint_not_finite(painter, tokens, rect);
             }
         }
         None => {
             painter.rect_filled(rect, rounding, tokens.control.gamma_multiply(0.5));
         }
     }
+}
+
+/// In place of a picture with values that are not finite: grey, with a word.
+fn paint_not_finite(painter: &Painter, tokens: &Tokens, rect: Rect) {
+    let painter = painter.with_clip_rect(rect.intersect(painter.clip_rect()));
+    painter.rect_filled(rect, CornerRadius::same(theme::ROUNDING), tokens.control);
+    let font = egui::FontId::proportional((rect.width() / 8.0).clamp(9.0, 16.0));
+    let color = tokens.text;
+    painter.text(
+        rect.center(),
+        Align2::CENTER_CENTER,
+        "not finite",
+        font,
+        color,
+    );
 }
 
 /// A short text on a solid plate in the lower left corner of a picture.
@@ -131,7 +147,14 @@ pub fn picture_button(
     picture: Option<&Picture>,
 ) -> egui::Response {
     let response = ui.interact(rect, id, Sense::click_and_drag());
-    response.widget_info(|| WidgetInfo::selected(Role::Button, ui.is_enabled(), selected, label));
+    let finite = picture.is_none_or(|picture| picture.non_finite == 0);
+    response.widget_info(|| {
+        let label = match finite {
+            true => label.to_owned(),
+            false => format!("{label}, not finite"),
+        };
+        WidgetInfo::selected(Role::Button, ui.is_enabled(), selected, label)
+    });
     if ui.is_rect_visible(rect) {
         paint(ui.painter(), cx.textures, &cx.tokens, rect, picture);
         let lit = response.hovered() || response.has_focus();
@@ -173,6 +196,12 @@ pub fn drag_ghost_ui(ctx: &Context, cx: &mut Cx<'_>) {
 /// The menu of a picture: what can be done with it everywhere.
 pub fn picture_menu_ui(ui: &mut Ui, cx: &mut Cx<'_>, named: &Named, selection: Selection) {
     ui.set_min_width(170.0);
+    let picture = cx.state.picture_of(&named.recipe);
+    if picture.is_some_and(|picture| picture.non_finite > 0) {
+        let text = "Not finite: lower the temperature, or the amounts of an edit";
+        ui.label(egui::RichText::new(text).color(cx.tokens.error));
+        ui.separator();
+    }
     let mut choose = |ui: &mut Ui, text: &str, actions: Vec<Action>| {
         if ui.button(text).clicked() {
             cx.actions.push(Action::Select(selection));

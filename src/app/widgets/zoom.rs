@@ -75,9 +75,37 @@ pub fn hero_ui(
     named: &Named,
     picture: Option<&Picture>,
 ) -> egui::Response {
+    linked_ui(ui, cx, rect, (id, id), named, picture)
+}
+
+/// The same, zoomed as everything else with this `zoom_id` is.
+pub fn linked_ui(
+    ui: &mut Ui,
+    cx: &mut Cx<'_>,
+    rect: Rect,
+    ids: (Id, Id),
+    named: &Named,
+    picture: Option<&Picture>,
+) -> egui::Response {
+    let (response, zoomed) = looked_at_ui(ui, cx, rect, ids, &named.label, picture);
+    if !zoomed {
+        drag_source(&response, named);
+    }
+    response
+}
+
+/// A large picture that is only looked at, and whether it is zoomed in.
+pub fn looked_at_ui(
+    ui: &mut Ui,
+    cx: &mut Cx<'_>,
+    rect: Rect,
+    (id, zoom_id): (Id, Id),
+    name: &str,
+    picture: Option<&Picture>,
+) -> (egui::Response, bool) {
     let response = ui.interact(rect, id, Sense::click_and_drag());
-    response.widget_info(|| WidgetInfo::labeled(Role::Image, true, &named.label));
-    let before: Zoom = ui.data(|d| d.get_temp(id)).unwrap_or_default();
+    response.widget_info(|| WidgetInfo::labeled(Role::Image, true, name));
+    let before: Zoom = ui.data(|d| d.get_temp(zoom_id)).unwrap_or_default();
     let mut zoom = before;
     if let Some(pointer) = response.hover_pos() {
         let (scroll, pinch) = ui.input(|i| (i.smooth_scroll_delta().y, i.zoom_delta()));
@@ -86,11 +114,9 @@ pub fn hero_ui(
     }
     if zoom.factor > 1.0 {
         zoom = zoom.moved(response.drag_delta() / rect.size());
-    } else {
-        drag_source(&response, named);
     }
     if zoom != before {
-        ui.data_mut(|d| d.insert_temp(id, zoom));
+        ui.data_mut(|d| d.insert_temp(zoom_id, zoom));
     }
     paint_uv(
         ui.painter(),
@@ -104,7 +130,7 @@ pub fn hero_ui(
         let text = format!("{:.1} ×", zoom.factor);
         paint_badge(ui.painter(), &cx.tokens, rect, &text, cx.tokens.text);
     }
-    response
+    (response, zoom.factor > 1.0)
 }
 
 #[cfg(test)]

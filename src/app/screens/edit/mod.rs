@@ -95,6 +95,12 @@ impl Screen for EditScreen {
         "A slider per attribute on one picture"
     }
 
+    fn tour(&self) -> Option<&'static str> {
+        Some(
+            "Each slider moves the picture along one trait. The small triangle marks where the picture itself lies; hold C to see it before the edit.",
+        )
+    }
+
     fn ui(&self, ui: &mut Ui, cx: &mut Cx<'_>) {
         view::edit_ui(ui, cx);
     }

@@ -8,7 +8,7 @@ use crate::app::dialog::ExportSource;
 use crate::app::screens::Tab;
 use crate::app::state::{Named, Picture};
 use crate::app::theme;
-use crate::app::views::{controls_frame, controls_panel};
+use crate::app::views;
 use crate::app::widgets::controls::{button_ui, full_slider_ui, row_with_end_ui, slider_ui};
 use crate::app::widgets::icons::{Icon, icon_button_ui, icon_toggle_ui};
 use crate::app::widgets::picture::{
@@ -23,14 +23,14 @@ const SEARCH_FROM: usize = 8;
 
 /// Sliders on the right of the picture, controls below.
 pub fn edit_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
-    controls_panel("edit controls")
-        .frame(controls_frame(cx))
-        .show(ui, |ui| controls_ui(ui, cx));
+    views::controls_ui(ui, cx, "edit controls", controls_ui);
     let tokens = cx.tokens;
+    // In a narrow window the picture keeps half of the room.
+    let most = (0.5 * ui.available_width()).clamp(120.0, 480.0);
     Panel::right("attributes")
         .frame(theme::panel_frame(&tokens, Margin::same(14)).fill(tokens.background))
-        .default_size(350.0)
-        .size_range(270.0..=480.0)
+        .default_size(350.0_f32.min(most))
+        .size_range(270.0_f32.min(most)..=most)
         .show(ui, |ui| attributes_ui(ui, cx));
     let frame = egui::Frame::new().inner_margin(Margin::same(14));
     CentralPanel::no_frame()
@@ -174,7 +174,7 @@ fn places(room: Rect) -> (Rect, Rect) {
     let small = if tall {
         spare.min(140.0)
     } else {
-        (room.width() * 0.22).clamp(64.0, 150.0)
+        (room.width() * 0.22).clamp(36.0, 150.0)
     };
     let before = Rect::from_min_size(room.min + vec2(0.0, CAPTION), Vec2::splat(small));
     let rest = if tall {

@@ -68,6 +68,12 @@ impl Screen for LevelsScreen {
         "What each level of a picture's latent holds, and how the flow makes the picture of it"
     }
 
+    fn tour(&self) -> Option<&'static str> {
+        Some(
+            "The network takes a picture apart into levels, from fine to coarse. Each row shows what one level holds, and the walk shows how noise becomes the picture, step by step.",
+        )
+    }
+
     fn ui(&self, ui: &mut Ui, cx: &mut Cx<'_>) {
         view::levels_ui(ui, cx);
     }

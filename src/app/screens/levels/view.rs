@@ -10,7 +10,7 @@ use crate::app::dialog::ExportSource;
 use crate::app::screens::Tab;
 use crate::app::state::{Named, Selection};
 use crate::app::theme;
-use crate::app::views::{controls_frame, controls_panel};
+use crate::app::views;
 use crate::app::widgets::controls::{button_ui, choice_ui, full_slider_ui, row_with_end_ui};
 use crate::app::widgets::histogram::histogram_ui;
 use crate::app::widgets::icons::{Icon, icon_button_ui};
@@ -23,9 +23,7 @@ use crate::engine::message::{Answer, LevelReport};
 
 /// Table or walk above, the controls below.
 pub fn levels_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
-    controls_panel("levels controls")
-        .frame(controls_frame(cx))
-        .show(ui, |ui| controls_ui(ui, cx));
+    views::controls_ui(ui, cx, "levels controls", controls_ui);
     let frame = egui::Frame::new().inner_margin(Margin::same(14));
     CentralPanel::no_frame().frame(frame).show(ui, |ui| {
         if cx.state.doc.levels.base.is_none() {

@@ -8,7 +8,7 @@ use crate::app::dialog::ExportSource;
 use crate::app::screens::Tab;
 use crate::app::state::Named;
 use crate::app::theme;
-use crate::app::views::{controls_frame, controls_panel};
+use crate::app::views;
 use crate::app::widgets::controls::{
     button_ui, choice_ui, full_slider_ui, row_with_end_ui, slider_ui,
 };
@@ -21,9 +21,7 @@ const LETTERS: [char; 4] = ['A', 'B', 'C', 'D'];
 
 /// The pad or the levels, the mixed picture, the controls.
 pub fn mix_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
-    controls_panel("mix controls")
-        .frame(controls_frame(cx))
-        .show(ui, |ui| controls_ui(ui, cx));
+    views::controls_ui(ui, cx, "mix controls", controls_ui);
     let frame = egui::Frame::new().inner_margin(Margin::same(14));
     CentralPanel::no_frame().frame(frame).show(ui, |ui| {
         let room = ui.available_rect_before_wrap();
@@ -168,19 +166,12 @@ fn pair_ui(ui: &mut Ui, cx: &mut Cx<'_>, room: Rect) {
     } else {
         vec2(side + theme::GAP, 0.0)
     };
-    for which in 0..2 {
+    for (which, letter) in LETTERS.into_iter().take(2).enumerate() {
         let min = pos2(room.left(), room.top()) + step * which as f32;
         let rect = Rect::from_min_size(min, Vec2::splat(side.max(24.0)));
         let named = cx.state.doc.mix.pair[which].clone();
         let picture = cx.state.cell_picture(AROUND, which as u32).cloned();
-        let (response, dropped) = slot_ui(
-            ui,
-            cx,
-            rect,
-            LETTERS[which],
-            named.as_ref(),
-            picture.as_ref(),
-        );
+        let (response, dropped) = slot_ui(ui, cx, rect, letter, named.as_ref(), picture.as_ref());
         cx.extend(dropped.map(|named| MixWish::SetPicture(which, named)));
         if response.clicked() {
             cx.push(MixWish::SetShares(which as f32));
@@ -270,8 +261,7 @@ fn corners_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
 
 fn shares_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
     ui.horizontal_wrapped(|ui| {
-        for which in 0..2 {
-            let letter = LETTERS[which];
+        for (which, letter) in LETTERS.into_iter().take(2).enumerate() {
             let current = cx.state.doc.mix.pair[which].clone();
             ui.label(letter.to_string());
             let name = format!("Picture {letter}");

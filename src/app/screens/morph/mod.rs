@@ -91,6 +91,12 @@ impl Screen for MorphScreen {
         "A path from picture to picture"
     }
 
+    fn tour(&self) -> Option<&'static str> {
+        Some(
+            "Drag the position, or press Space: every picture on the way is a face too. The ends are pictures of the shelf; drag others into the slots.",
+        )
+    }
+
     fn ui(&self, ui: &mut Ui, cx: &mut Cx<'_>) {
         view::morph_ui(ui, cx);
     }

@@ -1,6 +1,6 @@
 //! The morph tab: a path through two to eight keyframes.
 
-use egui::{CentralPanel, Margin, Rect, Sense, Ui, Vec2, vec2};
+use egui::{CentralPanel, Margin, Panel, Rect, Sense, Ui, Vec2, vec2};
 
 use super::filmstrip::filmstrip_ui;
 use super::{HERO, KEY_CELLS, MAX_KEYS, MORPH, MorphWish, PLAY_MODES, STRIP, slot_name};
@@ -8,7 +8,7 @@ use crate::app::action::Action;
 use crate::app::dialog::ExportSource;
 use crate::app::screens::Tab;
 use crate::app::theme;
-use crate::app::views::{controls_frame, controls_panel};
+use crate::app::views;
 use crate::app::widgets::controls::{
     button_ui, choice_ui, number_ui, row_with_end_ui, wide_slider_ui,
 };
@@ -20,13 +20,11 @@ use crate::engine::message::{Easing, PathKind, Recipe};
 
 /// Slots on the left, the picture, its filmstrip, and the controls.
 pub fn morph_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
-    controls_panel("morph controls")
-        .frame(controls_frame(cx))
-        .show(ui, |ui| controls_ui(ui, cx));
+    views::controls_ui(ui, cx, "morph controls", controls_ui);
     let ready = cx.state.doc.morph.path_keys().is_some();
     if ready {
         let frame = egui::Frame::new().inner_margin(Margin::symmetric(14, 6));
-        controls_panel("filmstrip")
+        Panel::bottom("filmstrip")
             .frame(frame)
             .show_separator_line(false)
             .show(ui, |ui| filmstrip_ui(ui, cx));

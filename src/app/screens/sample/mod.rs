@@ -76,6 +76,12 @@ impl Screen for SampleScreen {
         "Faces that the model makes up, from a seed"
     }
 
+    fn tour(&self) -> Option<&'static str> {
+        Some(
+            "None of these people exist: each face is drawn from random numbers. Drag the temperature down for typical faces and up for unusual ones, press R for others, and click one to see its figures on the right.",
+        )
+    }
+
     fn ui(&self, ui: &mut Ui, cx: &mut Cx<'_>) {
         view::sample_ui(ui, cx);
     }

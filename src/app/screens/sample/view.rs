@@ -8,7 +8,7 @@ use crate::app::dialog::ExportSource;
 use crate::app::screens::Tab;
 use crate::app::state::Selection;
 use crate::app::theme::{self, section_ui};
-use crate::app::views::{controls_frame, controls_panel};
+use crate::app::views;
 use crate::app::widgets::condition::condition_ui;
 use crate::app::widgets::controls::{button_ui, number_ui, row_with_end_ui, slider_ui};
 use crate::app::widgets::icons::{Icon, icon_button_ui};
@@ -18,9 +18,7 @@ use crate::app::widgets::{Cx, grid};
 
 /// Grid above, controls below.
 pub fn sample_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
-    controls_panel("sample controls")
-        .frame(controls_frame(cx))
-        .show(ui, |ui| controls_ui(ui, cx));
+    views::controls_ui(ui, cx, "sample controls", controls_ui);
     let frame = egui::Frame::new().inner_margin(Margin::same(14));
     CentralPanel::no_frame().frame(frame).show(ui, |ui| {
         let room = ui.available_rect_before_wrap();

@@ -1,0 +1,376 @@
+//! The model screen: facts and self-test on the left, curve and tensors on the right.
+
+use egui::{
+    Align2, CentralPanel, CornerRadius, Margin, Rect, RichText, Sense, Shape, Stroke, Ui, pos2,
+    vec2,
+};
+
+use super::{ModelWish, PlotPoint, test_question};
+use crate::app::action::Action;
+use crate::app::dialog::PathPurpose;
+use crate::app::theme::{self, Tokens, section_ui};
+use crate::app::widgets::Cx;
+use crate::app::widgets::controls::button_ui;
+use crate::app::widgets::icons::{Icon, note_ui};
+use crate::engine::message::{Answer, ModelInfo, SelfTest};
+
+/// A round trip that is larger is no longer rounding alone.
+const EXACT: f64 = 1e-3;
+
+/// Two columns where there is room for them, one below the other where not.
+pub fn model_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
+    let frame = egui::Frame::new().inner_margin(Margin::same(14));
+    CentralPanel::no_frame().frame(frame).show(ui, |ui| {
+        let Some(model) = cx.state.live.model.clone() else {
+            return;
+        };
+        egui::ScrollArea::vertical()
+            .auto_shrink(false)
+            .show(ui, |ui| {
+                if ui.available_width() < 620.0 {
+                    left_ui(ui, cx, &model);
+                    ui.add_space(theme::GROUP_GAP);
+                    right_ui(ui, cx, &model);
+                } else {
+                    ui.columns(2, |columns| {
+                        left_ui(&mut columns[0], cx, &model);
+                        right_ui(&mut columns[1], cx, &model);
+                    });
+                }
+            });
+    });
+}
+
+fn left_ui(ui: &mut Ui, cx: &mut Cx<'_>, model: &ModelInfo) {
+    ui.heading(&model.name);
+    if let Some(path) = &model.path {
+        let text = RichText::new(path.display().to_string()).small();
+        ui.add(egui::Label::new(text.color(cx.tokens.text_weak)).wrap());
+    }
+    ui.add_space(4.0);
+    choose_ui(ui, cx, model);
+    ui.add_space(theme::GAP);
+    section_ui(ui, "WHAT IT IS");
+    let c = &model.config;
+    let facts = [
+        (
+            "Pictures",
+            format!("{0} × {0} pixels, {1} channels", c.image_size, c.channels),
+            "The size of the pictures that it makes and takes",
+        ),
+        (
+            "Levels",
+            c.levels.to_string(),
+            "How often the flow halves the picture; each level has a latent of its own",
+        ),
+        (
+            "Steps a level",
+            c.depth.to_string(),
+            "Actnorm, 1x1 convolution and coupling, so many times over",
+        ),
+        (
+            "Width",
+            c.width.to_string(),
+            "Channels inside the coupling networks",
+        ),
+        (
+            "Couplings",
+            format!("{:?}", c.coupling).to_lowercase(),
+            "Affine couplings shift and scale half of the channels; additive ones only shift",
+        ),
+        (
+            "Permutation",
+            format!("{:?}", c.permutation),
+            "How channels are mixed between two couplings",
+        ),
+        (
+            "Bits",
+            format!("{} a subpixel", c.bits),
+            "Shades that it tells apart: 5 bits are 32",
+        ),
+        (
+            "Parameters",
+            thousands(model.n_parameters),
+            "Numbers that training has found",
+        ),
+        (
+            "Runs on",
+            model.device.clone(),
+            "Where the numbers are computed",
+        ),
+    ];
+    table_ui(
+        ui,
+        cx,
+        "facts",
+        &facts.map(|(a, b, tip)| (a.to_owned(), b, tip)),
+    );
+    ui.add_space(theme::GAP);
+    test_ui(ui, cx);
+    ui.add_space(theme::GAP);
+    section_ui(ui, "WHERE IT COMES FROM");
+    let provenance = cx.state.desks.model.provenance.clone();
+    if provenance.is_empty() {
+        ui.label(RichText::new("The file does not say").color(cx.tokens.text_weak));
+    }
+    let lines: Vec<_> = provenance.into_iter().map(|(a, b)| (a, b, "")).collect();
+    table_ui(ui, cx, "provenance", &lines);
+}
+
+/// Other models: shipped, opened before, or from a file.
+fn choose_ui(ui: &mut Ui, cx: &mut Cx<'_>, model: &ModelInfo) {
+    ui.horizontal_wrapped(|ui| {
+        if button_ui(
+            ui,
+            true,
+            "Open model…",
+            "A weight file, or a checkpoint of another program",
+        ) {
+            cx.push(Action::Browse(PathPurpose::Model));
+        }
+        let shipped = model.path.is_some();
+        if button_ui(
+            ui,
+            shipped,
+            "Open the shipped model",
+            "The model that is part of this program",
+        ) {
+            cx.push(Action::OpenModel(None));
+        }
+    });
+    let recent: Vec<_> = cx
+        .state
+        .recent_models
+        .iter()
+        .filter(|p| Some(*p) != model.path.as_ref())
+        .cloned()
+        .collect();
+    if recent.is_empty() {
+        return;
+    }
+    section_ui(ui, "OPENED BEFORE");
+    for path in recent {
+        let name = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        let button = egui::Button::new(name).frame(false);
+        if ui
+            .add(button)
+            .on_hover_text(path.display().to_string())
+            .clicked()
+        {
+            cx.push(Action::OpenModel(Some(path)));
+        }
+    }
+}
+
+fn table_ui(ui: &mut Ui, cx: &Cx<'_>, id: &str, lines: &[(String, String, &str)]) {
+    ui.scope(|ui| {
+        ui.spacing_mut().interact_size.y = 18.0;
+        ui.spacing_mut().item_spacing.y = 2.0;
+        for (name, value, tip) in lines {
+            ui.push_id((id, name), |ui| {
+                ui.horizontal_wrapped(|ui| {
+                    let response = ui.label(RichText::new(name).color(cx.tokens.text_weak));
+                    if !tip.is_empty() {
+                        response.on_hover_text(*tip);
+                    }
+                    ui.add(egui::Label::new(value).wrap());
+                });
+            });
+        }
+    });
+}
+
+fn test_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
+    section_ui(ui, "SELF-TEST");
+    let question = test_question(cx.state);
+    let answers = &cx.state.live.answers;
+    let tip = "Draws samples, encodes and decodes them again, and measures how far they come back";
+    match question.as_ref().and_then(|q| answers.get(q)) {
+        Some(Answer::SelfTest(test)) => result_ui(ui, cx, test),
+        _ if question.as_ref().is_some_and(|q| answers.has_failed(q)) => {
+            note_ui(
+                ui,
+                Icon::Warning,
+                cx.tokens.error,
+                "The test could not be run; the messages say why (Ctrl+L)",
+            );
+        }
+        _ => {
+            let text = if question.is_some() {
+                "Testing…"
+            } else {
+                "Not tested in this run"
+            };
+            ui.label(RichText::new(text).color(cx.tokens.text_weak));
+        }
+    }
+    if button_ui(ui, true, "Test the model", tip) {
+        cx.push(ModelWish::SelfTest);
+    }
+}
+
+fn result_ui(ui: &mut Ui, cx: &Cx<'_>, test: &SelfTest) {
+    let sound = test.finite == test.count && test.round_trip < EXACT;
+    let text = if sound {
+        format!(
+            "All {} samples came back, within {:.1e}",
+            test.count, test.round_trip
+        )
+    } else if test.finite < test.count {
+        format!(
+            "{} of {} samples have values that are not finite: sample at a lower temperature, or train the model further",
+            test.count - test.finite,
+            test.count
+        )
+    } else {
+        format!(
+            "Samples come back only within {:.1e}: the inverse of this model is not exact here",
+            test.round_trip
+        )
+    };
+    let (icon, color) = if sound {
+        (Icon::Done, cx.tokens.done)
+    } else {
+        (Icon::Warning, cx.tokens.warning)
+    };
+    note_ui(ui, icon, color, &text);
+    let text = format!(
+        "bits per dimension {:.3}, decode {:.1} ms, encode {:.1} ms",
+        test.bits_per_dim, test.decode_ms, test.encode_ms
+    );
+    ui.label(RichText::new(text).small().color(cx.tokens.text_weak));
+}
+
+fn right_ui(ui: &mut Ui, cx: &mut Cx<'_>, model: &ModelInfo) {
+    section_ui(ui, "TRAINING");
+    let curve = &cx.state.desks.model.curve;
+    if curve.len() >= 2 {
+        curve_ui(ui, curve);
+    } else {
+        ui.label(RichText::new("The file has no training curve").color(cx.tokens.text_weak));
+    }
+    ui.add_space(theme::GAP);
+    section_ui(ui, "TENSORS");
+    let mut text = cx.state.desks.model.search.clone();
+    let field = egui::TextEdit::singleline(&mut text)
+        .hint_text("Search tensors")
+        .desired_width(f32::INFINITY);
+    let response = ui.add(field);
+    response.widget_info(|| {
+        let mut info = egui::WidgetInfo::text_edit(true, &cx.state.desks.model.search, &text, "");
+        info.label = Some("Search tensors".to_owned());
+        info
+    });
+    if response.changed() {
+        cx.push(ModelWish::SetSearch(text));
+    }
+    let needle = &cx.state.desks.model.search;
+    let found: Vec<_> = model
+        .tensors
+        .iter()
+        .filter(|t| t.name.contains(needle.as_str()))
+        .collect();
+    let n: usize = found
+        .iter()
+        .map(|t| t.shape.iter().product::<usize>())
+        .sum();
+    let text = format!("{} tensors, {} numbers", found.len(), thousands(n));
+    ui.label(RichText::new(text).small().color(cx.tokens.text_weak));
+    let height = 16.0;
+    ui.scope(|ui| {
+        ui.spacing_mut().item_spacing.y = 1.0;
+        egui::ScrollArea::vertical()
+            .id_salt("tensors")
+            .max_height(320.0)
+            .auto_shrink([false, true])
+            .show_rows(ui, height, found.len(), |ui, rows| {
+                for tensor in &found[rows] {
+                    let shape: Vec<String> = tensor.shape.iter().map(usize::to_string).collect();
+                    let text = format!("{}  [{}]", tensor.name, shape.join(", "));
+                    let text = RichText::new(text).monospace().small();
+                    ui.add(egui::Label::new(text).truncate());
+                }
+            });
+    });
+}
+
+/// Bits per dimension against pictures seen: one line for pictures that it learnt from, one for others.
+fn curve_ui(ui: &mut Ui, curve: &[PlotPoint]) {
+    let tokens = Tokens::of(ui);
+    let size = vec2(ui.available_width(), 170.0);
+    let (rect, response) = ui.allocate_exact_size(size, Sense::hover());
+    response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, "Training curve"));
+    let plot = Rect::from_min_max(rect.min + vec2(40.0, 6.0), rect.max - vec2(8.0, 20.0));
+    let painter = ui.painter();
+    painter.rect_filled(
+        plot,
+        CornerRadius::same(3),
+        tokens.control.gamma_multiply(0.4),
+    );
+    let values = curve
+        .iter()
+        .flat_map(|p| [p.train, p.valid])
+        .filter(|v| v.is_finite());
+    let (low, high) = values.fold((f64::MAX, f64::MIN), |(l, h), v| (l.min(v), h.max(v)));
+    let last = curve.iter().map(|p| p.pictures).fold(1.0, f64::max);
+    if low >= high {
+        return;
+    }
+    let at = |pictures: f64, bits: f64| {
+        let (x, y) = (pictures / last, (bits - low) / (high - low));
+        pos2(
+            plot.left() + plot.width() * x as f32,
+            plot.bottom() - plot.height() * y as f32,
+        )
+    };
+    let line = |value: fn(&PlotPoint) -> f64, color| {
+        let points = curve.iter().filter(|p| value(p).is_finite());
+        let points = points.map(|p| at(p.pictures, value(p))).collect();
+        painter.add(Shape::line(points, Stroke::new(1.5, color)));
+    };
+    line(|p| p.train, tokens.text_weak);
+    line(|p| p.valid, tokens.accent);
+    let font = egui::TextStyle::Small.resolve(ui.style());
+    let ink = tokens.text_weak;
+    for (bits, align) in [(high, Align2::RIGHT_TOP), (low, Align2::RIGHT_BOTTOM)] {
+        let place = pos2(plot.left() - 4.0, at(0.0, bits).y);
+        painter.text(place, align, format!("{bits:.2}"), font.clone(), ink);
+    }
+    let below = pos2(plot.left(), plot.bottom() + 3.0);
+    let text = "bits per dimension: strong on new pictures, weak on those learnt from";
+    painter.text(below, Align2::LEFT_TOP, text, font.clone(), ink);
+    let place = pos2(plot.right() - 4.0, plot.top() + 2.0);
+    let text = format!("{} pictures", thousands(last as usize));
+    painter.text(place, Align2::RIGHT_TOP, text, font, ink);
+    let tip = "How surprised the model was by pictures while it learnt: less is better. A strong line that rises again means that it learnt by heart";
+    response.on_hover_text(tip);
+}
+
+/// `4,812,000`.
+fn thousands(n: usize) -> String {
+    let digits = n.to_string();
+    let mut out = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_grouped() {
+        assert_eq!(thousands(7), "7");
+        assert_eq!(thousands(4_812_000), "4,812,000");
+        assert_eq!(thousands(12_345), "12,345");
+    }
+}
