@@ -375,6 +375,10 @@ impl State {
     ) -> Vec<Command> {
         let mut commands = Vec::new();
         let mut level = LogLevel::Error;
+        // Answers that no model can have show no samples; the dialog waits for others.
+        if let Some(Dialog::Ask(form)) = &mut self.dialog {
+            form.busy = false;
+        }
         if let Some(ticket) = ticket {
             let was_cancelled = self.live.cancelled.take_if(|t| *t == ticket).is_some();
             if was_cancelled {

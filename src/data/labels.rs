@@ -109,7 +109,9 @@ impl TableColumn {
         if self.texts.is_empty() {
             self.text_line = line;
         }
-        let at = self.texts.iter().position(|known| known == text);
+        // Yes and yes are one.
+        let same = |known: &String| known.to_lowercase() == text.to_lowercase();
+        let at = self.texts.iter().position(same);
         let at = at.unwrap_or_else(|| {
             if self.texts.len() < 2 {
                 self.texts.push(text.to_owned());

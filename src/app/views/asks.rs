@@ -13,6 +13,7 @@ use crate::engine::message::{ModelOptions, Permutation, ScaleFunction};
 
 /// Sizes that are offered; others can be typed on the command line.
 const SIZES: &[(usize, &str, &str)] = &[
+    (16, "16", "16 pixels a side"),
     (32, "32", "32 pixels a side"),
     (64, "64", "64 pixels a side"),
     (96, "96", "96 pixels a side"),

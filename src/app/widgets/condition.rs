@@ -8,6 +8,9 @@ use crate::engine::message::{Condition, ModelInfo};
 /// Height of the list before it scrolls.
 const LIST_HEIGHT: f32 = 320.0;
 
+/// Its width; longer names are cut.
+const LIST_WIDTH: f32 = 240.0;
+
 /// A button that says what is given, over a list of the model's values; the new condition, where it changed. Nothing is drawn
 /// for a model that takes no condition.
 pub fn condition_ui(
@@ -25,7 +28,8 @@ pub fn condition_ui(
     let config = MenuConfig::new().close_behavior(PopupCloseBehavior::CloseOnClickOutside);
     let text = format!("{} ▾", text(model, condition));
     let (button, _) = MenuButton::new(text).config(config).ui(ui, |ui| {
-        ui.set_min_width(200.0);
+        ui.set_min_width(LIST_WIDTH);
+        ui.set_max_width(LIST_WIDTH);
         if ui.button("Nothing").clicked() {
             chosen = Some(Condition::default());
             ui.close();

@@ -287,7 +287,19 @@ fn recognised(
     prefix: &Path,
     options: &Options,
 ) -> Option<Result<Opened, ImportError>> {
-    let imported = from_bytes(bytes, &Beside::Disk(prefix), options)?;
+    let imported = match from_bytes(bytes, &Beside::Disk(prefix), options) {
+        Some(imported) => imported,
+        // A graph has no mark of its own at its start: only its name says what it was.
+        None if path
+            .extension()
+            .is_some_and(|e| e.eq_ignore_ascii_case("pb")) =>
+        {
+            Err(ImportError::damaged(
+                "its graph is cut off, damaged, or has no weights as constants",
+            ))
+        }
+        None => return None,
+    };
     let name = path.file_name().unwrap_or(path.as_os_str());
     let opened = imported.map(|imported| imported.opened(&name.to_string_lossy()));
     Some(opened.map_err(|e| e.at(path)))
