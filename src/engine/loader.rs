@@ -133,11 +133,11 @@ mod tests {
     use std::path::PathBuf;
 
     use super::*;
-    use crate::files::weights;
     use crate::engine::Engine;
     use crate::engine::message::{
         Command, Condition, Event, ItemId, PictureSource, Recipe, Ticket, View,
     };
+    use crate::files::weights;
     use crate::latent::tests::tiny_config;
     use crate::model::params::Params;
 

@@ -288,7 +288,9 @@ fn mutations() -> Vec<Mutation> {
         one("compare.way", |_| CompareWish::SetWay(CompareWay::Wipe)),
         one("compare.sort", |_| CompareWish::SortBy(SortColumn::Name)),
         // The column that it is sorted by already: the order turns round.
-        one("compare.descending", |_| CompareWish::SortBy(SortColumn::Shelf)),
+        one("compare.descending", |_| {
+            CompareWish::SortBy(SortColumn::Shelf)
+        }),
         one("compare.edge", |_| CompareWish::SetEdge(0.25)),
         one("compare.gain", |_| CompareWish::SetGain(8.0)),
         one("compare.flipped", |_| CompareWish::Flip),
