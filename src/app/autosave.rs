@@ -586,7 +586,8 @@ mod tests {
         assert_eq!(again.restore, Some(true));
         let kept = places.kept();
         let mut found = [again.place.session.clone(), kept[0].path.clone()];
-        (all.sort(), found.sort());
+        all.sort();
+        found.sort();
         assert_eq!(found, all);
     }
 

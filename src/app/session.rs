@@ -631,10 +631,7 @@ impl State {
         let stored = std::mem::take(&mut session.items);
         let on_shelf = |id: ItemId| part.doc.shelf.iter().any(|e| e.id == id);
         for stored in stored.iter().filter(|stored| on_shelf(stored.id)) {
-            if !ids.contains_key(&stored.id) {
-                let id = ItemId(self.fresh());
-                ids.insert(stored.id, id);
-            }
+            ids.entry(stored.id).or_insert_with(|| ItemId(self.fresh()));
         }
         let mut items: Vec<(ItemId, _)> = Vec::new();
         let mut crops = HashMap::new();

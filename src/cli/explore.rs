@@ -78,7 +78,7 @@ fn open_window(args: Args) -> anyhow::Result<()> {
             .map(|dirs| dirs.data_dir().to_owned()),
         on_terminate: Some(Box::new(|close| {
             // Where that cannot be listened to, the end is a crash, and the work is brought back all the same.
-            let _ = ctrlc::set_handler(move || close());
+            let _ = ctrlc::set_handler(close);
         })),
     };
     let closed = crate::app::run(options);

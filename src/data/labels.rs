@@ -495,8 +495,9 @@ impl Layout {
                 ));
             }
         }
-        let named = |wanted: &&str| header.iter().position(|c| c.eq_ignore_ascii_case(wanted));
-        let file = FILE_COLUMNS.iter().find_map(|wanted| named(wanted));
+        let named =
+            |wanted: &&'static str| header.iter().position(|c| c.eq_ignore_ascii_case(wanted));
+        let file = FILE_COLUMNS.iter().find_map(named);
         let file = file.or_else(|| first?.iter().position(has_picture_name));
         let file = file.unwrap_or(0);
         let split = named(&SPLIT_COLUMN).filter(|&i| i != file);

@@ -166,7 +166,7 @@ enum Backend {
     /// The folded form.
     Cpu(Box<Cpu>),
     /// A candle device, and its name for people.
-    Device(DeviceModel, String),
+    Device(Box<DeviceModel>, String),
 }
 
 /// The folded form, and what goes with it.
@@ -189,7 +189,9 @@ impl GlowModel {
                 fast: FastGlow::new(&base, threads)?,
                 resume: Resume::new(),
             })),
-            Some((device, label)) => Backend::Device(DeviceModel::new(&base, &device)?, label),
+            Some((device, label)) => {
+                Backend::Device(Box::new(DeviceModel::new(&base, &device)?), label)
+            }
         };
         Ok(Self {
             config: params.config.clone(),

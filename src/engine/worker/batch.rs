@@ -311,11 +311,14 @@ impl Worker {
     }
 }
 
+/// Latents, and what model they belong to.
+type Stamped = (Vec<Arc<Latent>>, Arc<Stamp>);
+
 /// The latents files of a session, each read when the first item asks for it.
 struct LatentsBeside<'a> {
     path: &'a Path,
     session: &'a SessionFile,
-    files: HashMap<String, Option<(Vec<Arc<Latent>>, Arc<Stamp>)>>,
+    files: HashMap<String, Option<Stamped>>,
     /// What the session's own latents belong to, once they were read.
     own: Option<Arc<Stamp>>,
     /// The first file that cannot be read.

@@ -392,7 +392,6 @@ impl ForeignGlow {
                 },
                 condition: 0,
             },
-            ..blank()
         };
         let check = |config: GlowConfig| {
             let checked = config.validated();
@@ -449,24 +448,6 @@ impl ForeignGlow {
             Some(problem) => Err(ImportError::damaged(&problem)),
             None => Ok((writer.params, unsaid)),
         }
-    }
-}
-
-/// A config to take the rest from, whatever fields there are.
-fn blank() -> GlowConfig {
-    GlowConfig {
-        image_size: 2,
-        channels: 3,
-        levels: 1,
-        depth: 1,
-        width: 1,
-        permutation: Permutation::Invconv,
-        coupling: Coupling::Affine,
-        bits: 8,
-        variant: Variant::default(),
-        padding: Padding::Zeros,
-        scale_floor: Default::default(),
-        detail: Vec::new(),
     }
 }
 

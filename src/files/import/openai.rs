@@ -23,7 +23,7 @@ pub(super) fn scope<'a>(t: &'a Tensors) -> Option<&'a str> {
 pub(super) fn glow(t: &Tensors) -> Result<ForeignGlow, ImportError> {
     let n_levels = count(t, "");
     let mut c = t.find("0/0/actnorm_center/b")?.count();
-    if c < 4 || c > 1 << 16 {
+    if !(4..=1 << 16).contains(&c) {
         return Err(ImportError::damaged(
             "an actnorm has no possible number of channels",
         ));

@@ -906,11 +906,7 @@ mod tests {
     fn a_dictionary_of_itself_and_deep_nesting_are_only_data() {
         let bytes = b"}q\x00(K\x01h\x00u.";
         assert!(Pickle::read(bytes).is_ok());
-        let mut deep = vec![b']'; 1];
-        for _ in 0..200_000 {
-            deep.push(0x85);
-        }
-        deep.push(b'.');
+        let deep = [&b"]"[..], &[0x85; 200_000], b"."].concat();
         drop(Pickle::read(&deep).unwrap());
     }
 

@@ -54,7 +54,7 @@ impl OddKind {
         let phase = noise.below(side);
         let strokes = strokes(side, noise);
         let mut bytes = Vec::with_capacity(side * side * channels);
-        for at in 0..side * side {
+        for (at, ink) in strokes.iter().enumerate() {
             let (y, x) = (at / side, at % side);
             let grey = (255 * ((x + y + phase) % (2 * side))) / (2 * side);
             let flip = noise.below(2) == 1;
@@ -67,7 +67,7 @@ impl OddKind {
                     Self::HalfTone => full(grey as u32 / 16 > DITHER[y % 4][x % 4]),
                     Self::Checkerboard => full((x / cell + y / cell).is_multiple_of(2)),
                     Self::Stripes => full((x / cell + phase) % (channels + 1) == channel),
-                    Self::Strokes => full(!strokes[at]),
+                    Self::Strokes => full(!ink),
                     Self::Ramp => grey as u8,
                 });
             }
