@@ -7,7 +7,7 @@
 mod records;
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
 use super::DataError;
@@ -357,14 +357,14 @@ impl LabelTable {
     ///
     /// The number is that of rows that name no picture.
     pub fn notes_on<'a>(&self, pictures: impl Iterator<Item = &'a str>) -> (usize, Vec<String>) {
-        let (mut n_pictures, mut n_found) = (0usize, 0usize);
+        let (mut n_pictures, mut found) = (0usize, BTreeSet::new());
         let (mut n_alike, mut example) = (0usize, None);
         for picture in pictures {
             n_pictures += 1;
             let Some((file, _)) = self.row_of(picture) else {
                 continue;
             };
-            n_found += 1;
+            found.insert(file.to_owned());
             if file != picture {
                 n_alike += 1;
                 example.get_or_insert_with(|| format!("`{}` for {}", piece(file), piece(picture)));
@@ -376,11 +376,11 @@ impl LabelTable {
                 "{n_alike} rows name their picture with another ending or other capital letters, such as {example}"
             ));
         }
-        let n_lost = self.rows.len().saturating_sub(n_found);
-        if n_lost > 0 {
-            let example = self.rows.keys().next().map_or("", String::as_str);
+        let lost = || self.rows.keys().filter(|file| !found.contains(*file));
+        let n_lost = lost().count();
+        if let Some(example) = lost().next() {
             notes.push(format!(
-                "{n_lost} of {} rows name no picture of the {n_pictures} in the folder (the first row is of `{}`)",
+                "{n_lost} of {} rows name no picture of the {n_pictures} in the folder (the first is of `{}`)",
                 self.rows.len(),
                 piece(example)
             ));

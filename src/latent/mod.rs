@@ -192,7 +192,7 @@ pub(crate) mod tests {
         let error = check_same_shape("keyframe 2", &b, &a).unwrap_err();
         let text = error.to_string();
         assert!(
-            text.contains("keyframe 2") && text.contains("6x8x8"),
+            text.contains("keyframe 2") && text.contains("6x4x4"),
             "{text}"
         );
     }

@@ -392,7 +392,7 @@ mod tests {
         let csv = std::fs::read_to_string(unbroken.csv_path()).unwrap();
         assert_eq!(csv.lines().count(), 1 + 4 * 2);
         assert!(
-            csv.contains("reverse,16,3,2,1,8,reverse,affine,5,edge_bias,,4,0.003,4,"),
+            csv.contains("reverse,16,3,2,1,8,reverse,affine,5,edge_bias,,,4,0.003,4,"),
             "{csv}"
         );
 

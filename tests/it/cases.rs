@@ -385,7 +385,7 @@ fn tables_of_every_separator_are_read_and_lost_rows_are_said() {
     let table = format!("file,bright\n{}", rows(",", &other));
     std::fs::write(scratch.path("t.csv"), table).unwrap();
     let said = text(&scratch.model(&format!("{words} t.csv")));
-    assert!(said.contains("12") && said.contains("q12.png"), "{said}");
+    assert!(said.contains("12") && said.contains("`q12.png`"), "{said}");
     let none = |i: u32| format!("q{i:02}");
     let table = format!("file,bright\n{}", rows(",", &none));
     std::fs::write(scratch.path("t.csv"), table).unwrap();

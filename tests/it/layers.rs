@@ -367,10 +367,9 @@ fn crates_stay_where_the_table_says() {
 fn no_two_files_lean_on_each_other_in_a_circle() {
     let sources = sources();
     let at = |path: &[String]| {
-        let longest = (1..=path.len())
+        (1..=path.len())
             .rev()
-            .find_map(|n| sources.iter().position(|s| s.module == path[..n]));
-        longest
+            .find_map(|n| sources.iter().position(|s| s.module == path[..n]))
     };
     let edges: Vec<BTreeSet<usize>> = sources
         .iter()
@@ -447,9 +446,9 @@ fn no_two_types_have_one_name() {
                 .skip_while(|w| w.starts_with("pub") || w.ends_with(')'));
             let kind = words.next().unwrap_or_default();
             // Indented `type` lines are those of traits.
-            if !["struct", "enum", "trait", "union"].contains(&kind)
-                && !(kind == "type" && indent == 0)
-            {
+            let is_type = ["struct", "enum", "trait", "union"].contains(&kind)
+                || kind == "type" && indent == 0;
+            if !is_type {
                 continue;
             }
             let name = words.next().unwrap_or_default();

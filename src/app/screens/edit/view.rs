@@ -21,6 +21,12 @@ use crate::engine::message::AttributeInfo;
 /// Attributes beyond which a search box helps.
 const SEARCH_FROM: usize = 8;
 
+/// Attributes that are listed where there are more, the best first; the others are found by their names.
+const SHOWN: usize = 12;
+
+/// A direction that tells the sides apart less well than this is marked as weak.
+const WEAK_AUC: f32 = 0.7;
+
 /// Sliders on the right of the picture, controls below.
 pub fn edit_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
     views::controls_ui(ui, cx, "edit controls", controls_ui);
@@ -264,13 +270,35 @@ fn attributes_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
                 let favourites = &cx.state.desks.edit.favourites;
                 let mut rows: Vec<(usize, &AttributeInfo)> =
                     attributes.iter().enumerate().collect();
-                // The sort is stable: both groups keep the order of the file.
-                rows.sort_by_key(|(_, attribute)| !favourites.contains(&attribute.name));
+                let is_first = |a: &AttributeInfo| favourites.contains(&a.name);
+                let many = rows.len() > SHOWN;
+                if many {
+                    // Of so many the best first; of few the order of the file says what belongs together.
+                    let auc = |a: &AttributeInfo| a.auc.unwrap_or(0.0);
+                    rows.sort_by(|(_, a), (_, b)| auc(b).total_cmp(&auc(a)));
+                }
+                // The sort is stable: both groups keep their order.
+                rows.sort_by_key(|(_, attribute)| !is_first(attribute));
+                let mut left = SHOWN;
+                let mut hidden = 0;
                 for (i, attribute) in rows {
-                    if attribute.name.to_lowercase().contains(&needle) {
-                        let projection = projections.as_ref().and_then(|p| p.get(i)).copied();
-                        attribute_ui(ui, cx, attribute, projection, label_width);
+                    // A needle finds names as they are shown and as they are in the file.
+                    let name = attribute.name.to_lowercase();
+                    if !name.contains(&needle) && !name.replace('_', " ").contains(&needle) {
+                        continue;
                     }
+                    let moved = cx.state.doc.edit.amounts.contains_key(&attribute.name);
+                    if many && needle.is_empty() && left == 0 && !moved && !is_first(attribute) {
+                        hidden += 1;
+                        continue;
+                    }
+                    left = left.saturating_sub(1);
+                    let projection = projections.as_ref().and_then(|p| p.get(i)).copied();
+                    attribute_ui(ui, cx, attribute, projection, label_width);
+                }
+                if hidden > 0 {
+                    let text = format!("{hidden} more, less sure ones: search for their names");
+                    ui.label(egui::RichText::new(text).color(cx.tokens.text_weak));
                 }
             });
         });
@@ -334,7 +362,8 @@ fn attribute_ui(
         let row = vec2(ui.available_width() - reset_width, theme::CONTROL_HEIGHT);
         let response = ui
             .allocate_ui(row, |ui| {
-                let name = pretty(&attribute.name);
+                let weak = attribute.auc.is_some_and(|auc| auc < WEAK_AUC);
+                let name = pretty(&attribute.name) + if weak { " (weak)" } else { "" };
                 let label = (name.as_str(), label_width);
                 ui.add_enabled_ui(!held, |ui| {
                     let tip = tip(attribute, projection);
@@ -381,6 +410,9 @@ fn tip(attribute: &AttributeInfo, projection: Option<f32>) -> String {
     );
     if let Some(auc) = attribute.auc {
         tip += &format!(", tells them apart with AUC {auc:.3}");
+        if auc < WEAK_AUC {
+            tip += "\nA weak direction: it says little of what it is called after";
+        }
     }
     if let Some(projection) = projection {
         tip += &format!("\nThe triangle marks the picture itself: {projection:+.2}");
