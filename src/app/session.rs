@@ -3,7 +3,7 @@
 //! The worker writes and reads the files (see [`SessionFile`]); here is the window's part of them. Items
 //! get new ids when a session is opened, so that nothing of it can be taken for something older.
 //!
-//! Three rules keep what a person made. What a session keeps is listed in one place ([`State::kept`]), which names
+//! Three rules keep what a person made. What a session keeps is listed in one place (`State::kept`), which names
 //! every field of the state, so that none is forgotten. The file that is written by itself belongs to one window and
 //! one shelf: a shelf that is left (for a new session, or another one) stays in its file, and the next one gets a new
 //! file. And a session that cannot be shown whole is not written to: what is done from there on goes to a new file.

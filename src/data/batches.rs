@@ -85,7 +85,7 @@ impl BatchStream {
     }
 
     /// The same for one of several readers: `(batch, seed, start_position, flip)` are those of the whole batch. Only
-    /// [`PictureSet::note_failure`] makes such a stream leave pictures out, for its readers must agree on them.
+    /// `PictureSet::note_failure` makes such a stream leave pictures out, for its readers must agree on them.
     pub fn of_share(
         set: Arc<PictureSet>,
         (batch, seed, start_position, flip): (usize, u64, u64, bool),

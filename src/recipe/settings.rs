@@ -71,6 +71,10 @@ impl PictureSettings {
     }
 
     /// What a file carries, where that is of this program's making and says how a picture came about.
+    #[cfg_attr(
+        not(feature = "gui"),
+        allow(dead_code, reason = "the window alone takes settings back")
+    )]
     pub fn from_json(text: &str) -> Option<Self> {
         let settings: Self = serde_json::from_str(text).ok()?;
         (settings.format == SETTINGS_FORMAT && !settings.recipes.is_empty()).then_some(settings)

@@ -1,6 +1,6 @@
 //! Models of other programs: recognised by what is in a file, not by its name, and brought to our form exactly.
 //!
-//! A pickle is read as data ([`pickle`]), tensors by name ([`tensors`]), and each program's module says which name means
+//! A pickle is read as data ([`pickle`]), tensors by name (`tensors`), and each program's module says which name means
 //! what. Everything that can be folded into weights is: the order of halves and of pairs, signs, factors of logarithms, the
 //! range of the pixels. What is left, where the function itself differs, is the config's `variant`.
 
