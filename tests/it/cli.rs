@@ -429,7 +429,7 @@ fn an_edit_is_pasted_back_into_its_photo() {
     );
     scratch.fails(
         "edit photo.png --set smile=3 --paste-back p.gif",
-        &[".jpg or .png", "p.gif"],
+        &["JPEG or PNG", "p.gif"],
     );
     scratch.fails(
         "edit l.safetensors --set smile=3 --paste-back p.png",

@@ -365,7 +365,7 @@ fn what_is_no_glow_gets_one_sentence_and_runs_nothing() {
         ("cut.pt", "cut off or damaged"),
         ("cut_legacy.pt", "ends before its last tensor"),
         ("cut.pb", "not a usable"),
-        ("cut.index", "not a "),
+        ("cut.index", "copy it again"),
         (
             "alone.index",
             "lie beside it and does not: alone.data-00000-of-00001",
