@@ -49,7 +49,8 @@ fn draw_the_readme_screenshot() {
     let ctx = harness.ctx.clone();
     let app = harness.state_mut();
     app.perform(&ctx, Action::SetTheme(ThemeChoice::Dark));
-    app.perform(&ctx, SampleWish::SetTemperature(0.6));
+    app.perform(&ctx, Action::Tour(None));
+    app.perform(&ctx, SampleWish::SetTemperature(0.7));
     app.perform(&ctx, Action::Select(sample::cell(8)));
     super::worker::run_until(&mut harness, |app| {
         let state = app.state();
