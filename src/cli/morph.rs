@@ -31,7 +31,7 @@ pub(super) struct Args {
     #[arg(long, default_value_t = 9, value_parser = clap::value_parser!(u32).range(2..=1000))]
     steps: u32,
     /// How the path runs between two keyframes
-    #[arg(long, value_enum, default_value_t = Path::Spherical)]
+    #[arg(long, value_enum, default_value_t = Path::Linear)]
     path: Path,
     /// How time runs along the path
     #[arg(long, value_enum, default_value_t = Easing::Linear)]

@@ -236,7 +236,7 @@ fn mutations() -> Vec<Mutation> {
         one("sample.variation", |s| SampleWish::MoreLikeThis(item(s, 1))),
         one("morph.keys", |s| MorphWish::SetKey(1, item(s, 3))),
         one("morph.keys", |_| MorphWish::AddSlot),
-        one("morph.path", |_| MorphWish::SetPath(PathKind::Linear)),
+        one("morph.path", |_| MorphWish::SetPath(PathKind::Spherical)),
         one("morph.easing", |_| MorphWish::SetEasing(Easing::Smooth)),
         one("edit.locked", |_| EditWish::Lock(true)),
         one("edit.favourites", |_| {

@@ -259,7 +259,7 @@ fn an_exported_grid_brings_its_samples_back() {
         let named = bench.state().doc.sample.cell(cell);
         bench.perform(MorphWish::SetKey(slot, named));
     }
-    bench.perform(MorphWish::SetPath(PathKind::Linear));
+    bench.perform(MorphWish::SetPath(PathKind::Spherical));
     let keys = bench.state().doc.morph.path_keys();
     write(bench.state(), ExportSource::Screen(Tab::Morph));
     bench.perform(MorphWish::ReverseKeys);

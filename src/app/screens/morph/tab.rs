@@ -26,7 +26,8 @@ impl Default for MorphTab {
     fn default() -> Self {
         Self {
             keys: vec![None, None],
-            path: PathKind::Spherical,
+            // As in the paper. Between two photographs a sphere leads through far likelier noise than faces.
+            path: PathKind::Linear,
             easing: Easing::Linear,
             steps: 9,
         }
