@@ -2,12 +2,12 @@
 
 use super::error::TrainError;
 use super::ranks::Communicator;
-use crate::kernels::neighbours::taps_stride;
 use crate::kernels::{Aligned, Finish, Init, Lhs, PackedMatrix, Rhs, gemm, padded};
 use crate::model::fast::load_picture_rows;
-use crate::model::fast::step::{self, Scratch, tile_rows, tiles};
+use crate::model::fast::step::{self, Given, Scratch, tile_rows, tiles};
 use crate::model::folded::{Folded, FoldedLevel, FoldedStep, LOG_SCALE_FACTOR, Purpose};
 use crate::model::params::Params;
+use crate::model::{ModelError, given_of, haar};
 
 /// Sets every actnorm, in the order of the flow, so that its output has mean 0 and standard deviation 1 in
 /// each channel over the pictures `x` (each `[c, h, w]`): `bias = -mean`,
@@ -37,51 +37,19 @@ pub fn data_dependent_init(
                 &mut state,
             );
         }
-        let mut other = Aligned::zeros(rows * stride);
+        let width = params.config.width;
         for k in 0..params.config.depth {
-            let p = format!("levels.{l}.steps.{k}.");
-            let moments = Moments::of(&state[..rows * stride], stride, shape.channels);
-            moments.store(params, &format!("{p}actnorm"), ranks)?;
-            // Each actnorm changes what the next one sees: fold this level's step anew after each.
-            let level = Folded::level(params, l, k..k + 1, Purpose::Forward)?;
-            let step = &level.steps[0];
-            scratch.reserve(&level, params.config.width, rows);
-            for tile in tiles(0..rows, 128) {
-                let at = tile.start * stride..tile.end * stride;
-                step::mix_rows(
-                    &state[at.clone()],
-                    &mut other[at],
-                    stride,
-                    tile.len(),
-                    &step.mix,
-                    &step.mix_bias,
-                );
-            }
-            std::mem::swap(&mut state, &mut other);
-            hidden_moments(&level, step, &state, rows, &mut scratch, Layer::First).store(
-                params,
-                &format!("{p}coupling.actnorm1"),
-                ranks,
-            )?;
-            let level = Folded::level(params, l, k..k + 1, Purpose::Forward)?;
-            hidden_moments(
-                &level,
-                &level.steps[0],
-                &state,
-                rows,
-                &mut scratch,
-                Layer::Second,
-            )
-            .store(params, &format!("{p}coupling.actnorm2"), ranks)?;
-            let level = Folded::level(params, l, k..k + 1, Purpose::Forward)?;
-            couple(
-                &level,
-                &level.steps[0],
-                &mut state,
-                rows,
-                params.config.width,
-                &mut scratch,
-            );
+            let site = Site {
+                prefix: format!("levels.{l}.steps.{k}."),
+                width,
+                given: &[],
+                fold: &|params| {
+                    let mut level = Folded::level(params, l, k..k + 1, Purpose::Forward)?;
+                    let step = level.steps.remove(0);
+                    Ok((level, step))
+                },
+            };
+            init_step(params, &site, &mut state, rows, &mut scratch, ranks)?;
         }
         if let Some(next) = shapes.get(l + 1) {
             let mut coarse = Aligned::zeros(rows / 4 * padded(next.channels));
@@ -100,6 +68,98 @@ pub fn data_dependent_init(
     Ok(())
 }
 
+/// The same for detail stage `i`, from pictures `x` of its size, each `[c, h, w]`.
+///
+/// Errors: as [`data_dependent_init`].
+pub fn stage_init(
+    params: &mut Params,
+    i: usize,
+    x: &[&[f32]],
+    ranks: &dyn Communicator,
+) -> Result<(), TrainError> {
+    let (stage, of_stage) = (params.config.detail[i], params.config.stage(i));
+    let shape = of_stage.level_shapes()[0];
+    let rows = x.len() * shape.side * shape.side;
+    let channels = params.config.channels;
+    let split = x.iter().map(|x| haar(x, channels, 2 * of_stage.image_size));
+    let (lows, details): (Vec<_>, Vec<_>) = split.unzip();
+    let given = given_of(params, i, &lows);
+    let given: Vec<&Given> = given.iter().collect();
+    let details: Vec<&[f32]> = details.iter().map(Vec::as_slice).collect();
+    let mut state = Aligned::zeros(rows * padded(shape.channels));
+    let mut scratch = Scratch::default();
+    for k in 0..stage.depth {
+        let site = Site {
+            prefix: format!("detail.{i}.steps.{k}."),
+            width: stage.width,
+            given: &given,
+            fold: &|params| {
+                let mut level = Folded::stage_steps(params, i, k..k + 1, Purpose::Forward, 1)?;
+                let step = level.steps.remove(0);
+                Ok((level, step))
+            },
+        };
+        if k == 0 {
+            let (level, _) = (site.fold)(params)?;
+            load_picture_rows(&details, of_stage.channels, &level, &mut state);
+        }
+        init_step(params, &site, &mut state, rows, &mut scratch, ranks)?;
+    }
+    Ok(())
+}
+
+/// A step of the flow whose actnorms are to be set.
+struct Site<'a> {
+    /// What the names of its parameters start with.
+    prefix: String,
+    /// Hidden channels.
+    width: usize,
+    /// What a detail stage is given with each picture.
+    given: &'a [&'a Given],
+    /// The level that it stands in, without steps, and the step, of the parameters as they are.
+    fold: &'a dyn Fn(&Params) -> Result<(FoldedLevel, FoldedStep), ModelError>,
+}
+
+/// Sets the actnorms of a step, and carries the pixel rows `state` through it.
+fn init_step(
+    params: &mut Params,
+    site: &Site,
+    state: &mut Aligned,
+    rows: usize,
+    scratch: &mut Scratch,
+    ranks: &dyn Communicator,
+) -> Result<(), TrainError> {
+    let p = &site.prefix;
+    let (level, _) = (site.fold)(params)?;
+    let stride = level.state_stride();
+    let moments = Moments::of(&state[..rows * stride], stride, level.channels);
+    moments.store(params, &format!("{p}actnorm"), ranks)?;
+    // Each actnorm changes what the next one sees: fold the step anew after each.
+    let (level, step) = (site.fold)(params)?;
+    let mut other = Aligned::zeros(rows * stride);
+    scratch.reserve(&level, site.width, rows);
+    for tile in tiles(0..rows, 128) {
+        let at = tile.start * stride..tile.end * stride;
+        step::mix_rows(
+            &state[at.clone()],
+            &mut other[at],
+            stride,
+            tile.len(),
+            &step.mix,
+            &step.mix_bias,
+        );
+    }
+    *state = other;
+    for (layer, name) in [(Layer::First, "actnorm1"), (Layer::Second, "actnorm2")] {
+        let (level, step) = (site.fold)(params)?;
+        let moments = hidden_moments(&level, &step, state, site.given, rows, scratch, layer);
+        moments.store(params, &format!("{p}coupling.{name}"), ranks)?;
+    }
+    let (level, step) = (site.fold)(params)?;
+    couple(&level, &step, site, state, rows, scratch);
+    Ok(())
+}
+
 #[derive(Clone, Copy, PartialEq)]
 enum Layer {
     First,
@@ -111,6 +171,7 @@ fn hidden_moments(
     level: &FoldedLevel,
     step: &FoldedStep,
     state: &[f32],
+    given: &[&Given],
     rows: usize,
     scratch: &mut Scratch,
     layer: Layer,
@@ -131,7 +192,7 @@ fn hidden_moments(
             level,
             step,
             state,
-            &[],
+            given,
             tile.clone(),
             gathered,
             h1,
@@ -151,7 +212,7 @@ fn hidden_moments(
                 product(
                     n,
                     gathered,
-                    taps_stride(level.half()),
+                    level.gathered_stride(),
                     &step.w1,
                     h2,
                     h_stride,
@@ -199,15 +260,15 @@ fn product(
 fn couple(
     level: &FoldedLevel,
     step: &FoldedStep,
+    site: &Site,
     state: &mut [f32],
     rows: usize,
-    width: usize,
     scratch: &mut Scratch,
 ) {
     let stride = level.state_stride();
     let mut taps = Aligned::zeros(rows * level.taps_out_stride());
-    step::net(level, step, state, &[], 0..rows, &mut taps, scratch);
-    for tile in tiles(0..rows, tile_rows(width)) {
+    step::net(level, step, state, site.given, 0..rows, &mut taps, scratch);
+    for tile in tiles(0..rows, tile_rows(site.width)) {
         let x = &mut state[tile.start * stride..tile.end * stride];
         step::couple_forward(level, step, &taps, tile, x, scratch);
     }
