@@ -339,3 +339,102 @@ impl Moments {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::tests::tiny_config;
+    use crate::config::{DetailConfig, GlowConfig};
+    use crate::model::FastChain;
+    use crate::noise::Noise;
+    use crate::train::ranks::alone;
+    use crate::train::ranks::threads::on_ranks;
+
+    fn chain() -> GlowConfig {
+        let stage = DetailConfig {
+            depth: 3,
+            width: 10,
+            trunk: 8,
+            blocks: 1,
+            features: 5,
+            scale_floor: Default::default(),
+        };
+        GlowConfig {
+            image_size: 16,
+            detail: vec![stage],
+            ..tiny_config()
+        }
+    }
+
+    /// Grey slopes with a little noise: their details are a hundred times smaller than the prior of a fresh stage expects.
+    fn pictures(config: &GlowConfig, n: usize) -> Vec<Vec<f32>> {
+        let mut noise = Noise::new(5);
+        let value = |at: usize, noise: &mut Noise| {
+            (at % config.image_size) as f32 / 32.0 - 0.25 + 0.02 * (noise.uniform() - 0.5)
+        };
+        (0..n)
+            .map(|_| (0..config.dims()).map(|at| value(at, &mut noise)).collect())
+            .collect()
+    }
+
+    #[test]
+    fn a_stage_begins_with_details_of_mean_0_and_deviation_1() {
+        let config = chain();
+        let fresh = Params::initial(config.clone(), 1);
+        let x = pictures(&config, 6);
+        let x: Vec<&[f32]> = x.iter().map(Vec::as_slice).collect();
+        let mut params = fresh.clone();
+        stage_init(&mut params, 0, &x, &*alone()).unwrap();
+        // The first actnorm sees the details as they are: the first channel is the first place of each 2x2 of the first.
+        let (size, side) = (config.image_size / 2, config.image_size / 4);
+        let seen = x.iter().flat_map(|x| {
+            let details = haar(x, config.channels, config.image_size).1;
+            let places = (0..side * side).map(move |p| 2 * (p / side) * size + 2 * (p % side));
+            places.map(move |at| f64::from(details[at]))
+        });
+        let seen: Vec<f64> = seen.collect();
+        let n = seen.len() as f64;
+        let mean = seen.iter().sum::<f64>() / n;
+        let deviation = (seen.iter().map(|v| (v - mean) * (v - mean)).sum::<f64>() / n).sqrt();
+        let p = "detail.0.steps.0.actnorm";
+        let bias = f64::from(params.slice(&format!("{p}.bias"))[0]);
+        let log_scale = f64::from(params.slice(&format!("{p}.log_scale"))[0]);
+        assert!((bias + mean).abs() < 1e-6, "{bias} {mean}");
+        let scale = (f64::from(LOG_SCALE_FACTOR) * log_scale).exp();
+        assert!(
+            (scale * deviation - 1.0).abs() < 1e-3,
+            "{scale} {deviation}"
+        );
+        // The stage is right about the size of details then; the Glow below is untouched.
+        let bits = |params: &Params| {
+            let encoded = FastChain::new(params, 1).unwrap().encode(&x, &|| false);
+            let of_stage = |e: &crate::model::fast::RawEncoding| -e.level_log_prob[0];
+            encoded.unwrap().iter().map(of_stage).sum::<f64>()
+        };
+        assert!(bits(&params) < bits(&fresh) - 1000.0);
+        let n_base = fresh.base().data.len();
+        assert_eq!(params.data[..n_base], fresh.data[..n_base]);
+        for step in 0..3 {
+            for name in ["actnorm1", "actnorm2"] {
+                let name = format!("detail.0.steps.{step}.coupling.{name}.log_scale");
+                assert!(
+                    params
+                        .slice(&name)
+                        .iter()
+                        .all(|v| v.is_finite() && *v != 0.0)
+                );
+            }
+        }
+        // Ranks with a share of the pictures each come to the same.
+        let shared = on_ranks(2, |ranks| {
+            let mut params = fresh.clone();
+            let mine = 3 * ranks.rank()..3 * ranks.rank() + 3;
+            stage_init(&mut params, 0, &x[mine], &**ranks).unwrap();
+            params
+        });
+        for other in shared {
+            let pairs = other.data.iter().zip(&params.data);
+            assert!(pairs.into_iter().all(|(a, b)| (a - b).abs() < 1e-4));
+        }
+    }
+}
