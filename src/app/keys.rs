@@ -119,6 +119,7 @@ const FIRST: &[Entry] = entries! {
     "File": {
         "Type a path…", ctrl_shift(Key::O), |_| Some(type_path(PathPurpose::Pictures));
         "Open pictures…", ctrl(Key::O), |_| Some(Action::Browse(PathPurpose::Pictures));
+        "Open folder…", None, |_| Some(Action::Browse(PathPurpose::Folder));
         "Paste picture", None, |_| Some(Action::Paste);
         "Save session as…", ctrl_shift(Key::S), |_| Some(Action::Browse(PathPurpose::SaveSession));
         "Save session…", ctrl(Key::S), |s| Some(match &s.session.path {

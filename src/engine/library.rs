@@ -14,9 +14,10 @@ use image::RgbImage;
 
 use super::error::EngineError;
 use super::figures;
+use super::map::{MapRecords, MapShelf};
 use super::message::{
     AttributeInfo, Event, Fingerprint, Inspection, ItemId, ModelInfo, ModelOptions, Recipe,
-    StoredModel,
+    StoredModel, Ticket,
 };
 use super::seams::{Cancelled, Codec, OpenForeign, OpenModel, OpenedModel};
 use crate::files;
@@ -112,6 +113,8 @@ pub(super) struct Library {
     /// Whole pictures by item, so that a crop can be moved without reading the file again.
     sources: Lru<Arc<RgbImage>>,
     pasted: Option<LastPasted>,
+    /// Folders that were encoded for a map.
+    maps: MapShelf,
     /// Names of pictures that came from no file, beside a session: their pixels are hashed once.
     from_clipboard: RefCell<HashMap<ItemId, String>>,
     in_codec: Cell<bool>,
@@ -138,6 +141,7 @@ impl Library {
             condition: Condition::default(),
             sources: Lru::new(source_bytes),
             pasted: None,
+            maps: MapShelf::default(),
             from_clipboard: RefCell::default(),
             in_codec: Cell::new(false),
         }
@@ -211,6 +215,7 @@ impl Library {
         self.model = Some(model);
         self.pictures.clear();
         self.samples.clear();
+        self.maps.clear();
 
         let (mut anew, mut waiting) = (Vec::new(), Vec::new());
         let (mut names, mut others) = (Vec::new(), Vec::new());
@@ -300,6 +305,24 @@ impl Library {
         Event::AttributesOpened(infos.collect())
     }
 
+    /// The open directions.
+    pub(super) fn directions(&self) -> &Directions {
+        &self.directions
+    }
+
+    /// What is kept of a folder that was encoded with the open model.
+    pub(super) fn map(&self, ticket: Ticket) -> Option<&MapRecords> {
+        self.maps.get(ticket)
+    }
+
+    pub(super) fn map_mut(&mut self, ticket: Ticket) -> Option<&mut MapRecords> {
+        self.maps.get_mut(ticket)
+    }
+
+    pub(super) fn add_map(&mut self, ticket: Ticket, records: MapRecords) {
+        self.maps.add(ticket, records);
+    }
+
     /// Name of the open model.
     pub(super) fn model_name(&self) -> Result<&str, EngineError> {
         Ok(&self.model()?.info.name)
@@ -380,6 +403,15 @@ impl Library {
     /// What photos are given that come from now on.
     pub(super) fn set_condition(&mut self, condition: Condition) {
         self.condition = condition;
+    }
+
+    /// Encodes a picture given what photos are given that come from now on; nothing of it is kept.
+    pub(super) fn encode_for_map(
+        &self,
+        pixels: &RgbImage,
+        cancelled: Cancelled<'_>,
+    ) -> Result<Encoded, EngineError> {
+        self.encode_given(pixels, &self.condition, cancelled)
     }
 
     fn encode_given(

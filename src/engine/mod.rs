@@ -7,9 +7,11 @@
 mod error;
 mod export;
 mod figures;
+mod folder;
 mod library;
 mod loader;
 mod mail;
+mod map;
 pub mod message;
 mod queue;
 mod seams;

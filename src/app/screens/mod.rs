@@ -7,6 +7,7 @@ pub mod compare;
 pub mod edit;
 pub mod levels;
 mod list;
+pub mod map;
 pub mod mix;
 pub mod model;
 pub mod morph;
@@ -43,6 +44,8 @@ screens! {
     Levels: levels::LevelsScreen;
     /// Figures of the shelf, and two pictures held against each other.
     Compare: compare::CompareScreen;
+    /// A whole folder as points of a plane.
+    Map: map::MapScreen;
     /// What the open model is.
     Model: model::ModelScreen;
 }

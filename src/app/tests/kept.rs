@@ -9,6 +9,7 @@ use crate::app::action::Action;
 use crate::app::screens::compare::{CompareDesk, CompareTab, CompareWay, CompareWish, SortColumn};
 use crate::app::screens::edit::{EditDesk, EditTab, EditWish};
 use crate::app::screens::levels::{LevelsDesk, LevelsPart, LevelsTab, LevelsWish};
+use crate::app::screens::map::{MapDesk, MapTab};
 use crate::app::screens::mix::{MixDesk, MixKind, MixTab, MixWish};
 use crate::app::screens::model::{ModelDesk, ModelTab};
 use crate::app::screens::morph::{MorphTab, MorphWish, Playback};
@@ -36,11 +37,13 @@ fn fields(pair: &Pair) -> BTreeMap<&'static str, String> {
         mix,
         levels,
         compare,
+        map,
         model,
         shelf,
     } = doc;
     let CompareTab { pair: compared } = compare;
     let ModelTab {} = model;
+    let MapTab {} = map;
     let SampleTab {
         seed,
         temperature,
@@ -81,6 +84,7 @@ fn fields(pair: &Pair) -> BTreeMap<&'static str, String> {
         mix: mix_desk,
         levels: levels_desk,
         compare: compare_desk,
+        map: map_desk,
         model: model_desk,
     } = desks;
     let CompareDesk {
@@ -98,6 +102,15 @@ fn fields(pair: &Pair) -> BTreeMap<&'static str, String> {
         provenance: _,
         tests: _,
     } = model_desk;
+    // A map lives as long as its window, and so does how it is looked at.
+    let MapDesk {
+        open: _,
+        axes: _,
+        colour: _,
+        table: _,
+        size: _,
+        picked: _,
+    } = map_desk;
     // What is under the pointer, searched for or running begins anew.
     let SampleDesk {
         focus: _,

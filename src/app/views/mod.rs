@@ -4,8 +4,10 @@ mod asks;
 pub mod crop;
 pub mod dialogs;
 pub mod export;
+mod folder;
 pub mod inspector;
 pub mod menu;
+pub(super) mod paths;
 pub mod shelf;
 pub mod status;
 pub mod toasts;
@@ -148,7 +150,7 @@ fn drop_hint_ui(ctx: &egui::Context, cx: &Cx<'_>) {
         egui::StrokeKind::Inside,
     );
     let font = egui::FontId::proportional(20.0);
-    let text = "Drop pictures, a session or a model";
+    let text = "Drop pictures, a folder, a session or a model";
     painter.text(
         rect.center(),
         egui::Align2::CENTER_CENTER,
@@ -160,8 +162,14 @@ fn drop_hint_ui(ctx: &egui::Context, cx: &Cx<'_>) {
 
 /// The bar of tabs: the open one is underlined, so that colour is not all that tells.
 fn tabs_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
-    ui.horizontal(|ui| {
-        ui.spacing_mut().item_spacing.x = 20.0;
+    // In a small window they stand closer, and on two lines where they must.
+    let (gap, size) = match ui.available_width() < 480.0 {
+        true => (9.0, 13.0),
+        false => (20.0, 15.0),
+    };
+    ui.horizontal_wrapped(|ui| {
+        ui.spacing_mut().item_spacing.x = gap;
+        ui.spacing_mut().button_padding.x = 0.0;
         for (number, &tab) in Tab::ALL.iter().enumerate() {
             let label = tab.screen().label();
             let open = cx.state.tab == tab;
@@ -170,7 +178,7 @@ fn tabs_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
             } else {
                 cx.tokens.text_weak
             };
-            let text = egui::RichText::new(label).size(15.0).color(color);
+            let text = egui::RichText::new(label).size(size).color(color);
             let button = egui::Button::new(text).frame(false);
             let response = ui.add(button);
             response.widget_info(|| egui::WidgetInfo::selected(egui::Role::Tab, true, open, label));
@@ -189,6 +197,9 @@ fn tabs_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
     ui.add_space(6.0);
 }
 
+/// Height of the bar of controls that it has in any window.
+const LEAST_CONTROLS: f32 = 64.0;
+
 /// The bar of controls under the work area. In a low window it scrolls, so that the picture keeps most of the room.
 pub(super) fn controls_ui(
     ui: &mut Ui,
@@ -196,11 +207,37 @@ pub(super) fn controls_ui(
     id: &'static str,
     controls: impl FnOnce(&mut Ui, &mut Cx<'_>),
 ) {
-    let most = (0.42 * ui.available_height()).max(64.0);
+    scrolled_controls_ui(ui, cx, (id, LEAST_CONTROLS), controls);
+}
+
+/// The same where what stands in it comes and goes: the bar grows with it.
+pub(super) fn growing_controls_ui(
+    ui: &mut Ui,
+    cx: &mut Cx<'_>,
+    id: &'static str,
+    controls: impl FnOnce(&mut Ui, &mut Cx<'_>),
+) {
+    let most = most_of_controls(ui);
+    scrolled_controls_ui(ui, cx, (id, most), controls);
+}
+
+/// The most height that controls take in a window like this.
+fn most_of_controls(ui: &Ui) -> f32 {
+    (0.42 * ui.available_height()).max(LEAST_CONTROLS)
+}
+
+fn scrolled_controls_ui(
+    ui: &mut Ui,
+    cx: &mut Cx<'_>,
+    (id, least): (&'static str, f32),
+    controls: impl FnOnce(&mut Ui, &mut Cx<'_>),
+) {
+    let most = most_of_controls(ui);
     Panel::bottom(id).frame(controls_frame(cx)).show(ui, |ui| {
         egui::ScrollArea::vertical()
             .id_salt(id)
             .max_height(most)
+            .min_scrolled_height(least)
             .auto_shrink([false, true])
             .show(ui, |ui| controls(ui, cx));
     });
