@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::config::TrainConfig;
 use super::optimizer::{Optimizer, Rule};
+use crate::config::ScaleFloor;
 use crate::files::tensors::{OutTensor, Precision, TensorFile, read_bytes, write_tensors};
 use crate::files::{FormatError, weights};
 use crate::model::GlowConfig;
@@ -55,6 +56,9 @@ pub struct Progress {
     /// Pictures of the set that is learnt from.
     #[serde(default)]
     pub set_size: Option<usize>,
+    /// Floor of the couplings' factor with which the run began; `None` for that of fresh weights and of earlier files, 0.
+    #[serde(default)]
+    pub first_floor: Option<ScaleFloor>,
 }
 
 /// Everything that a resumed run needs.

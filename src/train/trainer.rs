@@ -216,6 +216,7 @@ impl Trainer {
         agree(&*ranks, refuse_too_large(&config, &train, &run))?;
         let lock = lock(&run)?;
         let floor = config.scale_floor;
+        let first_floor = start.as_ref().map(|params| params.config.scale_floor);
         let mut notes = Vec::new();
         let mut params = match start {
             Some(params) => params,
@@ -249,6 +250,7 @@ impl Trainer {
             curve: Vec::new(),
             setbacks: 0,
             set_size: Some(run.pictures.len()),
+            first_floor,
         };
         let initial = params.clone();
         let mut trainer = Self::assemble(run, train, params, optimizer, progress, floor, lock)?;
@@ -565,7 +567,15 @@ impl Trainer {
 
     /// One update; `None` where the loss or the gradient is not finite.
     fn step(&mut self, batch: &Batch, done: f64) -> Result<Option<Step>, TrainError> {
-        self.params.config.scale_floor = self.train.floor(self.floor, self.progress.pictures_seen);
+        self.params.config.scale_floor = {
+            let Progress {
+                first_floor,
+                pictures_seen,
+                ..
+            } = self.progress;
+            self.train
+                .floor(first_floor.unwrap_or_default()..self.floor, pictures_seen)
+        };
         // A stream of its own for each step: a resumed run draws the noise that an unbroken one would.
         let (seed, stream) = (self.train.seed, NOISE_STREAM + 1 + self.optimizer.t);
         let config = &self.params.config;
