@@ -25,10 +25,10 @@ const STACK_BYTES: usize = 16 << 20;
 /// The training, if there is one. Dropping it saves the training and ends it.
 #[derive(Default)]
 pub(super) struct Training {
-    running: Option<Running>,
+    running: Option<TrainingThread>,
 }
 
-struct Running {
+struct TrainingThread {
     steering: Arc<Steering>,
     thread: JoinHandle<()>,
 }
@@ -50,7 +50,7 @@ impl Training {
 
     fn start(&mut self, order: TrainOrder, outbox: &Outbox) {
         let before = self.running.take_if(|running| running.steering.has_ended());
-        if let Some(Running { thread, .. }) = before {
+        if let Some(TrainingThread { thread, .. }) = before {
             // It has nothing left to do; its panics are caught inside.
             let _ = thread.join();
         }
@@ -66,7 +66,7 @@ impl Training {
             .stack_size(STACK_BYTES)
             .spawn(move || work(&order, &own, &reports));
         match spawned {
-            Ok(thread) => self.running = Some(Running { steering, thread }),
+            Ok(thread) => self.running = Some(TrainingThread { steering, thread }),
             Err(error) => {
                 let message = format!(
                     "the training's thread cannot be started ({error}); close other programs and try again"
@@ -80,7 +80,7 @@ impl Training {
 
 impl Drop for Training {
     fn drop(&mut self) {
-        if let Some(Running { steering, thread }) = self.running.take() {
+        if let Some(TrainingThread { steering, thread }) = self.running.take() {
             steering.change(|wish| (wish.stop, wish.leaving) = (true, true));
             let _ = thread.join();
         }
