@@ -303,6 +303,7 @@ impl FakeEngine {
                             pictures: seen,
                             train_bits_per_dim: 2.4 + 3.0 / (1.0 + step as f64 / 12.0),
                             valid_bits_per_dim: Some(2.45 + 3.0 / (1.0 + step as f64 / 12.0)),
+                            valid_bits_per_detail: None,
                             round_trip: 1e-5,
                             seconds: step as f64,
                         }));

@@ -14,6 +14,8 @@ use crate::data::batches::PictureSet;
 use crate::files::weights::{self, Precision};
 use crate::model::params::Params;
 use crate::model::{DeviceChoice, GlowConfig};
+use crate::train::chain::Part;
+use crate::train::checkpoint::CurvePoint;
 use crate::train::config::TrainConfig;
 use crate::train::prepare::{self, RunPictures};
 use crate::train::ranks::{Communicator, Identity, agree, check_identity};
@@ -305,6 +307,18 @@ impl Lines<'_> {
     }
 }
 
+/// The likelihoods of a save, for people.
+fn figures(point: &CurvePoint, unit: &str) -> String {
+    let train = point.train_bits_per_dim;
+    match (point.valid_bits_per_detail, point.valid_bits_per_dim) {
+        (Some(details), Some(whole)) => {
+            format!("train {train:.4}, valid {details:.4} {unit}; the whole {whole:.4} bits/dim")
+        }
+        (_, Some(valid)) => format!("train {train:.4}, valid {valid:.4} {unit}"),
+        (_, None) => format!("train {train:.4} {unit}"),
+    }
+}
+
 fn train(
     mut trainer: Trainer,
     settings: &TrainConfig,
@@ -329,6 +343,10 @@ fn train(
     bar.set_prefix(name.to_owned());
     let lines = Lines { bar: &bar, json };
     let mut smooth: Option<f64> = None;
+    let unit = match settings.part {
+        Some(Part::Stage(_)) => "bits/detail",
+        _ => "bits/dim",
+    };
     let mut report = |event| match event {
         TrainEvent::Started {
             pictures_seen,
@@ -345,7 +363,7 @@ fn train(
             let value = smooth.map_or(bits_per_dim, |s| s + 0.02 * (bits_per_dim - s));
             smooth = Some(value);
             bar.set_position(pictures_seen);
-            bar.set_message(format!("{value:.4} bits/dim, gradient {gradient_norm:.3}"));
+            bar.set_message(format!("{value:.4} {unit}, gradient {gradient_norm:.3}"));
         }
         TrainEvent::LeftOut(name) => lines.say(format_args!("left out: {name}")),
         TrainEvent::Note(text) => lines.say(format_args!("note: {text}")),
@@ -369,12 +387,11 @@ fn train(
             let _ = writeln!(std::io::stdout(), "{}", serde_json::json!(point));
         }
         TrainEvent::Saved(point) => {
-            let valid = point
-                .valid_bits_per_dim
-                .map_or(String::new(), |v| format!(", valid {v:.4}"));
             lines.say(format_args!(
-                "{} pictures: train {:.4}{valid} bits/dim, round trip {:.1e}; saved",
-                point.pictures, point.train_bits_per_dim, point.round_trip
+                "{} pictures: {}, round trip {:.1e}; saved",
+                point.pictures,
+                figures(&point, unit),
+                point.round_trip
             ));
         }
     };

@@ -6,6 +6,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use serde::{Deserialize, Serialize};
 
 use super::backward::Activations;
+use super::chain::Part;
 use super::optimizer::{Rates, Rule};
 use crate::config::ScaleFloor;
 use crate::kernels::Arithmetic;
@@ -39,6 +40,16 @@ pub struct TrainConfig {
     /// Pictures over which the floor rises from that of the weights to start from
     #[arg(long, default_value_t = DEFAULTS.floor_pictures)]
     pub floor_pictures: u64,
+    /// Part of a chain that learns while the rest stays as it is: base (the Glow at the bottom), or a detail stage by its
+    /// number, 0 the coarsest. Where nothing is said, all of it learns
+    #[arg(long)]
+    pub part: Option<Part>,
+    /// Side of the windows of pictures that detail stages learn from; where nothing is said, whole pictures
+    #[arg(long, value_name = "PIXELS")]
+    pub crop: Option<usize>,
+    /// Standard deviation of the noise on the picture below that a detail stage is given while it learns, of a range of 1
+    #[arg(long, default_value_t = DEFAULTS.soften)]
+    pub soften: f32,
     /// Update rule
     #[arg(long, value_enum, default_value_t = DEFAULTS.optimizer)]
     pub optimizer: Rule,
@@ -105,6 +116,9 @@ const DEFAULTS: TrainConfig = TrainConfig {
     clip: 10.0,
     scale_floor: None,
     floor_pictures: 0,
+    part: None,
+    crop: None,
+    soften: 0.0,
     optimizer: Rule::Adam,
     beta2: 0.99,
     average: 0.999,
@@ -164,6 +178,11 @@ impl TrainConfig {
                     .is_none_or(|f| ScaleFloor::new(f).is_some()),
                 "scale-floor",
                 "from 0 to less than 1",
+            ),
+            (
+                self.soften.is_finite() && self.soften >= 0.0,
+                "soften",
+                "0 or more",
             ),
             (
                 self.minutes.is_none_or(|m| m.is_finite() && m > 0.0),

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::chain::is_beginning;
 use super::config::TrainConfig;
 use super::error::TrainError;
 use super::run;
@@ -32,9 +33,9 @@ pub fn model(
         scale_floor: config.scale_floor,
         ..params.config.clone()
     };
-    if start.is_some_and(|params| but_for_the_floor(params) != config) {
+    if start.is_some_and(|params| !is_beginning(&but_for_the_floor(params), &config)) {
         return Err(TrainError::Setup(
-            "the weights to start from are of another model than the config; leave one of the two out".into(),
+            "the weights to start from are of another model than the config, and no beginning of it; leave one of the two out".into(),
         ));
     }
     Ok(config)

@@ -212,10 +212,9 @@ fn what_keeps_a_training_from_beginning_is_said_with_the_name() {
     bench.start(order.clone());
     bench.fails("folder");
     order.out.clone_from(&place.out);
-    // The shipped model has detail stages.
-    order.base = TrainBase::Model(None);
+    order.base = TrainBase::Model(Some(place.images.join("gone.safetensors")));
     bench.start(order);
-    bench.fails("detail stages");
+    bench.fails("gone.safetensors");
     assert!(!place.out.exists());
 }
 

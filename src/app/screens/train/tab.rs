@@ -145,15 +145,9 @@ fn suggested_out(images: &str) -> String {
 
 /// Why the open model cannot be trained on; `None` where it can.
 pub fn why_not_on(model: &ModelInfo) -> Option<&'static str> {
-    if !model.config.detail.is_empty() {
-        Some(
-            "The open model has detail stages, which are not trained here; open faces-64 or a model of your own",
-        )
-    } else if model.config.variant.refuse("training").is_err() {
-        Some("The open model computes another program's function, which is not trained here")
-    } else {
-        None
-    }
+    let refused = model.config.variant.refuse("training").is_err();
+    refused
+        .then_some("The open model computes another program's function, which is not trained here")
 }
 
 /// The training that the choices come to, or why there is none.
