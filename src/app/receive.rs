@@ -73,6 +73,7 @@ impl State {
             Event::FolderRead { ticket, listing } => return self.folder_read(ticket, listing),
             Event::Folder { ticket, news } => self.folder_news(ticket, news),
             Event::Note(message) => self.log(LogLevel::Notice, message),
+            Event::Training(report) => self.training_reported(report),
             Event::Inquired {
                 item,
                 path,

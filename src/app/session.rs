@@ -175,6 +175,7 @@ impl State {
             recent_models: _,
             recent_pictures: _,
             recent_folders: _,
+            training: _,
             // How the window stands at the moment.
             full_screen: _,
             tour: _,

@@ -18,6 +18,7 @@ pub use super::live::*;
 pub use super::screens::Tab;
 use super::session::Session;
 use super::trace::Trace;
+use super::training::TrainingState;
 use crate::engine::message::{Inspection, ItemId, Recipe, View};
 
 /// Light, dark, or as the system has it.
@@ -119,6 +120,8 @@ pub struct State {
     pub recent_pictures: Vec<PathBuf>,
     /// Folders opened last, newest first.
     pub recent_folders: Vec<PathBuf>,
+    /// The training, whichever session is open.
+    pub training: TrainingState,
     /// Whether the selected picture has the whole screen.
     #[serde(skip)]
     pub full_screen: bool,
@@ -182,6 +185,7 @@ impl Default for State {
             recent_models: Vec::new(),
             recent_pictures: Vec::new(),
             recent_folders: Vec::new(),
+            training: TrainingState::default(),
             full_screen: false,
             tour: None,
             session: Session::default(),

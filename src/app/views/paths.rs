@@ -29,6 +29,8 @@ pub fn type_path_ui(ui: &mut Ui, cx: &mut Cx<'_>, purpose: PathPurpose, text: &s
         PathPurpose::Labels => "/home/me/photos/labels.csv",
         PathPurpose::Model | PathPurpose::Attributes => "/home/me/model.safetensors",
         PathPurpose::OpenSession | PathPurpose::SaveSession => "/home/me/faces.glow.json",
+        PathPurpose::TrainPictures => "/home/me/cats",
+        PathPurpose::TrainWeights => "/home/me/cats-model.safetensors",
         PathPurpose::Export => "",
     };
     let mut field = field_ui(ui, ("Path", hint, true), &mut text);
@@ -73,7 +75,12 @@ fn verbs_ui(
 ) {
     buttons_ui(ui, cx, |ui, cx| {
         let saves = purpose == PathPurpose::SaveSession;
+        let is_field = matches!(
+            purpose,
+            PathPurpose::TrainPictures | PathPurpose::TrainWeights
+        );
         let verb = match (saves, note == REPLACE) {
+            (false, _) if is_field => "Choose",
             (false, _) => "Open",
             (true, false) => "Save",
             (true, true) => "Replace",
@@ -99,7 +106,9 @@ fn verbs_ui(
                 return;
             }
             cx.push(Action::Close);
-            cx.push(Action::Typed(purpose, path.clone()));
+            if !is_field {
+                cx.push(Action::Typed(purpose, path.clone()));
+            }
             cx.actions
                 .extend(intake::actions_of_paths(purpose, vec![path]));
         }
@@ -148,7 +157,10 @@ fn candidates<'a>(state: &'a State, purpose: PathPurpose, text: &str) -> Vec<&'a
     };
     let (_, beginning) = parts(text);
     let beginning = beginning.to_lowercase();
-    let folders_only = matches!(purpose, PathPurpose::Folder | PathPurpose::MapFolder);
+    let folders_only = matches!(
+        purpose,
+        PathPurpose::Folder | PathPurpose::MapFolder | PathPurpose::TrainPictures
+    );
     let fits = |entry: &&PathEntry| {
         // Hidden ones are meant by those who type the dot.
         let hidden = entry.name.starts_with('.') && !beginning.starts_with('.');
@@ -232,7 +244,9 @@ fn recent(state: &State, purpose: PathPurpose) -> Vec<PathBuf> {
             let files = state.recent_pictures.iter().chain(&state.recent_folders);
             files.cloned().collect()
         }
-        PathPurpose::Folder | PathPurpose::MapFolder => state.recent_folders.clone(),
+        PathPurpose::Folder | PathPurpose::MapFolder | PathPurpose::TrainPictures => {
+            state.recent_folders.clone()
+        }
         PathPurpose::Model => state.recent_models.clone(),
         PathPurpose::OpenSession => state.recent.clone(),
         _ => Vec::new(),
