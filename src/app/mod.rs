@@ -326,14 +326,14 @@ impl ExplorerApp {
         }
     }
 
-    /// Keeps the window open where it is closed over an export, and asks.
+    /// Keeps the window open where it is closed over an export or a build, and asks.
     fn ask_before_closing(&mut self, ctx: &Context) {
         if self.terminated.load(Ordering::Relaxed) && !self.may_close {
             self.may_close = true;
             ctx.send_viewport_cmd(ViewportCommand::Close);
         }
         let closing = ctx.input(|i| i.viewport().close_requested());
-        if closing && !self.may_close && !self.state.live.exporting.is_empty() {
+        if closing && !self.may_close && self.state.is_at_work() {
             ctx.send_viewport_cmd(ViewportCommand::CancelClose);
             self.state.dialog = Some(Dialog::Quit);
         }
@@ -385,6 +385,10 @@ impl ExplorerApp {
     fn suggestion(&self, purpose: PathPurpose) -> PathBuf {
         match (purpose, &self.state.dialog) {
             (PathPurpose::SaveSession, _) => session::suggestion(&self.state),
+            (PathPurpose::SaveDirections, _) => {
+                let folder = self.state.export_folder.clone().unwrap_or_default();
+                folder.join("my.attributes.safetensors")
+            }
             (_, Some(Dialog::Export(form))) => PathBuf::from(&form.path),
             _ => PathBuf::new(),
         }

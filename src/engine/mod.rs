@@ -5,6 +5,7 @@
 //! order, and the thread sleeps where there is nothing to do.
 
 mod error;
+mod examples;
 mod export;
 mod figures;
 mod library;
@@ -17,6 +18,7 @@ mod seams;
 mod tests;
 #[cfg(test)]
 pub(crate) mod toy;
+mod workbench;
 mod worker;
 
 use std::thread::JoinHandle;
