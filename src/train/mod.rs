@@ -1,6 +1,7 @@
 //! Training: gradients in constant memory, the optimiser, the loop.
 
 pub mod backward;
+pub mod chain;
 pub mod checkpoint;
 pub mod config;
 pub mod device;
