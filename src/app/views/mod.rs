@@ -160,7 +160,8 @@ fn drop_hint_ui(ctx: &egui::Context, cx: &Cx<'_>) {
 
 /// The bar of tabs: the open one is underlined, so that colour is not all that tells.
 fn tabs_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
-    ui.horizontal(|ui| {
+    // In a narrow window there are two rows of them.
+    ui.horizontal_wrapped(|ui| {
         ui.spacing_mut().item_spacing.x = 20.0;
         for (number, &tab) in Tab::ALL.iter().enumerate() {
             let label = tab.screen().label();

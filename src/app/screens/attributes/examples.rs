@@ -49,7 +49,7 @@ const ORIGINS: &[(ExampleOrigin, &str, &str)] = &[
 const WAYS: &[(FindBy, &str, &str)] = &[
     (
         FindBy::Usual,
-        "As suits",
+        "Automatic",
         "The difference of means of a few examples, ridge regression of many",
     ),
     (

@@ -119,7 +119,7 @@ fn rename_ui(
 }
 
 fn save_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
-    if cx.state.live.attributes.is_empty() {
+    if cx.state.doc.attributes.own.is_empty() {
         return;
     }
     ui.horizontal_wrapped(|ui| {
@@ -128,9 +128,8 @@ fn save_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
             cx.push(Action::Browse(PathPurpose::SaveDirections));
         }
         let mut only = cx.state.desks.attributes.only_built;
-        let any = !cx.state.doc.attributes.own.is_empty();
         let tip = "Leave out those that came from a file";
-        let response = ui.add_enabled(any, egui::Checkbox::new(&mut only, "Only those built here"));
+        let response = ui.checkbox(&mut only, "Only those built here");
         if response.on_hover_text(tip).changed() {
             cx.push(AttributesWish::SetOnlyBuilt(only));
         }

@@ -20,13 +20,16 @@ pub fn attributes_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
                 } else {
                     ui.spacing_mut().item_spacing.x = 28.0;
                     ui.columns(2, |columns| {
-                        for ui in columns.iter_mut() {
-                            ui.spacing_mut().item_spacing.x = theme::GAP;
-                        }
-                        examples::examples_ui(&mut columns[0], cx);
-                        results::results_ui(&mut columns[1], cx);
+                        // Columns of egui stretch buttons and text to their width.
+                        column_ui(&mut columns[0], |ui| examples::examples_ui(ui, cx));
+                        column_ui(&mut columns[1], |ui| results::results_ui(ui, cx));
                     });
                 }
             });
     });
+}
+
+fn column_ui(ui: &mut Ui, add: impl FnOnce(&mut Ui)) {
+    ui.spacing_mut().item_spacing.x = theme::GAP;
+    ui.vertical(add);
 }
