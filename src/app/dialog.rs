@@ -27,6 +27,10 @@ pub enum PathPurpose {
     Examples(ExamplePath),
     /// The file that directions are written to.
     SaveDirections,
+    /// The folder that a training learns from.
+    TrainPictures,
+    /// The weights that a training writes.
+    TrainWeights,
 }
 
 impl PathPurpose {
@@ -49,6 +53,8 @@ impl PathPurpose {
             Self::Examples(ExamplePath::Table) => "Open a table of labels",
             Self::Examples(ExamplePath::Pictures) => "Folder of the labelled pictures",
             Self::SaveDirections => "Save directions",
+            Self::TrainPictures => "Choose pictures to learn from",
+            Self::TrainWeights => "Save the weights as",
         }
     }
 }
@@ -89,7 +95,7 @@ pub enum Dialog {
     },
     /// Past messages.
     Log,
-    /// Asked before the window closes over an export that is not done.
+    /// Asked before the window closes over an export or a training that is not done.
     Quit,
     /// What this is.
     About,

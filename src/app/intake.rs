@@ -9,6 +9,7 @@ use crossbeam_channel::Sender;
 use super::action::Action;
 use super::dialog::{Dialog, PathPurpose, PathsChosen, REPLACE};
 use super::screens::attributes::{AttributesWish, ExamplePath};
+use super::screens::train::TrainWish;
 use super::session::SESSION_ENDING;
 use super::state::LogLevel;
 use crate::engine::message::PictureSource;
@@ -72,7 +73,17 @@ pub fn browse(
                 .pick_file()
                 .map(|path| vec![path]),
             PathPurpose::Examples(_) => dialog.pick_folder().map(|path| vec![path]),
-            PathPurpose::Export | PathPurpose::SaveSession | PathPurpose::SaveDirections => {
+            PathPurpose::TrainPictures => {
+                let dialog = match suggestion.as_os_str().is_empty() {
+                    true => dialog,
+                    false => dialog.set_directory(&suggestion),
+                };
+                dialog.pick_folder().map(|path| vec![path])
+            }
+            PathPurpose::Export
+            | PathPurpose::SaveSession
+            | PathPurpose::SaveDirections
+            | PathPurpose::TrainWeights => {
                 let mut dialog = dialog;
                 if let Some(folder) = suggestion.parent() {
                     dialog = dialog.set_directory(folder);
@@ -222,8 +233,16 @@ pub fn actions_of_paths(purpose: PathPurpose, paths: Vec<PathBuf>) -> Vec<Action
             let wish = paths.next().map(AttributesWish::Save);
             wish.map(Action::from).into_iter().collect()
         }
+        PathPurpose::TrainPictures => typed_wish(paths.next(), TrainWish::SetImages),
+        PathPurpose::TrainWeights => typed_wish(paths.next(), TrainWish::SetOut),
         PathPurpose::Export => Vec::new(),
     }
+}
+
+/// A path that goes into a field as text.
+fn typed_wish(path: Option<PathBuf>, wish: fn(String) -> TrainWish) -> Vec<Action> {
+    let text = path.map(|path| path.display().to_string());
+    text.map(|text| wish(text).into()).into_iter().collect()
 }
 
 /// Whether a name is a model's. The numbers of a TensorFlow checkpoint end in `.data-00000-of-00001`.

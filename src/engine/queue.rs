@@ -7,7 +7,8 @@ use std::path::PathBuf;
 use super::export::ExportJob;
 use super::message::{
     BuildRequest, Command, Condition, CropSquare, DirectionId, ItemId, KeptItem, ModelOptions,
-    PictureSource, Question, Recipe, SessionFile, StoredItem, StoredModel, Ticket, View,
+    PictureSource, Question, Recipe, SessionFile, StoredItem, StoredModel, Ticket, TrainCommand,
+    View,
 };
 use super::workbench::Chore;
 use crate::recipe::{items_of, needs};
@@ -203,6 +204,8 @@ pub(super) enum Accepted {
     Arrange(Vec<(DirectionId, String)>),
     /// A request was given up; whether it is a build that has not begun.
     Cancelled(Ticket, bool),
+    /// The training is told.
+    Train(TrainCommand),
     /// An export was given up.
     ExportCancelled(Box<ExportJob>),
 }
@@ -278,6 +281,7 @@ impl Queue {
             }),
             Command::ArrangeDirections(list) => return Accepted::Arrange(list),
             Command::SetCondition(condition) => return Accepted::Condition(condition),
+            Command::Train(command) => return Accepted::Train(command),
             Command::Pin { item, recipe } => self.jobs.push_back(Job::Pin { item, recipe }),
             Command::Forget(items) => {
                 self.jobs

@@ -3,6 +3,7 @@
 
 mod directions;
 mod sessions;
+mod training;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -160,6 +161,7 @@ fn word(event: &Event) -> String {
         Event::Waiting { items, .. } => format!("w{}", items.len()),
         Event::PhotoMissing { item, .. } => format!("m{}", item.0),
         Event::Note(_) => "note".to_owned(),
+        Event::Training(_) => "t".to_owned(),
         Event::Inquired { item, .. } => format!("k{}", item.0),
         Event::Queue { waiting } => format!("q{waiting}"),
     }

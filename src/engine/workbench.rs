@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crossbeam_channel::{Sender, bounded};
 
-use super::error::EngineError;
+use super::error::{EngineError, panic_text};
 use super::examples::{BuildRequest, ExampleCounts, ExampleSource, FindBy};
 use super::message::{Event, Ticket};
 use crate::data::DataError;
@@ -207,9 +207,7 @@ pub(super) fn count_on_thread(
 }
 
 fn fault(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<String>().map(String::as_str);
-    let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
-    let text = text.unwrap_or("no message");
+    let text = panic_text(panic);
     format!("a fault in the program stopped the building of directions ({text}); the rest goes on")
 }
 

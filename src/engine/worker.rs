@@ -8,11 +8,12 @@ use std::any::Any;
 use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::error::EngineError;
+use super::error::{EngineError, panic_text};
 use super::library::{Library, failed};
 use super::mail::{Inbox, Mail, Outbox};
 use super::message::{Command, Event, ItemId, Ticket, View};
 use super::queue::{Accepted, Next, Queue};
+use super::training::Training;
 use building::Building;
 
 /// See the module.
@@ -21,6 +22,7 @@ pub(super) struct Worker {
     pub(super) outbox: Outbox,
     pub(super) session: Library,
     queue: Queue,
+    training: Training,
     /// Imports done since the line last held none.
     imports_done: usize,
     reported_waiting: usize,
@@ -38,6 +40,7 @@ impl Worker {
             outbox,
             session,
             queue: Queue::default(),
+            training: Training::default(),
             imports_done: 0,
             reported_waiting: 0,
             cut_short: HashSet::new(),
@@ -81,6 +84,7 @@ impl Worker {
                     self.fail(Some(ticket), None, building::CANCELLED.to_owned());
                 }
             }
+            Accepted::Train(command) => self.training.accept(command, &self.outbox),
             Accepted::ExportCancelled(job) => {
                 let path = job.request.path.display();
                 self.fail(Some(job.ticket), None, format!("export cancelled: {path}"));
@@ -148,10 +152,4 @@ impl Worker {
             self.opened(opened);
         }
     }
-}
-
-fn panic_text(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<String>().map(String::as_str);
-    text.or_else(|| panic.downcast_ref::<&str>().copied())
-        .unwrap_or("no message")
 }

@@ -12,6 +12,7 @@ pub mod mix;
 pub mod model;
 pub mod morph;
 pub mod sample;
+pub mod train;
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -46,6 +47,8 @@ screens! {
     Compare: compare::CompareScreen;
     /// Directions built from examples.
     Attributes: attributes::AttributesScreen;
+    /// A model of one's own from pictures.
+    Train: train::TrainScreen;
     /// What the open model is.
     Model: model::ModelScreen;
 }

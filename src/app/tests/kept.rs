@@ -16,10 +16,11 @@ use crate::app::screens::mix::{MixDesk, MixKind, MixTab, MixWish};
 use crate::app::screens::model::{ModelDesk, ModelTab};
 use crate::app::screens::morph::{MorphTab, MorphWish, Playback};
 use crate::app::screens::sample::{SampleDesk, SampleTab, SampleWish};
+use crate::app::screens::train::{TrainDesk, TrainTab, TrainWish};
 use crate::app::session::WindowPart;
 use crate::app::state::{Desks, Document, Named, Selection, ShelfEntry, State, Tab};
 use crate::engine::message::{
-    CropSquare, DirectionId, Easing, FindBy, PathKind, PictureSource, PlayMode, Recipe,
+    CropSquare, DirectionId, Easing, FindBy, NetworkSize, PathKind, PictureSource, PlayMode, Recipe,
 };
 use crate::engine::toy::photo;
 
@@ -42,12 +43,14 @@ fn fields(pair: &Pair) -> BTreeMap<&'static str, String> {
         levels,
         compare,
         attributes,
+        train,
         model,
         shelf,
     } = doc;
     let CompareTab { pair: compared } = compare;
     let AttributesTab { tags, own, shown } = attributes;
     let ModelTab {} = model;
+    let TrainTab {} = train;
     let SampleTab {
         seed,
         temperature,
@@ -89,6 +92,7 @@ fn fields(pair: &Pair) -> BTreeMap<&'static str, String> {
         levels: levels_desk,
         compare: compare_desk,
         attributes: attributes_desk,
+        train: train_desk,
         model: model_desk,
     } = desks;
     let CompareDesk {
@@ -118,6 +122,18 @@ fn fields(pair: &Pair) -> BTreeMap<&'static str, String> {
         report: _,
         renaming: _,
     } = attributes_desk;
+    let TrainDesk {
+        images,
+        crop_faces,
+        from_open,
+        side,
+        network,
+        bits,
+        length,
+        careful,
+        flips,
+        out,
+    } = train_desk;
     // What the model says is read anew, and what was searched for begins anew.
     let ModelDesk {
         search: _,
@@ -241,6 +257,16 @@ fn fields(pair: &Pair) -> BTreeMap<&'static str, String> {
         ("attributes.frame_faces", format!("{frame_faces}")),
         ("attributes.only_built", format!("{only_built}")),
         ("attributes.looked_at", format!("{looked_at:?}")),
+        ("train.images", images.clone()),
+        ("train.crop_faces", format!("{crop_faces}")),
+        ("train.from_open", format!("{from_open}")),
+        ("train.side", format!("{side}")),
+        ("train.network", format!("{network:?}")),
+        ("train.bits", format!("{bits}")),
+        ("train.length", format!("{length}")),
+        ("train.careful", format!("{careful}")),
+        ("train.flips", format!("{flips}")),
+        ("train.out", out.clone()),
     ]
     .into_iter()
     .collect()
@@ -377,6 +403,22 @@ fn mutations() -> Vec<Mutation> {
         }),
         one("attributes.looked_at", |_| {
             AttributesWish::LookAt(DirectionId(7))
+        }),
+        one("train.images", |_| {
+            TrainWish::SetImages("/home/me/cats".to_owned())
+        }),
+        one("train.crop_faces", |_| TrainWish::SetCropFaces(true)),
+        one("train.from_open", |_| TrainWish::SetFromOpen(true)),
+        one("train.side", |_| TrainWish::SetSide(32)),
+        one("train.network", |_| {
+            TrainWish::SetNetwork(NetworkSize::Large)
+        }),
+        one("train.bits", |_| TrainWish::SetBits(8)),
+        one("train.length", |_| TrainWish::SetLength(0)),
+        one("train.careful", |_| TrainWish::SetCareful(true)),
+        one("train.flips", |_| TrainWish::SetFlips(false)),
+        one("train.out", |_| {
+            TrainWish::SetOut("/data/cats.safetensors".to_owned())
         }),
     ]
 }
