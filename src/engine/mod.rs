@@ -5,6 +5,7 @@
 //! order, and the thread sleeps where there is nothing to do.
 
 mod error;
+mod examples;
 mod export;
 mod figures;
 mod folder;
@@ -20,6 +21,7 @@ mod tests;
 #[cfg(test)]
 pub(crate) mod toy;
 mod training;
+mod workbench;
 mod worker;
 
 use std::sync::Arc;

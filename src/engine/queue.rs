@@ -7,9 +7,11 @@ use std::path::PathBuf;
 use super::export::ExportJob;
 use super::folder::FolderJob;
 use super::message::{
-    Command, Condition, CropSquare, ItemId, KeptItem, ModelOptions, PictureSource, Question,
-    Recipe, SessionFile, StoredItem, StoredModel, Ticket, TrainCommand, View,
+    BuildRequest, Command, Condition, CropSquare, DirectionId, ItemId, KeptItem, ModelOptions,
+    PictureSource, Question, Recipe, SessionFile, StoredItem, StoredModel, Ticket, TrainCommand,
+    View,
 };
+use super::workbench::Chore;
 use crate::recipe::{items_of, needs};
 
 /// Interactive steps in a row while a batch job waits, so that an endless animation does not hold up an
@@ -67,6 +69,19 @@ pub(super) enum Job {
     Inquire { item: ItemId, path: PathBuf },
     /// Encode a folder for a map; done in steps, with everything else of the line between them.
     Folder(Box<FolderJob>),
+    /// Begin to build directions.
+    Build {
+        ticket: Ticket,
+        request: Box<BuildRequest>,
+    },
+    /// Work for the model that building them needs; done in steps.
+    Chore(Ticket, Chore),
+    /// Write the open directions.
+    SaveDirections {
+        ticket: Ticket,
+        path: PathBuf,
+        only_built: bool,
+    },
     /// Write a file; done in steps, and at the head of the line until it is finished.
     Export(Box<ExportJob>),
 }
@@ -92,6 +107,9 @@ impl Job {
             | Self::Inquire { .. }
             | Self::ReadFolder { .. }
             | Self::Folder(_)
+            | Self::Build { .. }
+            | Self::Chore(..)
+            | Self::SaveDirections { .. }
             | Self::Export(_) => None,
         }
     }
@@ -189,6 +207,10 @@ pub(super) enum Accepted {
     Condition(Condition),
     /// The session forgets these items.
     Forget(Vec<ItemId>),
+    /// Which directions are open.
+    Arrange(Vec<(DirectionId, String)>),
+    /// A request was given up; whether it is a build that has not begun.
+    Cancelled(Ticket, bool),
     /// The training is told.
     Train(TrainCommand),
     /// An export was given up.
@@ -262,6 +284,19 @@ impl Queue {
                     .retain(|job| !matches!(job, Job::Give { item: i, .. } if *i == item));
                 self.jobs.push_back(Job::Give { item, condition });
             }
+            Command::Build { ticket, request } => {
+                self.jobs.push_back(Job::Build { ticket, request });
+            }
+            Command::SaveDirections {
+                ticket,
+                path,
+                only_built,
+            } => self.jobs.push_back(Job::SaveDirections {
+                ticket,
+                path,
+                only_built,
+            }),
+            Command::ArrangeDirections(list) => return Accepted::Arrange(list),
             Command::SetCondition(condition) => return Accepted::Condition(condition),
             Command::Train(command) => return Accepted::Train(command),
             Command::Pin { item, recipe } => self.jobs.push_back(Job::Pin { item, recipe }),
@@ -328,6 +363,13 @@ impl Queue {
                     Some(Job::Folder(job)) => return Accepted::FolderCancelled(job),
                     _ => {}
                 }
+                let n_jobs = self.jobs.len();
+                self.jobs
+                    .retain(|job| !matches!(job, Job::Build { ticket: t, .. } if *t == ticket));
+                let had_not_begun = self.jobs.len() < n_jobs;
+                self.jobs
+                    .retain(|job| !matches!(job, Job::Chore(t, _) if *t == ticket));
+                return Accepted::Cancelled(ticket, had_not_begun);
             }
         }
         Accepted::Queued

@@ -271,12 +271,19 @@ fn log_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
     close_ui(ui, cx);
 }
 
-/// Asked before the window closes over a training or an export that is not done.
+/// Asked before the window closes over a training, an export or a build that is not done.
 fn quit_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
     if cx.state.training.is_active() {
         return quit_training_ui(ui, cx);
     }
-    title_ui(ui, "An export is under way");
+    let exports = !cx.state.live.exporting.is_empty();
+    title_ui(
+        ui,
+        match exports {
+            true => "An export is under way",
+            false => "Directions are being built",
+        },
+    );
     for (_, path) in &cx.state.live.exporting {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         ui.label(name);

@@ -213,7 +213,7 @@ fn tabs_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
                 let stroke = egui::Stroke::new(2.0, cx.tokens.accent);
                 ui.painter().hline(line, y, stroke);
             }
-            let tip = format!("{} ({})", tab.screen().about(), number + 1);
+            let tip = format!("{} ({})", tab.screen().about(), (number + 1) % 10);
             if response.on_hover_text(tip).clicked() {
                 cx.push(Action::SetTab(tab));
             }

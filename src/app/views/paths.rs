@@ -8,10 +8,11 @@ use egui::{Button, FocusDirection, Key, Modifiers, Ui, vec2};
 use super::dialogs::{TextEntry, buttons_ui, field_ui, title_ui};
 use crate::app::action::Action;
 use crate::app::dialog::{Dialog, PathPurpose, REPLACE};
+use crate::app::screens::attributes::ExamplePath;
 use crate::app::state::State;
 use crate::app::widgets::Cx;
 use crate::app::widgets::icons::{Icon, note_ui};
-use crate::app::{intake, session, theme};
+use crate::app::{intake, theme};
 use crate::engine::message::{Answer, PathEntry, Question};
 
 /// Entries that are shown at once; typing on narrows them.
@@ -29,6 +30,9 @@ pub fn type_path_ui(ui: &mut Ui, cx: &mut Cx<'_>, purpose: PathPurpose, text: &s
         PathPurpose::Labels => "/home/me/photos/labels.csv",
         PathPurpose::Model | PathPurpose::Attributes => "/home/me/model.safetensors",
         PathPurpose::OpenSession | PathPurpose::SaveSession => "/home/me/faces.glow.json",
+        PathPurpose::Examples(ExamplePath::Table) => "/home/me/labels.csv",
+        PathPurpose::Examples(_) => "/home/me/faces",
+        PathPurpose::SaveDirections => "/home/me/my.attributes.safetensors",
         PathPurpose::TrainPictures => "/home/me/cats",
         PathPurpose::TrainWeights => "/home/me/cats-model.safetensors",
         PathPurpose::Export => "",
@@ -74,7 +78,7 @@ fn verbs_ui(
     entered: bool,
 ) {
     buttons_ui(ui, cx, |ui, cx| {
-        let saves = purpose == PathPurpose::SaveSession;
+        let saves = purpose.saves();
         let is_field = matches!(
             purpose,
             PathPurpose::TrainPictures | PathPurpose::TrainWeights
@@ -90,12 +94,9 @@ fn verbs_ui(
             && let Some(path) = intake::path_of_text(text)
         {
             // What is asked about is the file that would be written, whose ending may not be typed.
-            let path = if saves {
-                session::with_ending(path)
-            } else {
-                path
-            };
-            let known = cx.state.session.path.as_ref() == Some(&path);
+            let path = intake::with_ending(purpose, path);
+            let is_session = purpose == PathPurpose::SaveSession;
+            let known = is_session && cx.state.session.path.as_ref() == Some(&path);
             if saves && !known && verb == "Save" && path.exists() {
                 let note = REPLACE.to_owned();
                 cx.push(Action::Show(Dialog::TypePath {
@@ -150,6 +151,15 @@ pub(in crate::app) fn entries_question(text: &str) -> Question {
     Question::Entries { folder }
 }
 
+/// Whether a folder is wanted.
+fn is_folder(purpose: PathPurpose) -> bool {
+    match purpose {
+        PathPurpose::Folder | PathPurpose::MapFolder | PathPurpose::TrainPictures => true,
+        PathPurpose::Examples(part) => part != ExamplePath::Table,
+        _ => false,
+    }
+}
+
 /// Entries that a typed path may mean, folders first.
 fn candidates<'a>(state: &'a State, purpose: PathPurpose, text: &str) -> Vec<&'a PathEntry> {
     let Some(Answer::Entries(entries)) = state.live.answers.get(&entries_question(text)) else {
@@ -157,10 +167,7 @@ fn candidates<'a>(state: &'a State, purpose: PathPurpose, text: &str) -> Vec<&'a
     };
     let (_, beginning) = parts(text);
     let beginning = beginning.to_lowercase();
-    let folders_only = matches!(
-        purpose,
-        PathPurpose::Folder | PathPurpose::MapFolder | PathPurpose::TrainPictures
-    );
+    let folders_only = is_folder(purpose);
     let fits = |entry: &&PathEntry| {
         // Hidden ones are meant by those who type the dot.
         let hidden = entry.name.starts_with('.') && !beginning.starts_with('.');
@@ -244,9 +251,7 @@ fn recent(state: &State, purpose: PathPurpose) -> Vec<PathBuf> {
             let files = state.recent_pictures.iter().chain(&state.recent_folders);
             files.cloned().collect()
         }
-        PathPurpose::Folder | PathPurpose::MapFolder | PathPurpose::TrainPictures => {
-            state.recent_folders.clone()
-        }
+        purpose if is_folder(purpose) => state.recent_folders.clone(),
         PathPurpose::Model => state.recent_models.clone(),
         PathPurpose::OpenSession => state.recent.clone(),
         _ => Vec::new(),

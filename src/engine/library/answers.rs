@@ -9,7 +9,8 @@ use image::{Rgb, RgbImage};
 use super::Library;
 use crate::engine::error::EngineError;
 use crate::engine::message::{
-    Answer, ItemId, LevelReport, LevelStatistics, Neighbour, PathEntry, Question, Recipe, SelfTest,
+    Answer, ExampleCounts, ItemId, LevelReport, LevelStatistics, Neighbour, PathEntry, Question,
+    Recipe, SelfTest,
 };
 use crate::engine::seams::Cancelled;
 use crate::latent::{Latent, LevelEps};
@@ -62,6 +63,8 @@ impl Library {
                 let records = self.map(*map).ok_or_else(gone)?;
                 Answer::MapLabels(Arc::new(records.labels(table)?))
             }
+            // The worker has them counted beside it.
+            Question::Examples(_) => Answer::Examples(ExampleCounts::default()),
             Question::SelfTest { count, seed } => {
                 Answer::SelfTest(self.self_test(*count, *seed, cancelled)?)
             }
