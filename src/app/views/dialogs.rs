@@ -10,7 +10,7 @@ use crate::app::keys;
 use crate::app::theme::{self, section_ui};
 use crate::app::training::{TrainingPhase, TrainingRun};
 use crate::app::widgets::Cx;
-use crate::app::widgets::icons::note_ui;
+use crate::app::widgets::icons::{Icon, note_ui};
 
 /// The open dialog, over everything else.
 pub fn dialogs_ui(ui: &Ui, cx: &mut Cx<'_>) {
