@@ -58,6 +58,13 @@ fn models_that_were_opened_before_are_offered() {
     let recent = bench.state().recent_models.clone();
     assert_eq!(recent.len(), 2);
     assert!(recent[0].ends_with("a.safetensors"), "newest first");
-    bench.click("Open the shipped model");
+    bench.click("faces-128");
     assert_eq!(bench.state().live.model.as_ref().unwrap().path, None);
+    bench.click("faces-64");
+    let opened = bench.state().live.model.as_ref().unwrap().path.clone();
+    assert_eq!(opened, Some("faces-64".into()));
+    assert!(
+        bench.harness.query_all_by_label("faces-64").count() == 1,
+        "not among those opened before"
+    );
 }
