@@ -18,6 +18,11 @@ impl State {
         self.live.opening = true;
         self.session.model_given = model.is_some();
         let mut commands = vec![Command::OpenModel(model)];
+        if let Some(order) = self.training.resumable() {
+            let name = name_of_path(&order.out);
+            let text = format!("the training of {name} has not come to its end: Train > Resume");
+            self.log(LogLevel::Notice, text);
+        }
         if self.session.awaits_place {
             // They go beside what the last run left, which comes first.
             self.session.files = files;
@@ -128,6 +133,8 @@ impl State {
                 if std::mem::take(&mut self.full_screen) {
                     return Vec::new();
                 }
+                // Whoever leaves the question stays.
+                self.training.closes = false;
                 if self.dialog.take().is_none() {
                     // Messages lie over the picture, so they go first.
                     if self.live.toasts.is_empty() {
@@ -154,6 +161,10 @@ impl State {
                 }
             }
             Action::Log(level, text) => self.log(level, text),
+            Action::QuitOnceSaved => {
+                self.training.closes = true;
+                return self.stop_training().into_iter().collect();
+            }
             Action::Typed(purpose, path) => self.typed = Some((purpose, path)),
             Action::Browse(_)
             | Action::CopyImage(_)

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::document::Named;
 use super::live::Picture;
 use super::screens::Tab;
+use super::screens::attributes::ExamplePath;
 use crate::engine::message::{CropSquare, ItemId, ModelOptions, PlayMode};
 
 /// What a typed or chosen path is for.
@@ -22,9 +23,22 @@ pub enum PathPurpose {
     OpenSession,
     /// The file that a session is written to.
     SaveSession,
+    /// Examples to build directions from.
+    Examples(ExamplePath),
+    /// The file that directions are written to.
+    SaveDirections,
+    /// The folder that a training learns from.
+    TrainPictures,
+    /// The weights that a training writes.
+    TrainWeights,
 }
 
 impl PathPurpose {
+    /// Whether a file is written to it.
+    pub fn saves(self) -> bool {
+        matches!(self, Self::SaveSession | Self::SaveDirections)
+    }
+
     /// Title of the dialog.
     pub fn title(self) -> &'static str {
         match self {
@@ -34,6 +48,13 @@ impl PathPurpose {
             Self::Export => "Export to",
             Self::OpenSession => "Open a session",
             Self::SaveSession => "Save the session",
+            Self::Examples(ExamplePath::With) => "Folder with the attribute",
+            Self::Examples(ExamplePath::Without) => "Folder without the attribute",
+            Self::Examples(ExamplePath::Table) => "Open a table of labels",
+            Self::Examples(ExamplePath::Pictures) => "Folder of the labelled pictures",
+            Self::SaveDirections => "Save directions",
+            Self::TrainPictures => "Choose pictures to learn from",
+            Self::TrainWeights => "Save the weights as",
         }
     }
 }
@@ -74,7 +95,7 @@ pub enum Dialog {
     },
     /// Past messages.
     Log,
-    /// Asked before the window closes over an export that is not done.
+    /// Asked before the window closes over an export or a training that is not done.
     Quit,
     /// What this is.
     About,

@@ -9,7 +9,7 @@ use image::RgbImage;
 use super::answers::Answers;
 use super::session::Framing;
 use crate::engine::message::{
-    AttributeInfo, CropSquare, Inspection, ItemSource, ModelInfo, Recipe, Ticket, View,
+    AttributeInfo, CropSquare, DirectionId, Inspection, ItemSource, ModelInfo, Recipe, Ticket, View,
 };
 
 /// Pixels, with a number that no other picture has: the key of its texture.
@@ -198,6 +198,10 @@ pub struct Live {
     pub model: Option<ModelInfo>,
     /// Whether a model is being opened.
     pub opening: bool,
+    /// The build that is under way.
+    pub building: Option<Ticket>,
+    /// The built directions that the worker was last told to have open.
+    pub arranged: Vec<(DirectionId, String)>,
     /// The open directions.
     pub attributes: Vec<AttributeInfo>,
     /// Pictures of each view.

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::autosave::KeptSession;
 use super::dialog::{Dialog, PathPurpose};
+use super::intake;
 use super::state::{Desks, Document, Item, ItemStatus, LogLevel, Named, Selection, State, Tab};
 use crate::engine::message::{
     Command, CropSquare, Fit, ItemId, ItemSource, KeptItem, PictureSource, Recipe, SessionFile,
@@ -173,6 +174,7 @@ impl State {
             last_export: _,
             recent: _,
             recent_models: _,
+            training: _,
             // How the window stands at the moment.
             full_screen: _,
             tour: _,
@@ -226,7 +228,7 @@ impl State {
             self.log(LogLevel::Notice, text);
             return Vec::new();
         }
-        let path = with_ending(path);
+        let path = intake::with_ending(PathPurpose::SaveSession, path);
         self.session.path = Some(path.clone());
         self.write_session(path, false)
     }
@@ -836,17 +838,6 @@ fn renamed_recipe(mut recipe: Recipe, ids: &HashMap<ItemId, ItemId>) -> Option<R
         *part = renamed_recipe(part.clone(), ids)?;
     }
     Some(recipe)
-}
-
-/// A name as typed, with an ending where it has none: the file that is written.
-pub fn with_ending(path: PathBuf) -> PathBuf {
-    if path.extension().is_some() {
-        return path;
-    }
-    let mut name = path.into_os_string();
-    name.push(".");
-    name.push(SESSION_ENDING);
-    name.into()
 }
 
 /// The path that a dialog for saving begins with.

@@ -17,7 +17,8 @@ pub use super::live::*;
 pub use super::screens::Tab;
 use super::session::Session;
 use super::trace::Trace;
-use crate::engine::message::{Inspection, ItemId, Recipe, View};
+use super::training::TrainingState;
+use crate::engine::message::{DirectionId, Inspection, ItemId, Recipe, View};
 
 /// Light, dark, or as the system has it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -114,6 +115,8 @@ pub struct State {
     pub recent: Vec<PathBuf>,
     /// Models opened last, newest first.
     pub recent_models: Vec<PathBuf>,
+    /// The training, whichever session is open.
+    pub training: TrainingState,
     /// Whether the selected picture has the whole screen.
     #[serde(skip)]
     pub full_screen: bool,
@@ -172,6 +175,7 @@ impl Default for State {
             last_export: None,
             recent: Vec::new(),
             recent_models: Vec::new(),
+            training: TrainingState::default(),
             full_screen: false,
             tour: None,
             session: Session::default(),
@@ -231,6 +235,18 @@ impl State {
             pixels,
             non_finite,
         }
+    }
+
+    /// Whether something is under way that closing the window would give up.
+    pub fn is_at_work(&self) -> bool {
+        !self.live.exporting.is_empty() || self.live.building.is_some()
+    }
+
+    /// Directions that were built here and are to be open, by the names of their sliders.
+    pub(super) fn built_directions(&self) -> Vec<(DirectionId, String)> {
+        let tabs = Tab::ALL.iter();
+        tabs.flat_map(|tab| tab.screen().directions(&self.doc))
+            .collect()
     }
 
     /// What a selection stands for.

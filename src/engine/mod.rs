@@ -5,6 +5,7 @@
 //! order, and the thread sleeps where there is nothing to do.
 
 mod error;
+mod examples;
 mod export;
 mod figures;
 mod library;
@@ -17,8 +18,11 @@ mod seams;
 mod tests;
 #[cfg(test)]
 pub(crate) mod toy;
+mod training;
+mod workbench;
 mod worker;
 
+use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
@@ -93,7 +97,7 @@ impl Engine {
                 let inbox = Inbox::new(command_receiver, stopped);
                 let outbox = Outbox {
                     events: event_sender,
-                    wake: Box::new(wake),
+                    wake: Arc::new(wake),
                 };
                 let session = Library::new(
                     options.open,

@@ -11,6 +11,8 @@ mod feed;
 pub mod gradients;
 pub mod init;
 pub mod optimizer;
+pub mod order;
+pub mod prepare;
 pub mod ranks;
 pub mod reduce;
 pub mod run;

@@ -7,8 +7,9 @@ use crate::app::action::Action;
 use crate::app::dialog::{Dialog, PathPurpose, REPLACE};
 use crate::app::intake;
 use crate::app::keys;
-use crate::app::session;
+use crate::app::screens::attributes::ExamplePath;
 use crate::app::theme::{self, section_ui};
+use crate::app::training::{TrainingPhase, TrainingRun};
 use crate::app::widgets::Cx;
 use crate::app::widgets::icons::{Icon, note_ui};
 
@@ -96,6 +97,11 @@ fn type_path_ui(ui: &mut Ui, cx: &mut Cx<'_>, purpose: PathPurpose, text: &str, 
         PathPurpose::Pictures => "/home/me/face.jpg",
         PathPurpose::Model | PathPurpose::Attributes => "/home/me/model.safetensors",
         PathPurpose::OpenSession | PathPurpose::SaveSession => "/home/me/faces.glow.json",
+        PathPurpose::Examples(ExamplePath::Table) => "/home/me/labels.csv",
+        PathPurpose::Examples(_) => "/home/me/faces",
+        PathPurpose::SaveDirections => "/home/me/my.attributes.safetensors",
+        PathPurpose::TrainPictures => "/home/me/cats",
+        PathPurpose::TrainWeights => "/home/me/cats-model.safetensors",
         PathPurpose::Export => "",
     };
     let (changed, entered) = field_ui(ui, "Path", hint, &mut text);
@@ -112,8 +118,13 @@ fn type_path_ui(ui: &mut Ui, cx: &mut Cx<'_>, purpose: PathPurpose, text: &str, 
     }
     ui.add_space(8.0);
     buttons_ui(ui, cx, |ui, cx| {
-        let saves = purpose == PathPurpose::SaveSession;
+        let saves = purpose.saves();
+        let is_field = matches!(
+            purpose,
+            PathPurpose::TrainPictures | PathPurpose::TrainWeights
+        );
         let verb = match (saves, note == REPLACE) {
+            (false, _) if is_field => "Choose",
             (false, _) => "Open",
             (true, false) => "Save",
             (true, true) => "Replace",
@@ -123,12 +134,9 @@ fn type_path_ui(ui: &mut Ui, cx: &mut Cx<'_>, purpose: PathPurpose, text: &str, 
             && let Some(path) = intake::path_of_text(&text)
         {
             // What is asked about is the file that would be written, whose ending may not be typed.
-            let path = if saves {
-                session::with_ending(path)
-            } else {
-                path
-            };
-            let known = cx.state.session.path.as_ref() == Some(&path);
+            let path = intake::with_ending(purpose, path);
+            let is_session = purpose == PathPurpose::SaveSession;
+            let known = is_session && cx.state.session.path.as_ref() == Some(&path);
             if saves && !known && verb == "Save" && path.exists() {
                 let note = REPLACE.to_owned();
                 cx.push(Action::Show(Dialog::TypePath {
@@ -139,7 +147,9 @@ fn type_path_ui(ui: &mut Ui, cx: &mut Cx<'_>, purpose: PathPurpose, text: &str, 
                 return;
             }
             cx.push(Action::Close);
-            cx.push(Action::Typed(purpose, path.clone()));
+            if !is_field {
+                cx.push(Action::Typed(purpose, path.clone()));
+            }
             cx.actions
                 .extend(intake::actions_of_paths(purpose, vec![path]));
         }
@@ -303,9 +313,19 @@ fn log_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
     close_ui(ui, cx);
 }
 
-/// Asked before the window closes over an export that is not done.
+/// Asked before the window closes over a training, an export or a build that is not done.
 fn quit_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
-    title_ui(ui, "An export is under way");
+    if cx.state.training.is_active() {
+        return quit_training_ui(ui, cx);
+    }
+    let exports = !cx.state.live.exporting.is_empty();
+    title_ui(
+        ui,
+        match exports {
+            true => "An export is under way",
+            false => "Directions are being built",
+        },
+    );
     for (_, path) in &cx.state.live.exporting {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         ui.label(name);
@@ -319,6 +339,39 @@ fn quit_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
         }
         if ui.button("Quit").clicked() {
             cx.push(Action::QuitAtOnce);
+        }
+    });
+}
+
+/// The same over a training, which is saved first.
+fn quit_training_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
+    title_ui(ui, "A training is under way");
+    let run = cx.state.training.run.as_ref();
+    ui.label(run.map(TrainingRun::name).unwrap_or_default());
+    ui.add_space(4.0);
+    if cx.state.training.closes {
+        ui.label("Saving the training; the window closes once it is on the disk…");
+    } else {
+        ui.label("It is saved before the window closes, and can be resumed at the next start.");
+    }
+    if let Some(TrainingPhase::Unsaved(message)) = run.map(|run| &run.phase) {
+        note_ui(ui, Icon::Warning, cx.tokens.error, message);
+    }
+    if !cx.state.live.exporting.is_empty() {
+        ui.label("An export that is under way is given up.");
+    }
+    ui.add_space(8.0);
+    buttons_ui(ui, cx, |ui, cx| {
+        if ui.add(theme::primary_button(ui, "Stay")).clicked() {
+            cx.push(Action::Close);
+        }
+        if cx.state.training.closes {
+            let tip = "The save is finished behind the window";
+            if ui.button("Close now").on_hover_text(tip).clicked() {
+                cx.push(Action::QuitAtOnce);
+            }
+        } else if ui.button("Save and close").clicked() {
+            cx.push(Action::QuitOnceSaved);
         }
     });
 }
