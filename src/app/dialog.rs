@@ -5,13 +5,20 @@ use std::path::PathBuf;
 use super::document::Named;
 use super::live::Picture;
 use super::screens::Tab;
-use crate::engine::message::{CropSquare, ItemId, ModelOptions, PlayMode};
+use super::screens::attributes::ExamplePath;
+use crate::engine::message::{CropSquare, FolderListing, ItemId, ModelOptions, PlayMode};
 
 /// What a typed or chosen path is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PathPurpose {
     /// Pictures to import.
     Pictures,
+    /// A folder, all of whose pictures are imported.
+    Folder,
+    /// A folder that is encoded for the map.
+    MapFolder,
+    /// A table that says something of the map's pictures.
+    Labels,
     /// A weight file.
     Model,
     /// An attributes file.
@@ -22,6 +29,10 @@ pub enum PathPurpose {
     OpenSession,
     /// The file that a session is written to.
     SaveSession,
+    /// Examples to build directions from.
+    Examples(ExamplePath),
+    /// The file that directions are written to.
+    SaveDirections,
     /// The folder that a training learns from.
     TrainPictures,
     /// The weights that a training writes.
@@ -29,15 +40,28 @@ pub enum PathPurpose {
 }
 
 impl PathPurpose {
+    /// Whether a file is written to it.
+    pub fn saves(self) -> bool {
+        matches!(self, Self::SaveSession | Self::SaveDirections)
+    }
+
     /// Title of the dialog.
     pub fn title(self) -> &'static str {
         match self {
             Self::Pictures => "Open pictures",
+            Self::Folder => "Open a folder of pictures",
+            Self::MapFolder => "Map a folder of pictures",
+            Self::Labels => "Open a table of labels",
             Self::Model => "Open a model",
             Self::Attributes => "Open attributes",
             Self::Export => "Export to",
             Self::OpenSession => "Open a session",
             Self::SaveSession => "Save the session",
+            Self::Examples(ExamplePath::With) => "Folder with the attribute",
+            Self::Examples(ExamplePath::Without) => "Folder without the attribute",
+            Self::Examples(ExamplePath::Table) => "Open a table of labels",
+            Self::Examples(ExamplePath::Pictures) => "Folder of the labelled pictures",
+            Self::SaveDirections => "Save directions",
             Self::TrainPictures => "Choose pictures to learn from",
             Self::TrainWeights => "Save the weights as",
         }
@@ -53,6 +77,8 @@ pub enum Dialog {
     Export(ExportForm),
     /// Say what a model's file does not.
     Ask(AskForm),
+    /// Asked before very many pictures come onto the shelf.
+    Folder(FolderForm),
     /// Type a path.
     TypePath {
         /// What for.
@@ -118,6 +144,13 @@ pub struct AskForm {
     pub pictures: Vec<Picture>,
     /// Whether other samples are on their way.
     pub busy: bool,
+}
+
+/// The question about a folder of very many pictures.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FolderForm {
+    /// What it holds.
+    pub listing: FolderListing,
 }
 
 /// The crop dialog.

@@ -1,7 +1,7 @@
 //! A worker by script: answers commands with procedurally drawn faces, for tests of the window.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,10 +10,12 @@ use image::{Rgb, RgbImage};
 
 use crate::engine::EngineLink;
 use crate::engine::message::{
-    Answer, AttributeInfo, Command, CropSquare, CurvePoint, EarlierState, EarlierTraining,
-    EarlierWork, Event, Fit, Inspection, ItemId, LevelReport, LevelStatistics, ModelInfo,
-    Neighbour, PictureSource, Question, Recipe, SelfTest, TensorInfo, TrainCommand, TrainReport,
-    TrainingBegun, TrainingEnd, TrainingStep, WalkStep,
+    Answer, AttributeInfo, BuildReport, BuildRequest, ColumnCount, Command, CropSquare, CurvePoint,
+    DirectionId, EarlierState, EarlierTraining, EarlierWork, Event, ExampleCounts, ExampleSource,
+    Fit, FolderNews, Inspection, ItemId, LabelColumn, LevelReport, LevelStatistics, MapNeighbour,
+    MapPicture, MapPlane, ModelInfo, Neighbour, PathEntry, PictureSource, Question, Recipe,
+    SelfTest, TensorInfo, Ticket, TrainCommand, TrainReport, TrainingBegun, TrainingEnd,
+    TrainingStep, WalkStep,
 };
 use crate::latent::LevelEps;
 use crate::model::{Coupling, GlowConfig, Padding, Permutation};
@@ -50,6 +52,10 @@ pub struct FakeEngine {
     commands: Receiver<Command>,
     events: Sender<Event>,
     items: HashMap<ItemId, [f32; N]>,
+    /// Directions that were built and are open.
+    arranged: Vec<(DirectionId, String)>,
+    /// Begins builds and never ends them.
+    pub holds_builds: bool,
     /// Everything that was asked for, oldest first.
     pub heard: Vec<Command>,
 }
@@ -67,6 +73,8 @@ impl FakeEngine {
             commands,
             events,
             items: HashMap::new(),
+            arranged: Vec::new(),
+            holds_builds: false,
             heard: Vec::new(),
         };
         (engine, link)
@@ -105,9 +113,23 @@ impl FakeEngine {
         match command {
             Command::OpenModel(path) => {
                 self.say(Event::ModelOpened(Box::new(model_info(path.clone()))));
-                self.say(Event::AttributesOpened(attributes()));
+                self.say(Event::AttributesOpened(self.all_attributes()));
             }
             Command::Import { item, source, crop } => self.import(*item, source, *crop),
+            Command::ReadFolder { ticket, path } => {
+                match crate::data::folder::list_pictures(path) {
+                    Ok(listing) => self.say(Event::FolderRead {
+                        ticket: Some(*ticket),
+                        listing,
+                    }),
+                    Err(error) => self.say(Event::Failed {
+                        ticket: Some(*ticket),
+                        item: None,
+                        message: error.to_string(),
+                    }),
+                }
+            }
+            Command::EncodeFolder { ticket, path } => self.encode_folder(*ticket, path),
             Command::Recrop { item, crop } => {
                 let numbers = normals(crop.side as u64 + 3);
                 self.encoded(*item, numbers);
@@ -166,13 +188,39 @@ impl FakeEngine {
                 let ticket = *ticket;
                 self.say(Event::Answered { ticket, answer });
             }
+            Command::Build { ticket, request } => {
+                self.say(Event::Progress {
+                    ticket: Some(*ticket),
+                    what: "encoding".to_owned(),
+                    done: 3,
+                    total: 12,
+                });
+                if !self.holds_builds {
+                    self.built(*ticket, request);
+                }
+            }
+            Command::ArrangeDirections(list) => {
+                self.arranged.clone_from(list);
+                self.say(Event::DirectionsArranged(self.all_attributes()));
+            }
+            Command::SaveDirections { ticket, path, .. } => self.say(Event::Exported {
+                ticket: *ticket,
+                path: path.clone(),
+            }),
+            Command::Cancel(ticket) if self.holds_builds => self.say(Event::Failed {
+                ticket: Some(*ticket),
+                item: None,
+                message: "building the directions was cancelled".to_owned(),
+            }),
             Command::Export { ticket, request } => {
                 self.say(Event::Exported {
                     ticket: *ticket,
                     path: request.path.clone(),
                 });
             }
-            Command::OpenAttributes(_) => self.say(Event::AttributesOpened(attributes())),
+            Command::OpenAttributes(_) => {
+                self.say(Event::AttributesOpened(self.all_attributes()));
+            }
             Command::Inquire { item, path } => self.say(Event::Inquired {
                 item: *item,
                 path: path.clone(),
@@ -243,6 +291,38 @@ impl FakeEngine {
                 };
                 Answer::Neighbours(items.iter().map(nearest).collect())
             }
+            Question::MapNeighbours {
+                picture, pictures, ..
+            } => {
+                let others = (0..*pictures).filter(|other| other != picture).take(5);
+                let near = others.enumerate().map(|(i, picture)| MapNeighbour {
+                    picture,
+                    distance: 0.5 + 0.1 * i as f64,
+                });
+                Answer::MapNeighbours(near.collect())
+            }
+            Question::Entries { folder } => {
+                let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+                let mut entries: Vec<PathEntry> = entries
+                    .map(|entry| PathEntry {
+                        name: entry.file_name().into_string().unwrap(),
+                        is_folder: entry.path().is_dir(),
+                    })
+                    .collect();
+                entries.sort_by_key(|entry| (!entry.is_folder, entry.name.clone()));
+                Answer::Entries(entries)
+            }
+            Question::MapLabels { pictures, .. } => {
+                let column = |name: &str, value: fn(usize) -> f32| LabelColumn {
+                    name: name.to_owned(),
+                    values: (0..*pictures).map(value).collect(),
+                };
+                Answer::MapLabels(Arc::new(vec![
+                    column("age", |i| 20.0 + i as f32),
+                    column("hat", |i| if i % 3 == 0 { 1.0 } else { -1.0 }),
+                ]))
+            }
+            Question::Examples(source) => Answer::Examples(example_counts(source)),
             Question::SelfTest { count, .. } => Answer::SelfTest(SelfTest {
                 count: *count as usize,
                 finite: *count as usize,
@@ -252,6 +332,93 @@ impl FakeEngine {
                 encode_ms: 13.0,
             }),
         }
+    }
+
+    /// Names alone decide what the pictures are; one that is `missing` cannot be read.
+    fn encode_folder(&self, ticket: Ticket, path: &Path) {
+        let listing = match crate::data::folder::list_pictures(path) {
+            Ok(listing) => listing,
+            Err(error) => {
+                return self.say(Event::Failed {
+                    ticket: Some(ticket),
+                    item: None,
+                    message: error.to_string(),
+                });
+            }
+        };
+        let say = |news| self.say(Event::Folder { ticket, news });
+        let is_table = |name: &&String| name.ends_with(".csv");
+        let tables = listing.others.iter().filter(is_table);
+        say(FolderNews::Begun {
+            folder: path.to_owned(),
+            total: listing.pictures.len(),
+            scores: ATTRIBUTES.map(str::to_owned).into(),
+            tables: tables.map(|name| path.join(name)).collect(),
+        });
+        let (mut eps, mut scores) = (Vec::new(), Vec::new());
+        for name in &listing.pictures {
+            let file = path.join(name);
+            if name.contains("missing") {
+                let why = format!("the file is empty; copy it again: {}", file.display());
+                say(FolderNews::LeftOut(why));
+                continue;
+            }
+            let numbers = normals(name.bytes().fold(7, |h, b| h * 31 + u64::from(b)));
+            eps.push([numbers[0], numbers[1]]);
+            scores.push([numbers[2] + 0.5 * numbers[0], numbers[3]]);
+            say(FolderNews::Picture(Box::new(MapPicture {
+                name: name.clone(),
+                path: Some(file),
+                thumbnail: Arc::new(image::imageops::thumbnail(&face(&numbers), 48, 48)),
+                bits_per_dim: inspection(&numbers).bits_per_dim,
+                scores: numbers.to_vec(),
+            })));
+        }
+        let plane = |positions: Vec<[f32; 2]>, words: [[&str; 2]; 2]| MapPlane {
+            positions: Arc::new(positions),
+            shares: [0.145, 0.082],
+            words: words.map(|ends| ends.map(str::to_owned)),
+        };
+        let words = [["Male, Beard", "Wearing_Lipstick"], ["Young", "Gray_Hair"]];
+        say(FolderNews::Planes {
+            eps: plane(eps, [["", ""], ["", ""]]),
+            scores: Some(plane(scores, words)),
+        });
+        say(FolderNews::Done { cancelled: false });
+    }
+
+    fn built(&self, ticket: Ticket, request: &BuildRequest) {
+        let names = match request.columns.is_empty() {
+            true => std::slice::from_ref(&request.name),
+            false => &request.columns,
+        };
+        let id = |name: &String| DirectionId(name.bytes().map(u64::from).sum());
+        let report = BuildReport {
+            directions: names.iter().map(|name| (id(name), name.clone())).collect(),
+            left_out: Vec::new(),
+            unreadable: match request.source {
+                ExampleSource::Folders { .. } => {
+                    vec!["the picture is damaged; save it anew: /home/me/smiling/7.png".to_owned()]
+                }
+                _ => Vec::new(),
+            },
+        };
+        self.say(Event::Built { ticket, report });
+    }
+
+    /// Those of the file, and those that were built.
+    fn all_attributes(&self) -> Vec<AttributeInfo> {
+        let built = self.arranged.iter().map(|(id, name)| AttributeInfo {
+            name: name.clone(),
+            auc: (id.0 % 2 == 0).then_some(0.91),
+            counts: [14, 16],
+            range: [-3.0, 3.0],
+            built: Some(*id),
+            method: "difference of means".to_owned(),
+            held_out: 6,
+            leakage: vec![("Smiling".to_owned(), 0.42), ("Male".to_owned(), -0.17)],
+        });
+        attributes().into_iter().chain(built).collect()
     }
 
     fn train(&mut self, command: &TrainCommand) {
@@ -318,6 +485,14 @@ impl FakeEngine {
     }
 
     fn import(&mut self, item: ItemId, source: &PictureSource, crop: Option<CropSquare>) {
+        if let PictureSource::Path(path) = source
+            && let Ok(listing) = crate::data::folder::list_pictures(path)
+        {
+            self.say(Event::Forgotten(vec![item]));
+            let ticket = None;
+            self.say(Event::FolderRead { ticket, listing });
+            return;
+        }
         let name = match source {
             PictureSource::Path(path) => path.display().to_string(),
             PictureSource::Bytes { name, .. } => name.clone(),
@@ -382,7 +557,8 @@ impl FakeEngine {
             Recipe::Edited { base, edits, .. } => {
                 let mut numbers = self.numbers(base);
                 for edit in edits {
-                    let at = ATTRIBUTES.iter().position(|a| *a == edit.name).unwrap();
+                    let known = ATTRIBUTES.iter().position(|a| *a == edit.name);
+                    let at = known.unwrap_or(edit.name.len() % N);
                     numbers[at] += edit.amount;
                 }
                 numbers
@@ -453,8 +629,32 @@ fn attributes() -> Vec<AttributeInfo> {
             auc: Some(0.97 - 0.02 * i as f32),
             counts: [900 - 40 * i, 1100 + 40 * i],
             range: [-2.0, 2.0],
+            built: None,
+            method: String::new(),
+            held_out: 0,
+            leakage: Vec::new(),
         })
         .collect()
+}
+
+fn example_counts(source: &ExampleSource) -> ExampleCounts {
+    let column = |name: &str, counts| ColumnCount {
+        name: name.to_owned(),
+        counts,
+        is_number: name == "age",
+    };
+    let (columns, notes) = match source {
+        ExampleSource::Labels { .. } => (
+            vec![
+                column("glasses", [40, 160]),
+                column("age", [100, 100]),
+                column("hat", [0, 200]),
+            ],
+            vec!["column `place` is left out: it has more than two texts".to_owned()],
+        ),
+        _ => (vec![column("", [14, 16])], Vec::new()),
+    };
+    ExampleCounts { columns, notes }
 }
 
 fn inspection(numbers: &[f32; N]) -> Inspection {

@@ -8,8 +8,10 @@ use crossbeam_channel::Sender;
 
 use super::action::Action;
 use super::dialog::{Dialog, PathPurpose, PathsChosen, REPLACE};
+use super::screens::attributes::{AttributesWish, ExamplePath};
+use super::screens::map::MapWish;
 use super::screens::train::TrainWish;
-use super::session::with_ending;
+use super::session::SESSION_ENDING;
 use super::state::LogLevel;
 use crate::engine::message::PictureSource;
 
@@ -52,7 +54,15 @@ pub fn browse(
         let asked = Instant::now();
         let dialog = rfd::FileDialog::new().set_title(purpose.title());
         let paths = match purpose {
+            PathPurpose::Folder | PathPurpose::MapFolder => {
+                dialog.pick_folder().map(|path| vec![path])
+            }
             PathPurpose::Pictures => dialog.add_filter("Pictures", PICTURE_ENDINGS).pick_files(),
+            PathPurpose::Labels => dialog
+                .add_filter("Tables", &["csv", "tsv", "txt"])
+                .add_filter("All files", &["*"])
+                .pick_file()
+                .map(|path| vec![path]),
             PathPurpose::Model => dialog
                 .add_filter("Models", MODEL_ENDINGS)
                 .add_filter("All files", &["*"])
@@ -66,6 +76,12 @@ pub fn browse(
                 .add_filter("Sessions", &["json"])
                 .pick_file()
                 .map(|path| vec![path]),
+            PathPurpose::Examples(ExamplePath::Table) => dialog
+                .add_filter("Tables", &["csv", "tsv", "txt"])
+                .add_filter("All files", &["*"])
+                .pick_file()
+                .map(|path| vec![path]),
+            PathPurpose::Examples(_) => dialog.pick_folder().map(|path| vec![path]),
             PathPurpose::TrainPictures => {
                 let dialog = match suggestion.as_os_str().is_empty() {
                     true => dialog,
@@ -73,7 +89,10 @@ pub fn browse(
                 };
                 dialog.pick_folder().map(|path| vec![path])
             }
-            PathPurpose::Export | PathPurpose::SaveSession | PathPurpose::TrainWeights => {
+            PathPurpose::Export
+            | PathPurpose::SaveSession
+            | PathPurpose::SaveDirections
+            | PathPurpose::TrainWeights => {
                 let mut dialog = dialog;
                 if let Some(folder) = suggestion.parent() {
                     dialog = dialog.set_directory(folder);
@@ -127,9 +146,9 @@ pub fn actions_of_answer(
         };
     }
     match paths {
-        Some(paths) if purpose == PathPurpose::SaveSession => paths
+        Some(paths) if purpose.saves() => paths
             .first()
-            .map_or_else(Vec::new, |path| save_session(path)),
+            .map_or_else(Vec::new, |path| save(purpose, path)),
         Some(paths) => actions_of_paths(purpose, paths),
         None if at_once && open.is_none() => vec![Action::Show(Dialog::TypePath {
             purpose,
@@ -142,16 +161,38 @@ pub fn actions_of_answer(
 
 /// The system's dialog has asked about the name it was given; where an ending is added to that, the file may be
 /// another one, about which nobody has been asked.
-fn save_session(chosen: &Path) -> Vec<Action> {
-    let path = with_ending(chosen.to_path_buf());
+fn save(purpose: PathPurpose, chosen: &Path) -> Vec<Action> {
+    let path = with_ending(purpose, chosen.to_path_buf());
     if path != chosen && path.exists() {
         return vec![Action::Show(Dialog::TypePath {
-            purpose: PathPurpose::SaveSession,
+            purpose,
             text: path.display().to_string(),
             note: REPLACE.to_owned(),
         })];
     }
-    vec![Action::SaveSession(path)]
+    actions_of_paths(purpose, vec![path])
+}
+
+/// A name as typed, with an ending where it has none: the file that is written.
+pub fn with_ending(purpose: PathPurpose, path: PathBuf) -> PathBuf {
+    match purpose {
+        PathPurpose::SaveSession if path.extension().is_none() => {
+            ending_added(path, SESSION_ENDING)
+        }
+        PathPurpose::SaveDirections => match path.extension().and_then(|e| e.to_str()) {
+            Some("safetensors") => path,
+            Some("attributes") => ending_added(path, "safetensors"),
+            _ => ending_added(path, "attributes.safetensors"),
+        },
+        _ => path,
+    }
+}
+
+fn ending_added(path: PathBuf, ending: &str) -> PathBuf {
+    let mut name = path.into_os_string();
+    name.push(".");
+    name.push(ending);
+    name.into()
 }
 
 /// What paths lead to: pictures are imported, weight files opened.
@@ -180,6 +221,15 @@ pub fn actions_of_paths(purpose: PathPurpose, paths: Vec<PathBuf>) -> Vec<Action
             }
             actions
         }
+        PathPurpose::Folder => paths.next().map(Action::OpenFolder).into_iter().collect(),
+        PathPurpose::MapFolder => {
+            let open = |path| MapWish::Open(path).into();
+            paths.next().map(open).into_iter().collect()
+        }
+        PathPurpose::Labels => {
+            let open = |path| MapWish::SetTable(Some(path)).into();
+            paths.next().map(open).into_iter().collect()
+        }
         PathPurpose::Model => paths
             .next()
             .map(|p| Action::OpenModel(Some(p)))
@@ -192,6 +242,15 @@ pub fn actions_of_paths(purpose: PathPurpose, paths: Vec<PathBuf>) -> Vec<Action
             .collect(),
         PathPurpose::OpenSession => paths.next().map(Action::OpenSession).into_iter().collect(),
         PathPurpose::SaveSession => paths.next().map(Action::SaveSession).into_iter().collect(),
+        PathPurpose::Examples(which) => {
+            let chosen = paths.next().map(|path| path.display().to_string());
+            let wish = chosen.map(|text| AttributesWish::SetPath(which, text));
+            wish.map(Action::from).into_iter().collect()
+        }
+        PathPurpose::SaveDirections => {
+            let wish = paths.next().map(AttributesWish::Save);
+            wish.map(Action::from).into_iter().collect()
+        }
         PathPurpose::TrainPictures => typed_wish(paths.next(), TrainWish::SetImages),
         PathPurpose::TrainWeights => typed_wish(paths.next(), TrainWish::SetOut),
         PathPurpose::Export => Vec::new(),

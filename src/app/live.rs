@@ -7,9 +7,10 @@ use std::sync::Arc;
 use image::RgbImage;
 
 use super::answers::Answers;
+use super::maps::FolderMaps;
 use super::session::Framing;
 use crate::engine::message::{
-    AttributeInfo, CropSquare, Inspection, ItemSource, ModelInfo, Recipe, Ticket, View,
+    AttributeInfo, CropSquare, DirectionId, Inspection, ItemSource, ModelInfo, Recipe, Ticket, View,
 };
 
 /// Pixels, with a number that no other picture has: the key of its texture.
@@ -198,6 +199,10 @@ pub struct Live {
     pub model: Option<ModelInfo>,
     /// Whether a model is being opened.
     pub opening: bool,
+    /// The build that is under way.
+    pub building: Option<Ticket>,
+    /// The built directions that the worker was last told to have open.
+    pub arranged: Vec<(DirectionId, String)>,
     /// The open directions.
     pub attributes: Vec<AttributeInfo>,
     /// Pictures of each view.
@@ -210,6 +215,8 @@ pub struct Live {
     pub inspect_failed: Option<Recipe>,
     /// What else was asked and answered.
     pub answers: Answers,
+    /// Folders that were encoded for the map.
+    pub maps: FolderMaps,
     /// Decode times, milliseconds, newest last.
     pub decode_ms: VecDeque<f32>,
     /// Requests waiting in the worker.

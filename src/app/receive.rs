@@ -7,7 +7,9 @@ use super::state::{
     Flight, Item, ItemStatus, Live, LogLevel, Named, Origin, Photo, Progress, ShelfEntry, Shown,
     State, Tab, ViewState,
 };
-use crate::engine::message::{Command, Event, ItemId, ItemSource, ModelInfo, Recipe, Ticket, View};
+use crate::engine::message::{
+    AttributeInfo, Command, Event, ItemId, ItemSource, ModelInfo, Recipe, Ticket, View,
+};
 
 /// Decode times kept for the status bar.
 const TIMES_KEPT: usize = 48;
@@ -25,6 +27,8 @@ impl State {
                 | Event::SessionSaved { .. }
                 | Event::SessionRead { .. }
                 | Event::Imported { .. }
+                | Event::FolderRead { .. }
+                | Event::Folder { .. }
         ) {
             self.typed = None; // it was a good one
         }
@@ -68,6 +72,8 @@ impl State {
                 self.log(LogLevel::Notice, message);
             }
             Event::PhotoMissing { item, message } => self.photo_missing(item, message),
+            Event::FolderRead { ticket, listing } => return self.folder_read(ticket, listing),
+            Event::Folder { ticket, news } => self.folder_news(ticket, news),
             Event::Note(message) => self.log(LogLevel::Notice, message),
             Event::Training(report) => self.training_reported(report),
             Event::Inquired {
@@ -86,6 +92,14 @@ impl State {
                 // What was drawn along the old directions is not what their names mean now.
                 self.live.views.clear();
             }
+            Event::DirectionsArranged(attributes) => self.directions_arranged(attributes),
+            Event::Built { ticket, report } => {
+                self.live.building.take_if(|t| *t == ticket);
+                self.clear_progress(ticket);
+                for tab in Tab::ALL {
+                    tab.screen().built(self, report.clone());
+                }
+            }
             Event::Imported {
                 item,
                 name,
@@ -100,11 +114,16 @@ impl State {
                     entry.crop.get_or_insert(crop);
                 }
                 self.history.learn_crop(item, crop);
+                let comes_with_a_folder = self.comes_with_a_folder(item);
+                if !comes_with_a_folder {
+                    self.remember_picture(item);
+                }
                 if let Some(it) = self.items.get_mut(&item) {
                     it.missing = None;
                     it.known = true;
-                    // A photo that a session brings back has been spoken of before.
-                    let level = match it.framing.is_some() || it.photo.is_some() {
+                    // A photo that a session brings back has been spoken of before; those of a folder are many.
+                    let spoken_of = it.framing.is_some() || it.photo.is_some();
+                    let level = match spoken_of || comes_with_a_folder {
                         true => LogLevel::Info,
                         false => LogLevel::Notice,
                     };
@@ -221,6 +240,24 @@ impl State {
             } => return self.failed(ticket, item, message),
         }
         Vec::new()
+    }
+
+    /// Directions that were built here were opened, closed or renamed; those of the file are what they were.
+    fn directions_arranged(&mut self, attributes: Vec<AttributeInfo>) {
+        self.live.attributes = attributes;
+        for tab in Tab::ALL {
+            tab.screen().attributes_opened(self);
+        }
+        // Figures say where a latent lies on each direction.
+        self.live.inspections.clear();
+        self.live.inspect_failed = None;
+        for item in self.items.values_mut() {
+            item.inspection = None;
+        }
+        for view in self.live.views.values_mut() {
+            view.shown.retain(|_, shown| !is_edited(&shown.recipe));
+            view.failed = None;
+        }
     }
 
     fn model_opened(&mut self, info: ModelInfo) -> Vec<Command> {
@@ -394,7 +431,9 @@ impl State {
                 }
             }
             self.live.exporting.retain(|(t, _)| *t != ticket);
+            self.live.building.take_if(|t| *t == ticket);
             self.live.answers.gave_up(ticket);
+            self.map_failed(ticket);
             self.clear_progress(ticket);
             for view in self.live.views.values_mut() {
                 if let Some(flight) = view.in_flight.take_if(|f| f.ticket == ticket) {
@@ -406,6 +445,10 @@ impl State {
             }
         } else if item.is_none() {
             self.live.opening = false;
+        }
+        let of_folder = item.filter(|id| self.comes_with_a_folder(*id));
+        if let Some(id) = of_folder {
+            self.left_out_of_folder(id, &message);
         }
         if let Some(id) = item
             && let Some(it) = self.items.get_mut(&id)
@@ -427,7 +470,10 @@ impl State {
                 self.typed = Some((purpose, path));
             }
         }
-        self.log(level, message);
+        // What is wrong with one of a folder's pictures is said once all are there.
+        if of_folder.is_none() {
+            self.log(level, message);
+        }
         commands
     }
 
@@ -458,6 +504,11 @@ impl State {
             })
         )
     }
+}
+
+/// Whether a recipe moves anything along a direction.
+fn is_edited(recipe: &Recipe) -> bool {
+    matches!(recipe, Recipe::Edited { .. }) || recipe.parts().into_iter().any(is_edited)
 }
 
 /// A recipe with as many temperatures as there are levels, where it has one for each.

@@ -4,8 +4,10 @@
 //! with what is on its way, and asks for the difference. Nothing is asked for twice, and the last
 //! value of a drag is always asked for, because `sync` runs again when the answer before it comes.
 
+use super::dialog::Dialog;
 use super::screens::{Cells, Lead, Running};
 use super::state::{Flight, State};
+use super::views::paths::entries_question;
 use crate::engine::message::{Command, Recipe, Ticket, View};
 
 /// Cells that must have been answered before a newer request may replace one on its way: without
@@ -16,10 +18,16 @@ impl State {
     /// Commands that bring the screen up to date. `settled`: no pointer button is down, so that exact pictures in
     /// place of drafts, and figures, which cost an encode, are worth asking for.
     pub fn sync(&mut self, settled: bool) -> Vec<Command> {
-        if self.live.model.is_none() {
-            return Vec::new();
-        }
         let mut commands = Vec::new();
+        if let Some(Dialog::TypePath { text, .. }) = &self.dialog {
+            let question = entries_question(text);
+            commands.extend(self.ask(question));
+        }
+        if self.live.model.is_none() {
+            return commands;
+        }
+        // First: what is drawn below may be moved along them.
+        commands.extend(self.sync_directions());
         let screen = self.tab.screen();
         let running = self.running().map(|r| r.view);
         for (view, wanted) in self.wanted() {
@@ -41,7 +49,31 @@ impl State {
 
     /// Whether every shelf item that a recipe stands on has a latent.
     pub(super) fn is_drawable(&self, recipe: &Recipe) -> bool {
-        recipe.all_items(&|id| self.is_ready(id))
+        recipe.all_items(&|id| self.is_ready(id)) && !self.waits_for_direction(recipe)
+    }
+
+    /// Whether a recipe is moved along a direction that was built here and is not open yet.
+    fn waits_for_direction(&self, recipe: &Recipe) -> bool {
+        if let Recipe::Edited { edits, .. } = recipe {
+            let built = self.built_directions();
+            let is_open = |name: &String| self.live.attributes.iter().any(|a| a.name == *name);
+            let mut names = edits.iter().map(|edit| &edit.name);
+            if names.any(|name| built.iter().any(|(_, own)| own == name) && !is_open(name)) {
+                return true;
+            }
+        }
+        let mut parts = recipe.parts().into_iter();
+        parts.any(|part| self.waits_for_direction(part))
+    }
+
+    /// Tells the worker which of the built directions are open now, where that has changed.
+    fn sync_directions(&mut self) -> Option<Command> {
+        let wanted = self.built_directions();
+        if wanted == self.live.arranged {
+            return None;
+        }
+        self.live.arranged.clone_from(&wanted);
+        Some(Command::ArrangeDirections(wanted))
     }
 
     /// What the visible views should show.

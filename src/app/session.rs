@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::autosave::KeptSession;
 use super::dialog::{Dialog, PathPurpose};
+use super::intake;
 use super::state::{Desks, Document, Item, ItemStatus, LogLevel, Named, Selection, State, Tab};
 use crate::engine::message::{
     Command, CropSquare, Fit, ItemId, ItemSource, KeptItem, PictureSource, Recipe, SessionFile,
@@ -173,12 +174,15 @@ impl State {
             last_export: _,
             recent: _,
             recent_models: _,
+            recent_pictures: _,
+            recent_folders: _,
             training: _,
             // How the window stands at the moment.
             full_screen: _,
             tour: _,
             // What passes by: dialogs, what is under the pointer, what is on its way.
             trace: _,
+            folders: _,
             before_import: _,
             given: _,
             dialog: _,
@@ -227,7 +231,7 @@ impl State {
             self.log(LogLevel::Notice, text);
             return Vec::new();
         }
-        let path = with_ending(path);
+        let path = intake::with_ending(PathPurpose::SaveSession, path);
         self.session.path = Some(path.clone());
         self.write_session(path, false)
     }
@@ -837,17 +841,6 @@ fn renamed_recipe(mut recipe: Recipe, ids: &HashMap<ItemId, ItemId>) -> Option<R
         *part = renamed_recipe(part.clone(), ids)?;
     }
     Some(recipe)
-}
-
-/// A name as typed, with an ending where it has none: the file that is written.
-pub fn with_ending(path: PathBuf) -> PathBuf {
-    if path.extension().is_some() {
-        return path;
-    }
-    let mut name = path.into_os_string();
-    name.push(".");
-    name.push(SESSION_ENDING);
-    name.into()
 }
 
 /// The path that a dialog for saving begins with.

@@ -5,11 +5,14 @@
 //! order, and the thread sleeps where there is nothing to do.
 
 mod error;
+mod examples;
 mod export;
 mod figures;
+mod folder;
 mod library;
 mod loader;
 mod mail;
+mod map;
 pub mod message;
 mod queue;
 mod seams;
@@ -18,6 +21,7 @@ mod tests;
 #[cfg(test)]
 pub(crate) mod toy;
 mod training;
+mod workbench;
 mod worker;
 
 use std::sync::Arc;

@@ -10,6 +10,7 @@ mod wish;
 use egui::{Key, Ui};
 
 pub use tab::{EditDesk, EditTab};
+pub use view::pretty;
 pub use wish::EditWish;
 
 use super::{Cells, Document, Exported, Lead, Offer, Screen, Tab};
@@ -184,7 +185,12 @@ impl Screen for EditScreen {
     }
 
     fn attributes_opened(&self, state: &mut State) {
-        let known = |name: &String| state.live.attributes.iter().any(|a| a.name == *name);
+        let waiting = state.built_directions();
+        let known = |name: &String| {
+            let mut open = state.live.attributes.iter();
+            // Those that were built here may be on their way.
+            open.any(|a| a.name == *name) || waiting.iter().any(|(_, own)| own == name)
+        };
         state.doc.edit.amounts.retain(|name, _| known(name));
     }
 
