@@ -229,6 +229,8 @@ fn tabs_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
 
 /// Height of the bar of controls that it has in any window.
 const LEAST_CONTROLS: f32 = 64.0;
+/// The most of the height that it takes.
+pub(super) const CONTROLS_SHARE: f32 = 0.42;
 
 /// The bar of controls under the work area. In a low window it scrolls, so that the picture keeps most of the room.
 pub(super) fn controls_ui(
@@ -237,32 +239,27 @@ pub(super) fn controls_ui(
     id: &'static str,
     controls: impl FnOnce(&mut Ui, &mut Cx<'_>),
 ) {
-    scrolled_controls_ui(ui, cx, (id, LEAST_CONTROLS), controls);
+    let most = (CONTROLS_SHARE * ui.available_height()).max(LEAST_CONTROLS);
+    scrolled_controls_ui(ui, cx, (id, LEAST_CONTROLS, most), controls);
 }
 
-/// The same where what stands in it comes and goes: the bar grows with it.
+/// The same where what stands in it comes and goes: the bar grows with it, up to a share of the height.
 pub(super) fn growing_controls_ui(
     ui: &mut Ui,
     cx: &mut Cx<'_>,
-    id: &'static str,
+    (id, share): (&'static str, f32),
     controls: impl FnOnce(&mut Ui, &mut Cx<'_>),
 ) {
-    let most = most_of_controls(ui);
-    scrolled_controls_ui(ui, cx, (id, most), controls);
-}
-
-/// The most height that controls take in a window like this.
-fn most_of_controls(ui: &Ui) -> f32 {
-    (0.42 * ui.available_height()).max(LEAST_CONTROLS)
+    let most = (share * ui.available_height()).max(LEAST_CONTROLS);
+    scrolled_controls_ui(ui, cx, (id, most, most), controls);
 }
 
 fn scrolled_controls_ui(
     ui: &mut Ui,
     cx: &mut Cx<'_>,
-    (id, least): (&'static str, f32),
+    (id, least, most): (&'static str, f32, f32),
     controls: impl FnOnce(&mut Ui, &mut Cx<'_>),
 ) {
-    let most = most_of_controls(ui);
     Panel::bottom(id).frame(controls_frame(cx)).show(ui, |ui| {
         egui::ScrollArea::vertical()
             .id_salt(id)

@@ -142,15 +142,25 @@ pub fn choices_ui(ui: &mut Ui, cx: &mut Cx<'_>, map: &FolderMap, scale: &ColourS
         colour_ui(ui, cx, map, scale);
         table_ui(ui, cx, map);
     });
+    let is_narrow = ui.available_width() < NARROW;
     ui.horizontal_wrapped(|ui| {
         legend_ui(ui, cx, scale);
-        ui.add_space(theme::GAP);
-        let mut size = cx.state.desks.map.size;
-        let tip = "How large pictures are on the map; at the left end there are points alone";
-        if slider_ui(ui, "Pictures", &mut size, SIZES, 0, tip).changed() {
-            cx.push(MapWish::SetSize(size));
+        if !is_narrow {
+            ui.add_space(theme::GAP);
+            size_ui(ui, cx);
         }
     });
+    if is_narrow {
+        size_ui(ui, cx);
+    }
+}
+
+fn size_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
+    let mut size = cx.state.desks.map.size;
+    let tip = "How large pictures are on the map; at the left end there are points alone";
+    if slider_ui(ui, "Pictures", &mut size, SIZES, 0, tip).changed() {
+        cx.push(MapWish::SetSize(size));
+    }
 }
 
 fn axes_ui(ui: &mut Ui, cx: &mut Cx<'_>, map: &FolderMap) {

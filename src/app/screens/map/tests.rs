@@ -7,7 +7,9 @@ use egui_kittest::kittest::Queryable as _;
 
 use super::{MapAxes, MapColour, MapWish};
 use crate::app::action::Action;
+use crate::app::dialog::{Dialog, PathPurpose};
 use crate::app::maps::MapStage;
+use crate::app::screens::compare::{CompareWay, CompareWish};
 use crate::app::state::{Selection, State, Tab};
 use crate::app::tests::Bench;
 use crate::engine::message::{Command, Event, FolderNews, PictureSource, Ticket};
@@ -269,8 +271,6 @@ fn draw_the_map() {
             };
             shoot(&mut bench, "empty");
             bench.perform(MapWish::Open(folder.path().to_owned()));
-            bench.state();
-            bench.perform(Action::CloseToast(0));
             shoot(&mut bench, "pictures");
             bench.perform(MapWish::Pick(Some(7)));
             bench.perform(MapWish::SetTable(Some(folder.path().join("labels.csv"))));
@@ -280,6 +280,21 @@ fn draw_the_map() {
             bench.perform(MapWish::SetSize(0.0));
             bench.perform(MapWish::SetAxes(MapAxes::Two(0, 3)));
             shoot(&mut bench, "points");
+            bench.perform(CompareWish::SetWay(CompareWay::Folder));
+            bench.perform(CompareWish::SetPicture(0, crate::app::tests::named(4)));
+            bench.perform(Action::SetTab(Tab::Compare));
+            let first = bench.state().doc.shelf[0].id;
+            bench.perform(Action::Select(Selection::Item(first)));
+            shoot(&mut bench, "compare");
+            bench.perform(Action::Show(Dialog::TypePath {
+                purpose: PathPurpose::Pictures,
+                text: format!("{}/00", folder.path().display()),
+                note: String::new(),
+            }));
+            shoot(&mut bench, "path");
+            bench.press(Modifiers::NONE, Key::Escape);
+            bench.perform(Action::OpenFolder(folder.path().to_owned()));
+            shoot(&mut bench, "ask");
         }
     }
 }

@@ -13,6 +13,8 @@ use crate::app::views;
 use crate::app::widgets::Cx;
 use crate::engine::message::{Answer, MapNeighbour, Question};
 
+/// A lower work area is that of a small window.
+const LOW: f32 = 380.0;
 /// Pictures until there is something to see.
 const FEWEST: usize = 2;
 
@@ -29,13 +31,21 @@ pub fn map_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
     let places = places(map, cx.state.desks.map.axes);
     let scale = ColourScale::of(cx.state, map);
     let neighbours = neighbours(cx.state);
-    views::growing_controls_ui(ui, cx, "map controls", |ui, cx| {
+    // In a low window the map has the most of it, and all else scrolls below.
+    let is_low = ui.available_height() < LOW;
+    let share = if is_low { 0.3 } else { views::CONTROLS_SHARE };
+    views::growing_controls_ui(ui, cx, ("map controls", share), |ui, cx| {
+        if is_low {
+            panel::head_ui(ui, cx, map);
+        }
         panel::choices_ui(ui, cx, map, &scale);
         panel::picked_ui(ui, cx, map, &scale, neighbours);
     });
     let frame = egui::Frame::new().inner_margin(Margin::symmetric(10, 6));
     CentralPanel::no_frame().frame(frame).show(ui, |ui| {
-        panel::head_ui(ui, cx, map);
+        if !is_low {
+            panel::head_ui(ui, cx, map);
+        }
         if places.len() < FEWEST {
             waiting_ui(ui, cx, map);
             return;
