@@ -7,6 +7,7 @@ use std::sync::Arc;
 use image::RgbImage;
 
 use super::answers::Answers;
+use super::maps::FolderMaps;
 use super::session::Framing;
 use crate::engine::message::{
     AttributeInfo, CropSquare, DirectionId, Inspection, ItemSource, ModelInfo, Recipe, Ticket, View,
@@ -214,6 +215,8 @@ pub struct Live {
     pub inspect_failed: Option<Recipe>,
     /// What else was asked and answered.
     pub answers: Answers,
+    /// Folders that were encoded for the map.
+    pub maps: FolderMaps,
     /// Decode times, milliseconds, newest last.
     pub decode_ms: VecDeque<f32>,
     /// Requests waiting in the worker.

@@ -89,6 +89,10 @@ impl Worker {
                 let path = job.request.path.display();
                 self.fail(Some(job.ticket), None, format!("export cancelled: {path}"));
             }
+            Accepted::FolderCancelled(job) => {
+                let news = job.last_news(&mut self.session, true);
+                self.send_folder_news(job.ticket, news);
+            }
         }
     }
 

@@ -4,8 +4,10 @@ mod asks;
 pub mod crop;
 pub mod dialogs;
 pub mod export;
+mod folder;
 pub mod inspector;
 pub mod menu;
+pub(super) mod paths;
 pub mod shelf;
 pub mod status;
 pub mod toasts;
@@ -148,7 +150,7 @@ fn drop_hint_ui(ctx: &egui::Context, cx: &Cx<'_>) {
         egui::StrokeKind::Inside,
     );
     let font = egui::FontId::proportional(20.0);
-    let text = "Drop pictures, a session or a model";
+    let text = "Drop pictures, a folder, a session or a model";
     painter.text(
         rect.center(),
         egui::Align2::CENTER_CENTER,
@@ -211,7 +213,7 @@ fn tabs_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
                 let stroke = egui::Stroke::new(2.0, cx.tokens.accent);
                 ui.painter().hline(line, y, stroke);
             }
-            let tip = format!("{} ({})", tab.screen().about(), number + 1);
+            let tip = format!("{} ({})", tab.screen().about(), (number + 1) % 10);
             if response.on_hover_text(tip).clicked() {
                 cx.push(Action::SetTab(tab));
             }
@@ -220,6 +222,9 @@ fn tabs_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
     ui.add_space(6.0);
 }
 
+/// Height of the bar of controls that it has in any window.
+const LEAST_CONTROLS: f32 = 64.0;
+
 /// The bar of controls under the work area. In a low window it scrolls, so that the picture keeps most of the room.
 pub(super) fn controls_ui(
     ui: &mut Ui,
@@ -227,11 +232,37 @@ pub(super) fn controls_ui(
     id: &'static str,
     controls: impl FnOnce(&mut Ui, &mut Cx<'_>),
 ) {
-    let most = (0.42 * ui.available_height()).max(64.0);
+    scrolled_controls_ui(ui, cx, (id, LEAST_CONTROLS), controls);
+}
+
+/// The same where what stands in it comes and goes: the bar grows with it.
+pub(super) fn growing_controls_ui(
+    ui: &mut Ui,
+    cx: &mut Cx<'_>,
+    id: &'static str,
+    controls: impl FnOnce(&mut Ui, &mut Cx<'_>),
+) {
+    let most = most_of_controls(ui);
+    scrolled_controls_ui(ui, cx, (id, most), controls);
+}
+
+/// The most height that controls take in a window like this.
+fn most_of_controls(ui: &Ui) -> f32 {
+    (0.42 * ui.available_height()).max(LEAST_CONTROLS)
+}
+
+fn scrolled_controls_ui(
+    ui: &mut Ui,
+    cx: &mut Cx<'_>,
+    (id, least): (&'static str, f32),
+    controls: impl FnOnce(&mut Ui, &mut Cx<'_>),
+) {
+    let most = most_of_controls(ui);
     Panel::bottom(id).frame(controls_frame(cx)).show(ui, |ui| {
         egui::ScrollArea::vertical()
             .id_salt(id)
             .max_height(most)
+            .min_scrolled_height(least)
             .auto_shrink([false, true])
             .show(ui, |ui| controls(ui, cx));
     });

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use egui::{Align2, CentralPanel, Margin, Rect, RichText, Sense, Stroke, Ui, pos2, vec2};
 use image::RgbImage;
 
+use super::folder;
 use super::table::{self, ShelfRow};
 use super::{CompareWay, CompareWish, PICTURES, SortColumn};
 use crate::app::action::Action;
@@ -28,6 +29,7 @@ pub fn compare_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
         .frame(frame)
         .show(ui, |ui| match cx.state.desks.compare.way {
             CompareWay::Table => table_ui(ui, cx),
+            CompareWay::Folder => folder::folder_ui(ui, cx),
             _ if cx.state.doc.compare.pair.iter().all(Option::is_some) => pictures_ui(ui, cx),
             _ => empty_ui(ui, cx),
         });
@@ -146,7 +148,9 @@ fn pictures_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
     let room = ui.available_rect_before_wrap();
     let pictures = [0, 1].map(|i| cx.state.cell_picture(PICTURES, i).cloned());
     match cx.state.desks.compare.way {
-        CompareWay::Beside | CompareWay::Table => beside_ui(ui, cx, room, &pictures),
+        CompareWay::Beside | CompareWay::Table | CompareWay::Folder => {
+            beside_ui(ui, cx, room, &pictures);
+        }
         CompareWay::Wipe => wipe_ui(ui, cx, square_in(room), &pictures),
         CompareWay::Flip => {
             let which = usize::from(cx.state.desks.compare.flipped);
@@ -408,7 +412,7 @@ fn controls_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
                     cx.push(CompareWish::Flip);
                 }
             }
-            CompareWay::Table => {}
+            CompareWay::Table | CompareWay::Folder => {}
         }
     });
 }
