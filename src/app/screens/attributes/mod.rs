@@ -178,7 +178,7 @@ fn looked_at(state: &State) -> Option<&AttributeInfo> {
 
 fn strip_cell(state: &State, cell: u32) -> Option<Named> {
     let direction = looked_at(state)?;
-    state.doc.attributes.cell(&direction.name, cell)
+    state.doc.attributes.cell(direction, cell)
 }
 
 /// What is known of the files that examples come from.

@@ -3,6 +3,7 @@
 use egui::{Key, Modifiers};
 use egui_kittest::kittest::Queryable as _;
 
+use super::tab::amount_of;
 use super::{AttributesWish, ExampleOrigin, ExamplePath, STRIP, TAGGED, Tag};
 use crate::app::action::Action;
 use crate::app::dialog::{Dialog, PathPurpose};
@@ -301,6 +302,17 @@ fn closing_the_window_over_a_build_asks() {
     bench.perform(Action::Show(Dialog::Quit));
     bench.harness.get_by_label("Directions are being built");
     bench.click("Stay");
+}
+
+#[test]
+fn the_strip_goes_no_further_than_the_slider() {
+    let bench = Bench::new(Vec::new());
+    let mut direction = bench.state().live.attributes[0].clone();
+    direction.range = [-1.5, 3.5];
+    let amounts: Vec<f32> = (0..6)
+        .filter_map(|cell| amount_of(&direction, cell))
+        .collect();
+    assert_eq!(amounts, [-1.5, -1.0, 0.0, 1.0, 2.0]);
 }
 
 #[test]
