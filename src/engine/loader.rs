@@ -108,8 +108,13 @@ impl Loader {
         });
         let info = ModelInfo {
             name,
-            // Absolute, so that a session finds it again from another folder.
-            path: path.map(|p| std::path::absolute(p).unwrap_or_else(|_| p.to_owned())),
+            path: match built_in {
+                Some(shipped) if path.is_none() || shipped.name == shipped::usual().name => None,
+                // By its name it is found again from everywhere.
+                Some(shipped) => Some(shipped.name.into()),
+                // Absolute, so that a session finds it again from another folder.
+                None => path.map(|p| std::path::absolute(p).unwrap_or_else(|_| p.to_owned())),
+            },
             config: params.config.clone(),
             n_parameters: params.layout.len(),
             fingerprint: Fingerprint::of(&params),
@@ -160,6 +165,18 @@ mod tests {
         let precision = weights::Precision::F32;
         weights::write(&path, &params, &provenance, None, precision).unwrap();
         (folder, path)
+    }
+
+    #[test]
+    fn shipped_models_are_found_again_by_name_from_every_folder() {
+        let loader = Loader {
+            shipped: Some(shipped::usual()),
+            ..loader()
+        };
+        let path = |path: Option<&str>| loader.open(path.map(Path::new)).unwrap().info.path;
+        assert_eq!(path(None), None);
+        assert_eq!(path(Some("faces-128")), None);
+        assert_eq!(path(Some("faces-64")), Some("faces-64".into()));
     }
 
     #[test]

@@ -41,7 +41,7 @@ impl Sketch {
         let mut noise = Noise::new(SKETCH_SEED);
         let mut bucket = || {
             let at = noise.below(2 * SKETCHED);
-            let sign = if at % 2 == 0 { 1.0 } else { -1.0 };
+            let sign = if at.is_multiple_of(2) { 1.0 } else { -1.0 };
             ((at / 2) as u16, sign)
         };
         let n_buckets = if len > SKETCHED { len } else { 0 };

@@ -34,6 +34,7 @@ pub fn window_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
     Panel::bottom("status")
         .frame(theme::panel_frame(&tokens, Margin::symmetric(12, 4)))
         .show(ui, |ui| status::status_ui(ui, cx));
+    tour::tour_ui(ui, cx);
     let (shelf, inspector) = side_panels(ui.available_width(), &cx.state.settings);
     if shelf {
         Panel::left("shelf")
@@ -68,7 +69,6 @@ pub fn window_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
     });
     dialogs::dialogs_ui(ui, cx);
     toasts::toasts_ui(ui.ctx(), cx);
-    tour::tour_ui(ui, cx);
     super::widgets::picture::drag_ghost_ui(ui.ctx(), cx);
     drop_hint_ui(ui.ctx(), cx);
 }

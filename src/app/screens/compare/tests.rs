@@ -62,7 +62,7 @@ fn the_table_sorts_and_becomes_csv() {
     bench.click("Sort by Bits/dim");
     assert!(bits(&bench).iter().rev().is_sorted());
     assert_eq!(asked(&bench), 1, "sorting asks for nothing");
-    let text = table::csv(&table::rows(bench.state()));
+    let text = table::csv(bench.state(), &table::rows(bench.state()));
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!(lines.len(), 6);
     assert!(lines[0].starts_with("name,bits_per_dim,level_1_bits,level_2_bits,level_3_bits,"));

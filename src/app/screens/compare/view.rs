@@ -51,7 +51,7 @@ fn empty_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
 
 /// The table as comma-separated values on the clipboard.
 pub(super) fn copy_csv(state: &State) -> Action {
-    Action::CopyText(table::csv(&table::rows(state)))
+    Action::CopyText(table::csv(state, &table::rows(state)))
 }
 
 fn table_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
@@ -75,7 +75,7 @@ fn table_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
                 heading_ui(ui, cx, SortColumn::Bits, "Bits/dim", "Bits per dimension: how surprised the model is by this picture; less is more typical");
                 for level in 0..n_levels {
                     let tip = "What this level adds to the bits per dimension";
-                    heading_ui(ui, cx, SortColumn::Level(level), &format!("Level {}", level + 1), tip);
+                    heading_ui(ui, cx, SortColumn::Level(level), &cx.state.level_name(level), tip);
                 }
                 heading_ui(ui, cx, SortColumn::Norm, "Norm", "|eps| / sqrt(D): 1 for a typical picture");
                 heading_ui(ui, cx, SortColumn::RoundTrip, "Round trip", "Largest difference between the picture and decode(encode(picture))");
