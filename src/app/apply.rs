@@ -51,9 +51,6 @@ impl State {
 
     /// Does what the person wants; what the worker must hear is returned.
     pub fn apply(&mut self, action: impl Into<Action>) -> Vec<Command> {
-        if self.running().is_none() {
-            self.session.desks_at_rest = self.desks.clone();
-        }
         match action.into() {
             Action::SetTab(tab) => self.set_tab(tab),
             Action::Select(selection) => self.select(selection),

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::document::Named;
-use super::live::Picture;
+use super::picture::Picture;
 use super::screens::Tab;
 use crate::engine::message::{CropSquare, ItemId, ModelOptions, PlayMode};
 

@@ -17,6 +17,7 @@ pub mod icon;
 pub mod intake;
 pub mod keys;
 pub mod live;
+pub mod picture;
 mod receive;
 pub mod reopened;
 pub mod replay;
@@ -249,8 +250,9 @@ impl ExplorerApp {
         app
     }
 
-    /// Everything on the screen, for tests.
-    pub fn state(&self) -> &State {
+    /// Everything on the screen.
+    #[cfg(test)]
+    pub(crate) fn state(&self) -> &State {
         &self.state
     }
 

@@ -1,7 +1,8 @@
-//! The frame that all dialogs share, and the small ones.
+//! The open dialog, and the small ones.
 
 use egui::{Id, Key, Modal, Ui, vec2};
 
+use super::frame::{buttons_ui, title_ui};
 use super::{asks, crop, export, status};
 use crate::app::action::Action;
 use crate::app::dialog::{Dialog, PathPurpose, REPLACE};
@@ -51,19 +52,6 @@ pub fn dialogs_ui(ui: &Ui, cx: &mut Cx<'_>) {
     if modal.backdrop_response.clicked() {
         cx.push(Action::Close);
     }
-}
-
-/// The heading of a dialog.
-pub fn title_ui(ui: &mut Ui, title: &str) {
-    ui.heading(title);
-    ui.add_space(4.0);
-}
-
-/// A row of buttons at the right, the main one last for the eye and first for the code.
-pub fn buttons_ui(ui: &mut Ui, cx: &mut Cx<'_>, add: impl FnOnce(&mut Ui, &mut Cx<'_>)) {
-    let size = vec2(ui.available_width(), theme::CONTROL_HEIGHT);
-    let layout = egui::Layout::right_to_left(egui::Align::Center);
-    ui.allocate_ui_with_layout(size, layout, |ui| add(ui, cx));
 }
 
 /// A text field that has the focus when its dialog opens. `true` where Enter was pressed.

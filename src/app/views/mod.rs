@@ -4,6 +4,7 @@ mod asks;
 pub mod crop;
 pub mod dialogs;
 pub mod export;
+mod frame;
 pub mod inspector;
 pub mod menu;
 pub mod shelf;
