@@ -11,7 +11,7 @@ use image::RgbImage;
 use serde::{Deserialize, Serialize};
 
 pub use crate::data::{CropSquare, PictureSource};
-pub use crate::export::{FilmFormat, Rate};
+pub use crate::export::Rate;
 pub use crate::files::import::Options as ModelOptions;
 pub use crate::latent::Condition;
 use crate::latent::LatentShape;
@@ -136,6 +136,9 @@ pub struct StoredModel {
     /// What tells it from another training of the same shape; older files do not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fingerprint: Option<Fingerprint>,
+    /// What was said of it, where its file does not say everything.
+    #[serde(default, skip_serializing_if = "ModelOptions::is_empty")]
+    pub answers: ModelOptions,
 }
 
 /// Latents of a session that belong to another model than it does.
@@ -469,6 +472,8 @@ pub struct ModelInfo {
     pub name: String,
     /// Its path, where it is a file.
     pub path: Option<PathBuf>,
+    /// What was said of it, where its file does not say everything.
+    pub answers: ModelOptions,
     /// The configuration.
     pub config: GlowConfig,
     /// Numbers in the model.
