@@ -63,9 +63,11 @@ impl Worker {
             Accepted::Queued => {}
             Accepted::Condition(condition) => self.session.set_condition(condition),
             Accepted::Forget(items) => self.session.forget(&items),
-            Accepted::ExportCancelled(job) => {
+            Accepted::ExportCancelled(mut job) => {
+                let stays = job.take_back();
                 let path = job.request.path.display();
-                self.fail(Some(job.ticket), None, format!("export cancelled: {path}"));
+                let message = format!("export cancelled{stays}: {path}");
+                self.fail(Some(job.ticket), None, message);
             }
         }
     }
