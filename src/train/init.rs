@@ -2,7 +2,7 @@
 
 use super::error::TrainError;
 use super::ranks::Communicator;
-use crate::kernels::neighbours::taps_stride;
+use crate::kernels::neighbours::{Grid, taps_stride};
 use crate::kernels::{Aligned, Finish, Init, Lhs, PackedMatrix, Rhs, gemm, padded};
 use crate::model::fast::load_picture_rows;
 use crate::model::fast::step::{self, Scratch, tile_rows, tiles};
@@ -30,12 +30,8 @@ pub fn data_dependent_init(
         let stride = padded(shape.channels);
         if l == 0 {
             state = Aligned::zeros(rows * stride);
-            load_picture_rows(
-                x,
-                params.config.channels,
-                &Folded::level(params, 0, 0..0, Purpose::Forward)?,
-                &mut state,
-            );
+            let (channels, grid) = (params.config.channels, Grid { side: shape.side });
+            load_picture_rows(x, channels, grid, stride, &mut state);
         }
         let mut other = Aligned::zeros(rows * stride);
         for k in 0..params.config.depth {

@@ -8,7 +8,7 @@ use image::RgbImage;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::checkpoint::{Checkpoint, CurvePoint, Progress};
+use super::checkpoint::{Checkpoint, CurvePoint, TrainProgress};
 use super::config::TrainConfig;
 use super::device::DeviceGradients;
 pub use super::error::TrainError;
@@ -102,7 +102,7 @@ pub struct Trainer {
     train: TrainConfig,
     params: Params,
     optimizer: Optimizer,
-    progress: Progress,
+    progress: TrainProgress,
     gradients: Source,
     /// The floor that the couplings' factor rises to.
     floor: ScaleFloor,
@@ -149,7 +149,7 @@ impl Source {
 }
 
 /// What an update came to.
-struct Step {
+struct TrainStep {
     bits_per_dim: f64,
     gradient_norm: f64,
     times: ReduceTimes,
@@ -213,7 +213,7 @@ impl Trainer {
         };
         ranks::take_from_first(&*ranks, &mut params.data)?;
         let optimizer = Optimizer::new(train.optimizer, train.rates(), &params.data);
-        let progress = Progress {
+        let progress = TrainProgress {
             pictures_seen: 0,
             position: 0,
             seconds: 0.0,
@@ -287,7 +287,7 @@ impl Trainer {
         train: TrainConfig,
         params: Params,
         optimizer: Optimizer,
-        progress: Progress,
+        progress: TrainProgress,
         floor: ScaleFloor,
         lock: Option<RunLock>,
     ) -> Result<Self, TrainError> {
@@ -419,13 +419,13 @@ impl Trainer {
     /// What a step came to; the reason where the training has diverged.
     fn after_step(
         &mut self,
-        step: Result<Option<Step>, TrainError>,
+        step: Result<Option<TrainStep>, TrainError>,
         done: f64,
         losses: &mut Vec<f64>,
         report: &mut dyn FnMut(TrainEvent),
     ) -> Result<Option<String>, TrainError> {
         match step {
-            Ok(Some(Step {
+            Ok(Some(TrainStep {
                 bits_per_dim,
                 gradient_norm,
                 times,
@@ -484,7 +484,7 @@ impl Trainer {
                 self.optimizer.rule = self.train.optimizer;
                 self.optimizer.rates = self.train.rates();
                 let (seconds, set_size) = (self.progress.seconds, self.progress.set_size);
-                self.progress = Progress {
+                self.progress = TrainProgress {
                     seconds,
                     set_size,
                     // What comes next are other pictures than those at which it broke.
@@ -529,7 +529,7 @@ impl Trainer {
     }
 
     /// One update; `None` where the loss or the gradient is not finite.
-    fn step(&mut self, batch: &Batch, done: f64) -> Result<Option<Step>, TrainError> {
+    fn step(&mut self, batch: &Batch, done: f64) -> Result<Option<TrainStep>, TrainError> {
         self.params.config.scale_floor = self.train.floor(self.floor, self.progress.pictures_seen);
         // A stream of its own for each step: a resumed run draws the noise that an unbroken one would.
         let (seed, stream) = (self.train.seed, NOISE_STREAM + 1 + self.optimizer.t);
@@ -564,7 +564,7 @@ impl Trainer {
         );
         self.restore_fixed_entries();
         self.progress.pictures_seen += batch.n_whole as u64;
-        Ok(Some(Step {
+        Ok(Some(TrainStep {
             bits_per_dim,
             gradient_norm: length,
             times,
@@ -589,7 +589,7 @@ impl Trainer {
     }
 
     /// Where the run stands.
-    pub fn progress(&self) -> &Progress {
+    pub fn progress(&self) -> &TrainProgress {
         &self.progress
     }
 
