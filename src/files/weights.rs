@@ -321,6 +321,9 @@ mod tests {
         let mut flat = params(Permutation::InvconvLu);
         flat.slice_mut("levels.1.steps.0.permutation.sign_s")[3] = 0.0;
         refused(&bytes(&flat), name);
+        let mut flat = params(Permutation::InvconvLu);
+        flat.slice_mut("levels.1.steps.0.permutation.p")[..24].fill(0.0);
+        refused(&bytes(&flat), name);
         // What no reader takes back is not written, nor what half precision cannot hold.
         let mut large = params(Permutation::Shuffle);
         large.slice_mut("prior.mean")[0] = 1e6;

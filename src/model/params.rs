@@ -383,13 +383,12 @@ impl Params {
                 let w = Matrix::from_f32(c, self.slice(&format!("{p}p")))
                     .dot(&lower)
                     .dot(&upper);
-                (
-                    w,
-                    self.slice(&format!("{p}log_s"))
-                        .iter()
-                        .map(|&v| f64::from(v))
-                        .sum(),
-                )
+                // `ln |sign_s exp(log_s)|`: the signs are +1 and -1, and what is neither shows here.
+                let log_s = self.slice(&format!("{p}log_s")).iter();
+                let logs = log_s
+                    .zip(self.slice(&format!("{p}sign_s")))
+                    .map(|(&log, &sign)| f64::from(log) + f64::from(sign).abs().ln());
+                (w, logs.sum())
             }
             Permutation::Shuffle => {
                 let indices = self.slice(&format!("{p}indices"));
@@ -424,8 +423,15 @@ impl Params {
             let prefix = entry.name.strip_suffix("actnorm.bias")?;
             Some((prefix, entry.shape[0]))
         });
+        // Rounding hides it in a product.
+        let has_flat_p = |prefix: &str, c: usize| {
+            let p = self.get(&format!("{prefix}permutation.p"));
+            p.is_some_and(|p| !Matrix::from_f32(c, p).log_abs_det().is_finite())
+        };
         steps
-            .find(|(prefix, c)| self.mixing_and_inverse_at(prefix, *c).is_none())
+            .find(|&(prefix, c)| {
+                has_flat_p(prefix, c) || self.mixing_and_inverse_at(prefix, c).is_none()
+            })
             .map(|(prefix, _)| prefix)
     }
 
