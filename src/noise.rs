@@ -21,6 +21,8 @@ pub(crate) enum NoisePurpose {
     Variation = 1,
     /// The order of a train and held-out split.
     Split = 2,
+    /// Windows of pictures, and the noise below them, that a detail stage learns from.
+    Window = 3,
 }
 
 /// A seeded stream of numbers.

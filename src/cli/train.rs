@@ -15,6 +15,8 @@ use crate::data::batches::PictureSet;
 use crate::files::weights::{self, Precision};
 use crate::model::params::Params;
 use crate::model::{DeviceChoice, GlowConfig};
+use crate::train::chain::{Part, is_beginning};
+use crate::train::checkpoint::CurvePoint;
 use crate::train::config::TrainConfig;
 use crate::train::ranks::{Communicator, Identity, agree, check_identity};
 use crate::train::run;
@@ -178,10 +180,10 @@ fn prepare(args: &Args, ranks: &Arc<dyn Communicator>) -> anyhow::Result<Prepare
     };
     if start
         .as_ref()
-        .is_some_and(|params| but_for_the_floor(params) != config)
+        .is_some_and(|params| !is_beginning(&but_for_the_floor(params), &config))
     {
         anyhow::bail!(
-            "the weights to start from are of another model than the config; leave one of the two out"
+            "the weights to start from are of another model than the config, and no beginning of it; leave one of the two out"
         );
     }
     let table = args.labels.as_deref().map(read_labels).transpose()?;
@@ -321,6 +323,18 @@ impl Lines<'_> {
     }
 }
 
+/// The likelihoods of a save, for people.
+fn figures(point: &CurvePoint, unit: &str) -> String {
+    let train = point.train_bits_per_dim;
+    match (point.valid_bits_per_detail, point.valid_bits_per_dim) {
+        (Some(details), Some(whole)) => {
+            format!("train {train:.4}, valid {details:.4} {unit}; the whole {whole:.4} bits/dim")
+        }
+        (_, Some(valid)) => format!("train {train:.4}, valid {valid:.4} {unit}"),
+        (_, None) => format!("train {train:.4} {unit}"),
+    }
+}
+
 fn train(
     mut trainer: Trainer,
     settings: &TrainConfig,
@@ -345,6 +359,10 @@ fn train(
     bar.set_prefix(name.to_owned());
     let lines = Lines { bar: &bar, json };
     let mut smooth: Option<f64> = None;
+    let unit = match settings.part {
+        Some(Part::Stage(_)) => "bits/detail",
+        _ => "bits/dim",
+    };
     let mut report = |event| match event {
         TrainEvent::Started {
             pictures_seen,
@@ -361,7 +379,7 @@ fn train(
             let value = smooth.map_or(bits_per_dim, |s| s + 0.02 * (bits_per_dim - s));
             smooth = Some(value);
             bar.set_position(pictures_seen);
-            bar.set_message(format!("{value:.4} bits/dim, gradient {gradient_norm:.3}"));
+            bar.set_message(format!("{value:.4} {unit}, gradient {gradient_norm:.3}"));
         }
         TrainEvent::LeftOut(name) => lines.say(format_args!("left out: {name}")),
         TrainEvent::Note(text) => lines.say(format_args!("note: {text}")),
@@ -383,12 +401,11 @@ fn train(
             let _ = writeln!(std::io::stdout(), "{}", serde_json::json!(point));
         }
         TrainEvent::Saved(point) => {
-            let valid = point
-                .valid_bits_per_dim
-                .map_or(String::new(), |v| format!(", valid {v:.4}"));
             lines.say(format_args!(
-                "{} pictures: train {:.4}{valid} bits/dim, round trip {:.1e}; saved",
-                point.pictures, point.train_bits_per_dim, point.round_trip
+                "{} pictures: {}, round trip {:.1e}; saved",
+                point.pictures,
+                figures(&point, unit),
+                point.round_trip
             ));
         }
     };

@@ -229,6 +229,7 @@ mod tests {
             pictures,
             train_bits_per_dim: bits + 1.0,
             valid_bits_per_dim: Some(bits),
+            valid_bits_per_detail: None,
             round_trip: 1e-6,
             seconds: 2.0,
         };

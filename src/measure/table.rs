@@ -214,13 +214,16 @@ fn built(
 }
 
 /// The fields of a training that a table may set.
-pub const TRAIN_KEYS: [&str; 14] = [
+pub const TRAIN_KEYS: [&str; 17] = [
     "batch",
     "lr",
     "warmup",
     "decay",
     "clip",
     "floor_pictures",
+    "part",
+    "crop",
+    "soften",
     "optimizer",
     "beta2",
     "average",

@@ -529,6 +529,14 @@ impl Trunk {
     }
 }
 
+/// What stage `i` is given of each low-pass `[c, h, w]`.
+pub(crate) fn given_of(params: &Params, i: usize, lows: &[Vec<f32>]) -> Vec<Given> {
+    let trunk = Trunk::new(params, i, Arithmetic::F32);
+    let (channels, side) = (params.config.channels, params.config.stage(i).image_size);
+    let given = |low: &Vec<f32>| trunk.given(low, channels, side / 2, 1);
+    lows.iter().map(given).collect()
+}
+
 /// The Haar low-pass `[c, h, w]` and details `[3 c, h, w]` of a picture `[c, 2h, 2w]` of `side` pixels a side: of each 2x2
 /// block p q / r s the mean `(p + q + r + s) / 4`, and `(p - q + r - s) / 2`, `(p + q - r - s) / 2`,
 /// `(p - q - r + s) / 2`. `ln |det| = -ln 2` for each value of the low-pass.

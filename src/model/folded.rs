@@ -349,11 +349,31 @@ impl Folded {
         form: impl Into<Form>,
         threads: usize,
     ) -> Result<Self, ModelError> {
+        let flow = params.config.stage(i);
+        let level = Self::stage_steps(params, i, 0..flow.depth, form, threads)?;
+        Ok(Self {
+            width: flow.width,
+            levels: vec![level],
+        })
+    }
+
+    /// Some steps of it.
+    ///
+    /// Errors: as [`Folded::new`].
+    pub fn stage_steps(
+        params: &Params,
+        i: usize,
+        steps: std::ops::Range<usize>,
+        form: impl Into<Form>,
+        threads: usize,
+    ) -> Result<FoldedLevel, ModelError> {
         let (form, flow) = (form.into(), params.config.stage(i));
         let shape = flow.level_shapes()[0];
         let grid = Grid { side: shape.side };
         let features = params.config.detail[i].features;
-        let steps = in_parallel(flow.depth, threads, |k| {
+        let first = steps.start;
+        let steps = in_parallel(steps.len(), threads, |k| {
+            let k = first + k;
             let place = StepPlace {
                 prefix: format!("detail.{i}.steps.{k}."),
                 channels: shape.channels,
@@ -363,7 +383,7 @@ impl Folded {
             };
             FoldedStep::new(params, &place, form)
         });
-        let level = FoldedLevel {
+        Ok(FoldedLevel {
             channels: shape.channels,
             coupling_out: flow.coupling_out(shape.channels),
             affine: flow.affine(),
@@ -373,10 +393,6 @@ impl Folded {
             features,
             steps: steps.into_iter().collect::<Result<_, _>>()?,
             prior: FoldedPrior::Given,
-        };
-        Ok(Self {
-            width: flow.width,
-            levels: vec![level],
         })
     }
 

@@ -15,6 +15,7 @@ pub use crate::config::{
     ConfigError, Coupling, GlowConfig, LevelShape, Padding, Permutation, ScaleFunction,
 };
 pub use crate::latent::{Condition, Latent, LatentShape, LevelEps};
+pub(crate) use chain::given_of;
 pub use chain::{FastChain, StageConv, haar};
 
 use std::borrow::Cow;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::config::TrainConfig;
 use super::optimizer::{Optimizer, Rule};
+use crate::config::ScaleFloor;
 use crate::files::tensors::{OutTensor, Precision, TensorFile, read_bytes, write_tensors};
 use crate::files::{FormatError, weights};
 use crate::model::GlowConfig;
@@ -20,11 +21,15 @@ pub const FORMAT: &str = "glow-explorer-checkpoint/1";
 pub struct CurvePoint {
     /// Pictures seen.
     pub pictures: u64,
-    /// Mean bits per dimension of the training batches since the last point.
+    /// Mean bits per dimension of the training batches since the last point; where a detail stage learns alone, its bits a
+    /// detail.
     #[serde(deserialize_with = "number_or_nan")]
     pub train_bits_per_dim: f64,
     /// Bits per dimension of the validation pictures under the averaged weights.
     pub valid_bits_per_dim: Option<f64>,
+    /// Bits a detail of the stage that learns alone, of the same pictures and weights.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub valid_bits_per_detail: Option<f64>,
     /// `max |x - decode(encode(x))|` of a few pictures under the averaged weights.
     #[serde(deserialize_with = "number_or_nan")]
     pub round_trip: f64,
@@ -55,6 +60,9 @@ pub struct TrainProgress {
     /// Pictures of the set that is learnt from.
     #[serde(default)]
     pub set_size: Option<usize>,
+    /// Floor of the couplings' factor with which the run began; `None` for that of fresh weights and of earlier files, 0.
+    #[serde(default)]
+    pub first_floor: Option<ScaleFloor>,
 }
 
 /// Everything that a resumed run needs.

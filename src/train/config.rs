@@ -1,10 +1,13 @@
 //! What a training run is told.
 
+use std::ops::Range;
+
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use serde::{Deserialize, Serialize};
 
 use super::backward::Activations;
 use super::optimizer::{Rates, Rule};
+use super::part::Part;
 use crate::config::ScaleFloor;
 use crate::kernels::Arithmetic;
 
@@ -34,9 +37,19 @@ pub struct TrainConfig {
     /// Least factor of an affine coupling, 0 to less than 1, in place of the config's
     #[arg(long)]
     pub scale_floor: Option<f32>,
-    /// Pictures over which the floor rises from 0, for weights that learnt without one
+    /// Pictures over which the floor rises from that of the weights to start from
     #[arg(long, default_value_t = DEFAULTS.floor_pictures)]
     pub floor_pictures: u64,
+    /// Part of a chain that learns while the rest stays as it is: base (the Glow at the bottom), or a detail stage by its
+    /// number, 0 the coarsest. Where nothing is said, all of it learns
+    #[arg(long)]
+    pub part: Option<Part>,
+    /// Side of the windows of pictures that detail stages learn from; where nothing is said, whole pictures
+    #[arg(long, value_name = "PIXELS")]
+    pub crop: Option<usize>,
+    /// Standard deviation of the noise on the picture below that a detail stage is given while it learns, of a range of 1
+    #[arg(long, default_value_t = DEFAULTS.soften)]
+    pub soften: f32,
     /// Update rule
     #[arg(long, value_enum, default_value_t = DEFAULTS.optimizer)]
     pub optimizer: Rule,
@@ -103,6 +116,9 @@ const DEFAULTS: TrainConfig = TrainConfig {
     clip: 10.0,
     scale_floor: None,
     floor_pictures: 0,
+    part: None,
+    crop: None,
+    soften: 0.0,
     optimizer: Rule::Adam,
     beta2: 0.99,
     average: 0.999,
@@ -164,6 +180,11 @@ impl TrainConfig {
                 "from 0 to less than 1",
             ),
             (
+                self.soften.is_finite() && self.soften >= 0.0,
+                "soften",
+                "0 or more",
+            ),
+            (
                 self.minutes.is_none_or(|m| m.is_finite() && m > 0.0),
                 "minutes",
                 "a number above 0",
@@ -173,13 +194,14 @@ impl TrainConfig {
         failed.map(|(_, setting, expected)| (setting, expected))
     }
 
-    /// The floor of the couplings' factor after so many pictures, on the way to `target`.
-    pub fn floor(&self, target: ScaleFloor, pictures_seen: u64) -> ScaleFloor {
+    /// The floor of the couplings' factor after so many pictures, on its way from the start of `floors` to the end.
+    pub fn floor(&self, floors: Range<ScaleFloor>, pictures_seen: u64) -> ScaleFloor {
         let share = match self.floor_pictures {
             0 => 1.0,
             n => (pictures_seen as f64 / n as f64).min(1.0),
         };
-        ScaleFloor::new((f64::from(target.value()) * share) as f32).unwrap_or(target)
+        let (first, last) = (floors.start.value(), floors.end.value());
+        ScaleFloor::new(first + (f64::from(last - first) * share) as f32).unwrap_or(floors.end)
     }
 
     /// The optimiser's rates.
@@ -200,5 +222,25 @@ impl TrainConfig {
             1.0
         };
         (f64::from(self.lr) * rise * (LAST + (1.0 - LAST) * left)) as f32
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_floor_rises_from_that_of_the_weights_to_start_from() {
+        let config = TrainConfig {
+            floor_pictures: 100,
+            ..TrainConfig::default()
+        };
+        let floor = |value| ScaleFloor::new(value).unwrap();
+        let at = |seen| config.floor(floor(0.5)..floor(0.75), seen).value();
+        assert_eq!([0, 50, 100, 1000].map(at), [0.5, 0.625, 0.75, 0.75]);
+        let fresh = config.floor(ScaleFloor::NONE..floor(0.5), 50);
+        assert_eq!(fresh.value(), 0.25);
+        let at_once = TrainConfig::default();
+        assert_eq!(at_once.floor(ScaleFloor::NONE..floor(0.5), 0).value(), 0.5);
     }
 }

@@ -1,6 +1,7 @@
 //! Training: gradients in constant memory, the optimiser, the loop.
 
 pub mod backward;
+pub mod chain;
 pub mod checkpoint;
 pub mod config;
 pub mod device;
@@ -10,6 +11,7 @@ mod feed;
 pub mod gradients;
 pub mod init;
 pub mod optimizer;
+mod part;
 pub mod ranks;
 pub mod reduce;
 pub mod run;

@@ -8,6 +8,7 @@ use image::RgbImage;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::chain::{self, ChainGradients, Draws, Part};
 use super::checkpoint::{Checkpoint, CurvePoint, TrainProgress};
 use super::config::TrainConfig;
 use super::device::DeviceGradients;
@@ -15,7 +16,6 @@ pub use super::error::TrainError;
 use super::estimate;
 use super::feed::{Feed, Plan};
 use super::gradients::{BatchGradients, BatchShare, CpuGradients};
-use super::init::data_dependent_init;
 use super::optimizer::{Optimizer, norm};
 use super::ranks::{self, RanksError, agree};
 use super::reduce::ReduceTimes;
@@ -27,10 +27,9 @@ use crate::export::{self, ExportError};
 use crate::files::FormatError;
 use crate::files::weights::{self, Precision};
 use crate::model::device;
-use crate::model::fast::FastGlow;
 use crate::model::params::Params;
 use crate::model::pixels::{largest_difference, picture_from_x, x_from_bytes};
-use crate::model::{GlowConfig, Latent, ModelError};
+use crate::model::{FastChain, GlowConfig, Latent, ModelError};
 use crate::noise::Noise;
 
 /// Streams of random numbers that a run draws from, beside that of the weights.
@@ -119,6 +118,7 @@ pub struct Trainer {
 /// Where gradients come from.
 enum Source {
     Cpu(CpuGradients),
+    Chain(ChainGradients),
     Device(DeviceGradients),
 }
 
@@ -127,7 +127,16 @@ impl Source {
     ///
     /// Errors: a device that does not work or lacks what is asked for; a 1x1 convolution without an inverse.
     fn new(params: &Params, train: &TrainConfig, run: &Run) -> Result<Self, TrainError> {
+        let is_chain = !params.config.detail.is_empty();
         match device::open(&run.device)? {
+            None if is_chain => Ok(Self::Chain(ChainGradients::new(
+                params,
+                train,
+                run.threads,
+            )?)),
+            Some((_, name)) if is_chain => Err(TrainError::Setup(format!(
+                "detail stages learn on the CPU; leave out --device {name}"
+            ))),
             None => {
                 let cpu = CpuGradients::new(params, run.threads)?
                     .with_activations(train.activations)
@@ -187,11 +196,14 @@ impl Trainer {
         agree(&*ranks, refuse_too_large(&config, &train, &run))?;
         let lock = lock(&run)?;
         let floor = config.scale_floor;
+        let first_floor = start.as_ref().map(|params| params.config.scale_floor);
         let mut notes = Vec::new();
         let mut params = match start {
-            Some(params) => params,
-            None => {
+            Some(params) if params.config.detail.len() == config.detail.len() => params,
+            start => {
                 let mut params = Params::initial(config, train.seed);
+                let known = start.map(|start| chain::begin_with(&mut params, &start));
+                let known = known.transpose()?;
                 let plan = Plan {
                     batch: train.init_batch.clamp(1, run.pictures.len()),
                     seed: train.seed,
@@ -206,8 +218,7 @@ impl Trainer {
                     &params.config,
                     Noise::with_stream(train.seed, NOISE_STREAM),
                 );
-                let x: Vec<&[f32]> = x.iter().map(Vec::as_slice).collect();
-                data_dependent_init(&mut params, &x, &*ranks)?;
+                chain::initialise(&mut params, x, known, &*ranks)?;
                 params
             }
         };
@@ -220,6 +231,7 @@ impl Trainer {
             curve: Vec::new(),
             setbacks: 0,
             set_size: Some(run.pictures.len()),
+            first_floor,
         };
         let initial = params.clone();
         let mut trainer = Self::assemble(run, train, params, optimizer, progress, floor, lock)?;
@@ -530,7 +542,15 @@ impl Trainer {
 
     /// One update; `None` where the loss or the gradient is not finite.
     fn step(&mut self, batch: &Batch, done: f64) -> Result<Option<TrainStep>, TrainError> {
-        self.params.config.scale_floor = self.train.floor(self.floor, self.progress.pictures_seen);
+        self.params.config.scale_floor = {
+            let TrainProgress {
+                first_floor,
+                pictures_seen,
+                ..
+            } = self.progress;
+            self.train
+                .floor(first_floor.unwrap_or_default()..self.floor, pictures_seen)
+        };
         // A stream of its own for each step: a resumed run draws the noise that an unbroken one would.
         let (seed, stream) = (self.train.seed, NOISE_STREAM + 1 + self.optimizer.t);
         let config = &self.params.config;
@@ -545,6 +565,14 @@ impl Trainer {
             times,
         } = match &mut self.gradients {
             Source::Cpu(cpu) => cpu.over_ranks(&self.params, &share, &*self.run.ranks)?,
+            Source::Chain(chain) => {
+                let draws = Draws {
+                    seed,
+                    step: self.optimizer.t,
+                    first: batch.first,
+                };
+                chain.over_ranks(&self.params, &share, draws, &*self.run.ranks)?
+            }
             Source::Device(device) => device.over_ranks(&self.params, &share, &*self.run.ranks)?,
         };
         let length = norm(&gradient);
@@ -671,14 +699,14 @@ impl Trainer {
             let reason = "a moment of the optimiser is not finite";
             return Err(SaveError::Diverged(reason.into()));
         }
-        let fast = FastGlow::new(&averaged, self.run.threads)
+        let fast = FastChain::new(&averaged, self.run.threads)
             .map_err(|error| SaveError::Diverged(error.to_string()))?;
         let valid = match &self.run.valid {
             Some(set) => {
-                let found = bits_per_dim(&fast, &averaged.config, set, self.run.valid_limit)?;
-                let left_out = found.left_out.into_iter();
+                let mut found = bits_per_dim(&fast, &averaged.config, set, self.run.valid_limit)?;
+                let left_out = found.left_out.drain(..);
                 left_out.map(TrainEvent::LeftOut).for_each(&mut *report);
-                Some(found.mean)
+                Some(found)
             }
             None => None,
         };
@@ -696,7 +724,11 @@ impl Trainer {
         let point = CurvePoint {
             pictures: self.progress.pictures_seen,
             train_bits_per_dim: losses.iter().sum::<f64>() / losses.len().max(1) as f64,
-            valid_bits_per_dim: valid,
+            valid_bits_per_dim: valid.as_ref().map(|v| v.mean),
+            valid_bits_per_detail: valid.as_ref().and_then(|v| match self.train.part {
+                Some(Part::Stage(i)) => v.per_detail.get(i).copied(),
+                _ => None,
+            }),
             round_trip,
             seconds: self.progress.seconds,
         };
@@ -752,7 +784,7 @@ impl Trainer {
     }
 
     /// The round trip of the first pictures that can be read.
-    fn round_trip(&self, fast: &FastGlow, config: &GlowConfig) -> Result<f64, TrainError> {
+    fn round_trip(&self, fast: &FastChain, config: &GlowConfig) -> Result<f64, TrainError> {
         let set = self.run.valid.as_ref().unwrap_or(&self.run.pictures);
         let readable = (0..set.len()).filter_map(|i| set.get(i).ok());
         let x: Vec<Vec<f32>> = readable
@@ -852,9 +884,8 @@ impl<E: Into<TrainError>> From<E> for SaveError {
 fn refuse_too_large(config: &GlowConfig, train: &TrainConfig, run: &Run) -> Result<(), TrainError> {
     let plain = config.variant.refuse("training");
     plain.map_err(|e| TrainError::Setup(e.to_string()))?;
-    if !config.detail.is_empty() {
-        let problem = "detail stages are not trained by this program yet; train the model below them: leave \"detail\" out and halve \"image_size\" for each stage";
-        return Err(TrainError::Setup(problem.into()));
+    if let Some(problem) = chain::problem(config, train) {
+        return Err(TrainError::Setup(problem));
     }
     // What is worked on at once.
     let share = train.batch.div_ceil(run.ranks.n_ranks());
@@ -879,6 +910,8 @@ fn differences(before: &GlowConfig, now: &GlowConfig) -> String {
 pub struct SetBits {
     /// Mean bits per dimension of the pictures that can be read.
     pub mean: f64,
+    /// Mean bits a detail of each detail stage, the coarsest first.
+    pub per_detail: Vec<f64>,
     /// Pictures that cannot, found now for the first time, each with the reason.
     pub left_out: Vec<String>,
 }
@@ -888,7 +921,7 @@ pub struct SetBits {
 ///
 /// Errors: no picture can be read.
 pub fn bits_per_dim(
-    fast: &FastGlow,
+    fast: &FastChain,
     config: &GlowConfig,
     set: &PictureSet,
     limit: usize,
@@ -896,6 +929,7 @@ pub fn bits_per_dim(
     let n = set.len().min(limit.max(1));
     let mut noise = Noise::new(1);
     let (mut sum, mut read) = (0.0, 0usize);
+    let mut per_detail = vec![0.0; config.detail.len()];
     let (mut left_out, mut first_error) = (Vec::new(), None);
     let indices: Vec<usize> = (0..n).collect();
     for part in indices.chunks(VALID_BATCH) {
@@ -918,9 +952,12 @@ pub fn bits_per_dim(
         for (encoded, i) in fast.encode(&refs, &|| false)?.iter().zip(readable) {
             let log_prob: f64 = encoded.level_log_prob.iter().sum();
             let per_bit = config.dims() as f64 * std::f64::consts::LN_2;
+            let of_stages = chain::bits_per_detail(config, &encoded.level_log_prob);
             // One picture without a likelihood would leave none to the whole set.
             if log_prob.is_finite() {
                 sum += f64::from(config.bits) - log_prob / per_bit;
+                let details = per_detail.iter_mut().zip(of_stages);
+                details.for_each(|(sum, bits)| *sum += bits);
                 read += 1;
             } else {
                 let name = set.name(i).unwrap_or_default();
@@ -933,6 +970,7 @@ pub fn bits_per_dim(
         _ => Ok(SetBits {
             // Of none it is unknown.
             mean: sum / read as f64,
+            per_detail: per_detail.iter().map(|sum| sum / read as f64).collect(),
             left_out,
         }),
     }
@@ -940,7 +978,7 @@ pub fn bits_per_dim(
 
 /// `n` samples at a temperature, always from the same eps, and how many of them are finite throughout.
 fn samples(
-    fast: &FastGlow,
+    fast: &FastChain,
     config: &GlowConfig,
     n: usize,
     temperature: f32,

@@ -169,3 +169,57 @@ fn a_config_that_no_machine_can_train_is_refused_with_the_memory_it_needs() {
         failed(&scratch.run(words), words, &["of memory"]);
     }
 }
+
+/// The small model with a detail stage on top, as a config.
+const CHAIN: &str = r#"{"image_size":32,"levels":2,"depth":1,"width":8,"permutation":"invconv_lu","coupling":"affine",
+    "padding":"edge_bias","detail":[{"depth":2,"width":8,"trunk":8,"blocks":1,"features":4,"scale_floor":0.5}]}"#;
+
+#[test]
+fn a_detail_stage_comes_on_top_of_a_trained_glow_and_learns_alone() {
+    let scratch = Scratch::new();
+    std::fs::write(scratch.path("chain.json"), CHAIN).unwrap();
+    let words = "train --images . --valid . --start m.safetensors --config chain.json --out w.safetensors --batch 2 \
+                 --threads 1 --part 0 --crop 16 --soften 0.01 --warmup 1";
+    let said = succeeded(scratch.run(&format!("{words} --pictures 8")));
+    assert!(said.contains("bits/detail; the whole"), "{said}");
+    let read = |name| weights::read(&scratch.path(name)).unwrap();
+    let (before, after) = (read("m.safetensors"), read("w.safetensors"));
+    let n = before.params.data.len();
+    assert_eq!(after.params.config.detail.len(), 1);
+    assert_eq!(after.params.data[..n], before.params.data[..]);
+    assert!(after.provenance["curve"][0]["valid_bits_per_detail"].is_number());
+    // It goes on, and then all learns together.
+    let said = succeeded(scratch.run(&format!("{words} --resume --pictures 16")));
+    assert!(said.contains("16 pictures"), "{said}");
+    let whole = "train --images . --start w.safetensors --out all.safetensors --batch 2 --threads 1 --warmup 1 --pictures 8";
+    let said = succeeded(scratch.run(whole));
+    assert!(said.contains("bits/dim, round trip"), "{said}");
+    let all = read("all.safetensors").params.data;
+    assert_ne!(all[..n], before.params.data[..]);
+    assert_ne!(all[n..], read("w.safetensors").params.data[n..]);
+}
+
+#[test]
+fn what_is_no_part_of_the_model_is_not_trained() {
+    let scratch = Scratch::new();
+    std::fs::write(scratch.path("chain.json"), CHAIN).unwrap();
+    let other = CHAIN.replace("\"width\":8,\"permutation\"", "\"width\":9,\"permutation\"");
+    std::fs::write(scratch.path("other.json"), other).unwrap();
+    for (words, part) in [
+        ("--start m.safetensors --part 0", "--part is for models"),
+        ("--config chain.json --part 1", "numbered from 0"),
+        ("--config chain.json --crop 18", "multiple of 4"),
+        (
+            "--config chain.json --part base --crop 16",
+            "for detail stages",
+        ),
+        (
+            "--start m.safetensors --config other.json",
+            "no beginning of it",
+        ),
+    ] {
+        let words = format!("train --images . --out w.safetensors --pictures 2 --batch 2 {words}");
+        failed(&scratch.run(&words), &words, &[part]);
+        assert!(!scratch.path("w.safetensors").exists(), "{words}");
+    }
+}
