@@ -96,6 +96,8 @@ pub enum Action {
     Quit,
     /// Leave, whatever is under way (done by the window).
     QuitAtOnce,
+    /// Save the training, then leave.
+    QuitOnceSaved,
     /// A path was typed, for this; what comes of it is shown beside it.
     Typed(PathPurpose, PathBuf),
 }

@@ -1,9 +1,10 @@
 //! What a person's wishes do to the [`State`]. Pure: no window, no files, no clock.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::action::Action;
 use super::dialog::{CropForm, Dialog, ExportForm, PathPurpose};
+use super::document::name_of_path;
 use super::export;
 use super::session::Opening;
 use super::state::{Document, ItemStatus, LogLevel, Selection, State, Tab};
@@ -18,6 +19,11 @@ impl State {
         self.live.opening = true;
         self.session.model_given = model.is_some();
         let mut commands = vec![Command::OpenModel(model)];
+        if let Some(order) = self.training.resumable() {
+            let name = name_of_path(&order.out);
+            let text = format!("the training of {name} has not come to its end: Train > Resume");
+            self.log(LogLevel::Notice, text);
+        }
         if self.session.awaits_place {
             // They go beside what the last run left, which comes first.
             self.session.files = files;
@@ -125,6 +131,8 @@ impl State {
                 if std::mem::take(&mut self.full_screen) {
                     return Vec::new();
                 }
+                // Whoever leaves the question stays.
+                self.training.closes = false;
                 if self.dialog.take().is_none() {
                     // Messages lie over the picture, so they go first.
                     if self.live.toasts.is_empty() {
@@ -151,6 +159,10 @@ impl State {
                 }
             }
             Action::Log(level, text) => self.log(level, text),
+            Action::QuitOnceSaved => {
+                self.training.closes = true;
+                return self.stop_training().into_iter().collect();
+            }
             Action::Typed(purpose, path) => self.typed = Some((purpose, path)),
             Action::Browse(_)
             | Action::CopyImage(_)
@@ -278,14 +290,6 @@ pub fn mentions_any(recipe: &Recipe) -> bool {
 
 fn stands_on(recipe: &Recipe, wanted: &impl Fn(ItemId) -> bool) -> bool {
     !recipe.all_items(&|item| !wanted(item))
-}
-
-/// A file as people call it.
-pub(super) fn name_of_path(path: &Path) -> String {
-    path.file_name().map_or_else(
-        || path.display().to_string(),
-        |n| n.to_string_lossy().into_owned(),
-    )
 }
 
 impl CropForm {

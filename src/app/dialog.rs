@@ -22,6 +22,10 @@ pub enum PathPurpose {
     OpenSession,
     /// The file that a session is written to.
     SaveSession,
+    /// The folder that a training learns from.
+    TrainPictures,
+    /// The weights that a training writes.
+    TrainWeights,
 }
 
 impl PathPurpose {
@@ -34,6 +38,8 @@ impl PathPurpose {
             Self::Export => "Export to",
             Self::OpenSession => "Open a session",
             Self::SaveSession => "Save the session",
+            Self::TrainPictures => "Choose pictures to learn from",
+            Self::TrainWeights => "Save the weights as",
         }
     }
 }
@@ -74,7 +80,7 @@ pub enum Dialog {
     },
     /// Past messages.
     Log,
-    /// Asked before the window closes over an export that is not done.
+    /// Asked before the window closes over an export or a training that is not done.
     Quit,
     /// What this is.
     About,

@@ -10,9 +10,10 @@ use image::{Rgb, RgbImage};
 
 use crate::engine::EngineLink;
 use crate::engine::message::{
-    Answer, AttributeInfo, Command, CropSquare, Event, Fit, Inspection, ItemId, LevelReport,
-    LevelStatistics, ModelInfo, Neighbour, PictureSource, Question, Recipe, SelfTest, TensorInfo,
-    WalkStep,
+    Answer, AttributeInfo, Command, CropSquare, CurvePoint, EarlierState, EarlierTraining,
+    EarlierWork, Event, Fit, Inspection, ItemId, LevelReport, LevelStatistics, ModelInfo,
+    Neighbour, PictureSource, Question, Recipe, SelfTest, TensorInfo, TrainCommand, TrainReport,
+    TrainingBegun, TrainingEnd, TrainingStep, WalkStep,
 };
 use crate::latent::LevelEps;
 use crate::latent::tests::tiny_config;
@@ -192,6 +193,7 @@ impl FakeEngine {
                 fit: Fit::default(),
             }),
             Command::Cancel(_) => {}
+            Command::Train(command) => self.train(command),
         }
     }
 
@@ -250,6 +252,69 @@ impl FakeEngine {
                 decode_ms: 11.0,
                 encode_ms: 13.0,
             }),
+        }
+    }
+
+    fn train(&mut self, command: &TrainCommand) {
+        let say = |report| self.say(Event::Training(report));
+        match command {
+            TrainCommand::Start(order) => {
+                let path = order.out.clone();
+                let name = path.display().to_string();
+                if order.images.display().to_string().contains("missing") {
+                    let message =
+                        format!("no such folder; check the path: {}", order.images.display());
+                    return say(TrainReport::Ended(TrainingEnd::Failed { message, path }));
+                }
+                if name.contains("earlier") && order.earlier == EarlierWork::Keep {
+                    let resumable = Some(EarlierState {
+                        pictures_seen: 12_300,
+                        side: 64,
+                    });
+                    let earlier = EarlierTraining { path, resumable };
+                    return say(TrainReport::Ended(TrainingEnd::Earlier(earlier)));
+                }
+                let before = match order.earlier {
+                    EarlierWork::Resume => 12_300,
+                    EarlierWork::Keep | EarlierWork::Replace => 0,
+                };
+                say(TrainReport::Begun(Box::new(TrainingBegun {
+                    model: "3 levels of 16 steps, width 128".to_owned(),
+                    side: 64,
+                    n_parameters: 4_812_000,
+                    n_pictures: 7600,
+                    n_valid: 400,
+                    pictures_seen: before,
+                    curve: Vec::new(),
+                    threads: 1,
+                })));
+                for step in 1..=400u64 {
+                    let seen = before + 64 * step;
+                    let noise = normals(step)[0];
+                    say(TrainReport::Step(TrainingStep {
+                        pictures_seen: seen,
+                        bits_per_dim: 2.4
+                            + 3.0 / (1.0 + step as f64 / 12.0)
+                            + 0.05 * f64::from(noise),
+                        pictures_per_sec: 23.6,
+                        secs_left: order.pictures.map(|n| n.saturating_sub(seen) as f64 / 23.6),
+                    }));
+                    if step % 40 == 0 {
+                        say(TrainReport::Saved(CurvePoint {
+                            pictures: seen,
+                            train_bits_per_dim: 2.4 + 3.0 / (1.0 + step as f64 / 12.0),
+                            valid_bits_per_dim: Some(2.45 + 3.0 / (1.0 + step as f64 / 12.0)),
+                            valid_bits_per_detail: None,
+                            round_trip: 1e-5,
+                            seconds: step as f64,
+                        }));
+                    }
+                }
+                let samples = (0..16).map(|i| Arc::new(face(&normals(900 + i))));
+                say(TrainReport::Samples(samples.collect()));
+            }
+            TrainCommand::Pause(paused) => say(TrainReport::Paused(*paused)),
+            TrainCommand::Stop => say(TrainReport::Ended(TrainingEnd::Stopped)),
         }
     }
 

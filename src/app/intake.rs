@@ -8,6 +8,7 @@ use crossbeam_channel::Sender;
 
 use super::action::Action;
 use super::dialog::{Dialog, PathPurpose, PathsChosen, REPLACE};
+use super::screens::train::TrainWish;
 use super::session::with_ending;
 use super::state::LogLevel;
 use crate::engine::message::PictureSource;
@@ -65,7 +66,14 @@ pub fn browse(
                 .add_filter("Sessions", &["json"])
                 .pick_file()
                 .map(|path| vec![path]),
-            PathPurpose::Export | PathPurpose::SaveSession => {
+            PathPurpose::TrainPictures => {
+                let dialog = match suggestion.as_os_str().is_empty() {
+                    true => dialog,
+                    false => dialog.set_directory(&suggestion),
+                };
+                dialog.pick_folder().map(|path| vec![path])
+            }
+            PathPurpose::Export | PathPurpose::SaveSession | PathPurpose::TrainWeights => {
                 let mut dialog = dialog;
                 if let Some(folder) = suggestion.parent() {
                     dialog = dialog.set_directory(folder);
@@ -184,8 +192,16 @@ pub fn actions_of_paths(purpose: PathPurpose, paths: Vec<PathBuf>) -> Vec<Action
             .collect(),
         PathPurpose::OpenSession => paths.next().map(Action::OpenSession).into_iter().collect(),
         PathPurpose::SaveSession => paths.next().map(Action::SaveSession).into_iter().collect(),
+        PathPurpose::TrainPictures => typed_wish(paths.next(), TrainWish::SetImages),
+        PathPurpose::TrainWeights => typed_wish(paths.next(), TrainWish::SetOut),
         PathPurpose::Export => Vec::new(),
     }
+}
+
+/// A path that goes into a field as text.
+fn typed_wish(path: Option<PathBuf>, wish: fn(String) -> TrainWish) -> Vec<Action> {
+    let text = path.map(|path| path.display().to_string());
+    text.map(|text| wish(text).into()).into_iter().collect()
 }
 
 /// Whether a name is a model's. The numbers of a TensorFlow checkpoint end in `.data-00000-of-00001`.

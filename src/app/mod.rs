@@ -28,6 +28,7 @@ mod shelf;
 pub mod state;
 pub mod theme;
 pub mod trace;
+pub mod training;
 pub mod views;
 pub mod widgets;
 
@@ -328,14 +329,19 @@ impl ExplorerApp {
         }
     }
 
-    /// Keeps the window open where it is closed over an export, and asks.
+    /// Keeps the window open where it is closed over an export or a training, and asks.
     fn ask_before_closing(&mut self, ctx: &Context) {
         if self.terminated.load(Ordering::Relaxed) && !self.may_close {
             self.may_close = true;
             ctx.send_viewport_cmd(ViewportCommand::Close);
         }
+        if self.state.training.closes && !self.state.training.is_active() && !self.may_close {
+            self.may_close = true;
+            ctx.send_viewport_cmd(ViewportCommand::Close);
+        }
         let closing = ctx.input(|i| i.viewport().close_requested());
-        if closing && !self.may_close && !self.state.live.exporting.is_empty() {
+        let working = !self.state.live.exporting.is_empty() || self.state.training.is_active();
+        if closing && !self.may_close && working {
             ctx.send_viewport_cmd(ViewportCommand::CancelClose);
             self.state.dialog = Some(Dialog::Quit);
         }
@@ -387,6 +393,8 @@ impl ExplorerApp {
     fn suggestion(&self, purpose: PathPurpose) -> PathBuf {
         match (purpose, &self.state.dialog) {
             (PathPurpose::SaveSession, _) => session::suggestion(&self.state),
+            (PathPurpose::TrainPictures, _) => PathBuf::from(&self.state.desks.train.images),
+            (PathPurpose::TrainWeights, _) => PathBuf::from(&self.state.desks.train.out),
             (_, Some(Dialog::Export(form))) => PathBuf::from(&form.path),
             _ => PathBuf::new(),
         }

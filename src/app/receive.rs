@@ -68,6 +68,7 @@ impl State {
             }
             Event::PhotoMissing { item, message } => self.photo_missing(item, message),
             Event::Note(message) => self.log(LogLevel::Notice, message),
+            Event::Training(report) => self.training_reported(report),
             Event::Inquired {
                 item,
                 path,

@@ -17,6 +17,7 @@ pub use super::live::*;
 pub use super::screens::Tab;
 use super::session::Session;
 use super::trace::Trace;
+use super::training::TrainingState;
 use crate::engine::message::{Inspection, ItemId, Recipe, View};
 
 /// Light, dark, or as the system has it.
@@ -114,6 +115,8 @@ pub struct State {
     pub recent: Vec<PathBuf>,
     /// Models opened last, newest first.
     pub recent_models: Vec<PathBuf>,
+    /// The training, whichever session is open.
+    pub training: TrainingState,
     /// Whether the selected picture has the whole screen.
     #[serde(skip)]
     pub full_screen: bool,
@@ -172,6 +175,7 @@ impl Default for State {
             last_export: None,
             recent: Vec::new(),
             recent_models: Vec::new(),
+            training: TrainingState::default(),
             full_screen: false,
             tour: None,
             session: Session::default(),

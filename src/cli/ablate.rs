@@ -127,7 +127,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
                 "the training diverged ({reason}): back to {pictures_seen} pictures, learning rates times {rate_factor}"
             ));
         }),
-        AblationEvent::Train(TrainEvent::Skipped | TrainEvent::Saved(_)) => {}
+        AblationEvent::Train(TrainEvent::Skipped | TrainEvent::Saved(_) | TrainEvent::Samples(_)) => {}
         AblationEvent::Failed { name, reason } => {
             bar.suspend(|| note(format_args!("{name} failed: {reason}")))
         }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::common::{note, progress, say, say_json};
-use super::output::check_target;
+use crate::export::check_target;
 use crate::export::write_png;
 use crate::files::shipped::{self, Choice};
 use crate::files::weights;

@@ -8,7 +8,7 @@ use anyhow::{Context, bail};
 use tempfile::TempDir;
 
 use crate::disk::is_same_file;
-use crate::export::{ExportError, FrameFolder, PictureFormat};
+use crate::export::{ExportError, FrameFolder, PictureFormat, check_target};
 
 /// The name that stands for standard output.
 const STANDARD_OUTPUT: &str = "-";
@@ -199,24 +199,6 @@ fn refuse_standard_output(path: &Path) -> anyhow::Result<()> {
         bail!("more than one file is written, which standard output cannot take; choose a name");
     }
     Ok(())
-}
-
-/// Refuses a file that could not be written later, before any work is spent on it.
-pub(super) fn check_target(path: &Path) -> anyhow::Result<()> {
-    let name = || path.display().to_string();
-    if path.file_name().is_none() {
-        bail!(ExportError::NoName { path: name() });
-    }
-    if path.is_dir() {
-        bail!(ExportError::IsFolder { path: name() });
-    }
-    match path.parent() {
-        Some(parent) if parent.as_os_str().is_empty() || parent.is_dir() => Ok(()),
-        Some(parent) if parent.exists() => bail!(ExportError::NotAFolder {
-            path: parent.display().to_string()
-        }),
-        _ => bail!(ExportError::NoFolder { path: name() }),
-    }
 }
 
 #[cfg(test)]

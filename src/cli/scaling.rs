@@ -38,7 +38,7 @@ pub(super) fn document(
     cores: usize,
     runs: usize,
 ) -> anyhow::Result<()> {
-    super::output::check_target(out)?;
+    crate::export::check_target(out)?;
     let before = load();
     let run = |n: usize, threads: usize| -> anyhow::Result<RankReport> {
         let program = std::env::current_exe().context("where is this program?")?;

@@ -10,14 +10,14 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::common::{FolderArgs, read_labels, shown_line};
 use super::output::{Outputs, SAFETENSORS};
 use super::ranks::{Connection, SaidLine};
-use crate::config::ScaleFloor;
 use crate::data::batches::PictureSet;
 use crate::files::weights::{self, Precision};
 use crate::model::params::Params;
 use crate::model::{DeviceChoice, GlowConfig};
-use crate::train::chain::{Part, is_beginning};
+use crate::train::chain::Part;
 use crate::train::checkpoint::CurvePoint;
 use crate::train::config::TrainConfig;
+use crate::train::prepare::{self, RunPictures};
 use crate::train::ranks::{Communicator, Identity, agree, check_identity};
 use crate::train::run;
 use crate::train::trainer::{Run, TrainEvent, Trainer};
@@ -35,6 +35,9 @@ pub(super) struct Args {
     /// Split of the label table, or folder, to validate on
     #[arg(long)]
     valid: Option<String>,
+    /// Validate on about one in N of the pictures, chosen by their names, and do not learn from those
+    #[arg(long, value_name = "N", conflicts_with = "valid", value_parser = clap::value_parser!(u32).range(2..=10_000))]
+    hold_out: Option<u32>,
     /// Validation pictures evaluated each time
     #[arg(long, default_value_t = 256)]
     valid_limit: usize,
@@ -165,41 +168,21 @@ fn prepare(args: &Args, ranks: &Arc<dyn Communicator>) -> anyhow::Result<Prepare
         .map(weights::read)
         .transpose()?
         .map(|file| file.params);
-    let mut config = match (&args.config, &start) {
-        (Some(path), _) => super::read_config(path)?,
-        (None, Some(params)) => params.config.clone(),
-        (None, None) => anyhow::bail!("name the model: --config FILE or --start WEIGHTS"),
-    };
-    if let Some(floor) = args.train.scale_floor.and_then(ScaleFloor::new) {
-        config.scale_floor = floor;
-    }
-    // Weights may get another floor than they had: `--floor-pictures` says how fast.
-    let but_for_the_floor = |params: &Params| GlowConfig {
-        scale_floor: config.scale_floor,
-        ..params.config.clone()
-    };
-    if start
-        .as_ref()
-        .is_some_and(|params| !is_beginning(&but_for_the_floor(params), &config))
-    {
-        anyhow::bail!(
-            "the weights to start from are of another model than the config, and no beginning of it; leave one of the two out"
-        );
-    }
+    let config = args.config.as_deref().map(super::read_config).transpose()?;
+    let config = prepare::model(config, start.as_ref(), &args.train)?;
     let table = args.labels.as_deref().map(read_labels).transpose()?;
     let shape = (config.image_size, config.channels);
     let chosen = table.as_ref().map(|table| (table, args.split.as_str()));
-    // The sheet of samples that an earlier part of this run may have written is no picture to learn from.
-    let pictures = args.folder.open(chosen, shape)?;
-    let pictures = pictures
-        .without(&run::samples_path(&args.out))
-        .with_memory_budget((args.cache_mib as usize) << 20);
+    let set = args.folder.open(chosen, shape)?;
+    let budget = (args.cache_mib as usize) << 20;
+    let RunPictures { pictures, valid } = prepare::pictures(set, &args.out, budget, args.hold_out);
     // Rank 0 alone evaluates.
-    let valid = match ranks.is_first() {
-        true => args
+    let valid = match (ranks.is_first(), valid) {
+        (true, None) => args
             .folder
             .open_valid(args.valid.as_deref(), table.as_ref(), shape)?,
-        false => None,
+        (true, held_out) => held_out,
+        (false, _) => None,
     };
     let cores_each = (super::cores() / ranks.n_local()).max(1);
     let run = Run {
@@ -209,12 +192,13 @@ fn prepare(args: &Args, ranks: &Arc<dyn Communicator>) -> anyhow::Result<Prepare
         } else {
             Precision::F32
         },
-        pictures: Arc::new(pictures),
+        pictures,
         valid,
         valid_limit: args.valid_limit,
         data: args.data.clone(),
         licence: args.licence.clone(),
         save_every_secs: f64::from(args.save_every),
+        early_saves: false,
         save_every_pictures: None,
         threads: args.threads.map_or(cores_each, usize::from),
         device: match &args.device {
@@ -383,6 +367,8 @@ fn train(
         }
         TrainEvent::LeftOut(name) => lines.say(format_args!("left out: {name}")),
         TrainEvent::Note(text) => lines.say(format_args!("note: {text}")),
+        // They lie on the sheet beside the weights.
+        TrainEvent::Samples(_) => {}
         TrainEvent::Skipped => {
             lines.say("an update was left out: its loss or gradient is not finite");
         }
@@ -479,6 +465,7 @@ mod tests {
             data: String::new(),
             licence: String::new(),
             save_every_secs: 1e9,
+            early_saves: false,
             save_every_pictures: None,
             threads: 2,
             device: DeviceChoice::Cpu,

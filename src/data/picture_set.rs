@@ -166,6 +166,37 @@ impl PictureSet {
         self
     }
 
+    /// Takes about one in `one_in` of the pictures out of the set, to measure on what was not learnt from. The name alone
+    /// decides: a picture stays on its side while others come and go. Nothing is taken out where all or none would be.
+    pub fn hold_out(self, one_in: u32) -> (Self, Option<Self>) {
+        let limit = u32::MAX / one_in.max(1);
+        let entries = self.names.iter().zip(&self.members);
+        let entries = entries.map(|(name, member)| (name.clone(), *member));
+        let (held, rest): (Vec<_>, Vec<_>) = entries.partition(|(name, _)| {
+            let digest = Sha256::digest(name.as_bytes());
+            u32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]]) < limit
+        });
+        if held.is_empty() || rest.is_empty() {
+            return (self, None);
+        }
+        (self.part(rest), Some(self.part(held)))
+    }
+
+    /// A set of some of the pictures.
+    fn part(&self, entries: Vec<(String, Option<ShardMember>)>) -> Self {
+        let (names, members): (Vec<_>, Vec<_>) = entries.into_iter().unzip();
+        Self {
+            folder: self.folder.clone(),
+            kept: names.iter().map(|_| OnceLock::new()).collect(),
+            names,
+            members,
+            shards: self.shards.clone(),
+            used: AtomicUsize::new(0),
+            failed: Mutex::default(),
+            ..*self
+        }
+    }
+
     /// Pictures in the set, readable or not.
     pub fn len(&self) -> usize {
         self.names.len()
@@ -460,6 +491,37 @@ mod tests {
         assert_eq!((set.len(), set.name(0)), (1, Some("a.png")));
         assert_eq!(set.without(&folder.path().join("a.png")).len(), 1);
         assert_eq!(open().without(&folder.path().join("c.png")).len(), 2);
+    }
+
+    #[test]
+    fn a_picture_is_held_out_by_its_name_whatever_else_is_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let names = |set: &PictureSet| -> Vec<String> {
+            let names = (0..set.len()).filter_map(|i| set.name(i));
+            names.map(str::to_owned).collect()
+        };
+        let split = || {
+            let set = PictureSet::open(folder.path(), None, 8, 3).unwrap();
+            let (rest, held) = set.hold_out(3);
+            (names(&rest), held.as_ref().map(names).unwrap_or_default())
+        };
+        for i in 0..30 {
+            save(folder.path(), &format!("{i}.png"), 8, 8);
+        }
+        let (rest, held) = split();
+        assert_eq!(rest.len() + held.len(), 30);
+        assert!((3..18).contains(&held.len()), "{held:?}");
+        for i in 30..60 {
+            save(folder.path(), &format!("{i}.png"), 8, 8);
+        }
+        let (more_rest, more_held) = split();
+        assert!(rest.iter().all(|name| more_rest.contains(name)));
+        assert!(held.iter().all(|name| more_held.contains(name)));
+        let one = PictureSet::open(folder.path(), None, 8, 3).unwrap();
+        assert!(
+            one.hold_out(1).1.is_none(),
+            "something is left to learn from"
+        );
     }
 
     #[test]

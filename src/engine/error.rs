@@ -1,11 +1,20 @@
 //! What a request can fail with.
 
+use std::any::Any;
+
 use crate::data::DataError;
 use crate::export::ExportError;
 use crate::files::FormatError;
 use crate::latent::LatentError;
 use crate::model::ModelError;
 use crate::recipe::RecipeError;
+
+/// What a panic said.
+pub(super) fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("no message")
+}
 
 /// Why a request was not answered. Its text is what the window shows.
 #[derive(Debug, thiserror::Error)]

@@ -1,7 +1,7 @@
 //! The worker's letter box: commands in, readable from inside a decode; events out.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crossbeam_channel::{Receiver, Sender, TryRecvError, select};
 
@@ -61,9 +61,10 @@ impl Inbox {
 }
 
 /// Events out; wakes the window after each.
+#[derive(Clone)]
 pub(super) struct Outbox {
     pub(super) events: Sender<Event>,
-    pub(super) wake: Box<dyn Fn() + Send + Sync>,
+    pub(super) wake: Arc<dyn Fn() + Send + Sync>,
 }
 
 impl Outbox {

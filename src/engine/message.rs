@@ -3,6 +3,8 @@
 //! The window names things by ids that it hands out itself ([`ItemId`], [`Ticket`]), so that it can
 //! refer to a picture before the worker has seen it; it never holds a latent or a tensor.
 
+mod training;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,6 +26,7 @@ use crate::model::GlowConfig;
 pub use crate::model::WalkStep;
 pub use crate::model::{Permutation, ScaleFunction};
 pub use crate::recipe::{ItemId, Recipe};
+pub use training::*;
 
 /// Names one request; answers carry it back, and the window drops those it no longer waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -331,6 +334,8 @@ pub enum Command {
         /// The picture.
         path: PathBuf,
     },
+    /// Train a model of one's own, on a thread of its own.
+    Train(TrainCommand),
     /// Give up a request (export, import by `Ticket`-less items is cancelled by `Forget`).
     Cancel(Ticket),
 }
@@ -672,6 +677,8 @@ pub enum Event {
         /// The settings, JSON.
         settings: Option<String>,
     },
+    /// What a training tells.
+    Training(TrainReport),
     /// Something that should be known, and is no failure.
     Note(String),
     /// A file was written.

@@ -17,8 +17,10 @@ mod seams;
 mod tests;
 #[cfg(test)]
 pub(crate) mod toy;
+mod training;
 mod worker;
 
+use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
@@ -92,7 +94,7 @@ impl Engine {
                 let inbox = Inbox::new(command_receiver, stopped);
                 let outbox = Outbox {
                     events: event_sender,
-                    wake: Box::new(wake),
+                    wake: Arc::new(wake),
                 };
                 let session = Library::new(
                     options.open,

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use super::export::ExportJob;
 use super::message::{
     Command, Condition, CropSquare, ItemId, KeptItem, ModelOptions, PictureSource, Question,
-    Recipe, SessionFile, StoredItem, StoredModel, Ticket, View,
+    Recipe, SessionFile, StoredItem, StoredModel, Ticket, TrainCommand, View,
 };
 use crate::recipe::{items_of, needs};
 
@@ -182,6 +182,8 @@ pub(super) enum Accepted {
     Condition(Condition),
     /// The session forgets these items.
     Forget(Vec<ItemId>),
+    /// The training is told.
+    Train(TrainCommand),
     /// An export was given up.
     ExportCancelled(Box<ExportJob>),
 }
@@ -244,6 +246,7 @@ impl Queue {
                 self.jobs.push_back(Job::Give { item, condition });
             }
             Command::SetCondition(condition) => return Accepted::Condition(condition),
+            Command::Train(command) => return Accepted::Train(command),
             Command::Pin { item, recipe } => self.jobs.push_back(Job::Pin { item, recipe }),
             Command::Forget(items) => {
                 self.jobs

@@ -2,6 +2,7 @@
 //! holds each decode until the test lets it go, so that nothing depends on time.
 
 mod sessions;
+mod training;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -157,6 +158,7 @@ fn word(event: &Event) -> String {
         Event::Waiting { items, .. } => format!("w{}", items.len()),
         Event::PhotoMissing { item, .. } => format!("m{}", item.0),
         Event::Note(_) => "note".to_owned(),
+        Event::Training(_) => "t".to_owned(),
         Event::Inquired { item, .. } => format!("k{}", item.0),
         Event::Queue { waiting } => format!("q{waiting}"),
     }

@@ -7,11 +7,12 @@ use std::any::Any;
 use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::error::EngineError;
+use super::error::{EngineError, panic_text};
 use super::library::{Library, failed};
 use super::mail::{Inbox, Outbox};
 use super::message::{Command, Event, ItemId, Ticket, View};
 use super::queue::{Accepted, Next, Queue};
+use super::training::Training;
 
 /// See the module.
 pub(super) struct Worker {
@@ -19,6 +20,7 @@ pub(super) struct Worker {
     pub(super) outbox: Outbox,
     pub(super) session: Library,
     queue: Queue,
+    training: Training,
     /// Imports done since the line last held none.
     imports_done: usize,
     reported_waiting: usize,
@@ -34,6 +36,7 @@ impl Worker {
             outbox,
             session,
             queue: Queue::default(),
+            training: Training::default(),
             imports_done: 0,
             reported_waiting: 0,
             cut_short: HashSet::new(),
@@ -63,6 +66,7 @@ impl Worker {
             Accepted::Queued => {}
             Accepted::Condition(condition) => self.session.set_condition(condition),
             Accepted::Forget(items) => self.session.forget(&items),
+            Accepted::Train(command) => self.training.accept(command, &self.outbox),
             Accepted::ExportCancelled(mut job) => {
                 let stays = job.take_back();
                 let path = job.request.path.display();
@@ -132,10 +136,4 @@ impl Worker {
             self.opened(opened);
         }
     }
-}
-
-fn panic_text(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<String>().map(String::as_str);
-    text.or_else(|| panic.downcast_ref::<&str>().copied())
-        .unwrap_or("no message")
 }

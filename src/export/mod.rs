@@ -32,8 +32,29 @@ pub use self::picture_file::{DEFAULT_QUALITY, PictureFormat, write_picture};
 pub use self::png_file::{read_settings, read_settings_from, write_png};
 
 use std::io;
+use std::path::Path;
 
 use image::{ImageError, RgbImage};
+
+/// Refuses a file that could not be written later, before any work is spent on it.
+///
+/// Errors: a path without a file name, that of a folder, or one in a folder that is not there.
+pub fn check_target(path: &Path) -> Result<(), ExportError> {
+    let name = || path.display().to_string();
+    if path.file_name().is_none() {
+        return Err(ExportError::NoName { path: name() });
+    }
+    if path.is_dir() {
+        return Err(ExportError::IsFolder { path: name() });
+    }
+    match path.parent() {
+        Some(parent) if parent.as_os_str().is_empty() || parent.is_dir() => Ok(()),
+        Some(parent) if parent.exists() => Err(ExportError::NotAFolder {
+            path: parent.display().to_string(),
+        }),
+        _ => Err(ExportError::NoFolder { path: name() }),
+    }
+}
 
 /// A name that every file system takes.
 pub fn folder_name(name: &str) -> String {

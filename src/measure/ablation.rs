@@ -269,6 +269,7 @@ impl Ablation {
             licence: String::new(),
             // A long run should not lose much where the machine is switched off.
             save_every_secs: 600.0,
+            early_saves: false,
             save_every_pictures: Some((end / self.points.max(1)).max(1)),
             threads: self.threads,
             device: DeviceChoice::Cpu,

@@ -11,6 +11,9 @@ use crate::data::batches::PictureSet;
 use crate::files::weights::Precision;
 use crate::model::DeviceChoice;
 
+/// Seconds to the first save, where saves come sooner at the beginning.
+const FIRST_SAVE_SECS: f64 = 15.0;
+
 /// Files and pictures of a run.
 pub struct Run {
     /// The weight file that is written.
@@ -29,6 +32,8 @@ pub struct Run {
     pub licence: String,
     /// Seconds between saves.
     pub save_every_secs: f64,
+    /// Whether the first saves come sooner, for somebody who watches.
+    pub early_saves: bool,
     /// Pictures between saves, beside the seconds: runs to compare are measured at the same points.
     pub save_every_pictures: Option<u64>,
     /// Threads.
@@ -45,7 +50,7 @@ pub fn samples_path(weights: &Path) -> PathBuf {
 }
 
 /// The checkpoint beside a weight file.
-fn checkpoint_path(weights: &Path) -> PathBuf {
+pub(super) fn checkpoint_path(weights: &Path) -> PathBuf {
     weights.with_extension("checkpoint.safetensors")
 }
 
@@ -72,6 +77,16 @@ impl Run {
     /// The sheet of samples beside the weight file.
     pub fn samples_path(&self) -> PathBuf {
         samples_path(&self.out)
+    }
+
+    /// Seconds from one save to the next, `elapsed_secs` into the run.
+    pub(super) fn save_after_secs(&self, elapsed_secs: f64) -> f64 {
+        match self.early_saves {
+            true => (0.5 * elapsed_secs)
+                .max(FIRST_SAVE_SECS)
+                .min(self.save_every_secs),
+            false => self.save_every_secs,
+        }
     }
 
     /// The weights and the checkpoint that an earlier training has left under these names.
@@ -103,7 +118,7 @@ impl RunLock {
     fn take(path: &Path) -> Result<Self, TrainError> {
         let fail = |e: std::io::Error| {
             TrainError::Setup(format!(
-                "the lock of the run cannot be written ({e}); choose another --out: {}",
+                "the lock of the run cannot be written ({e}); choose another name for the weights: {}",
                 path.display()
             ))
         };
@@ -117,7 +132,7 @@ impl RunLock {
                 // What cannot be read is only a name in a message.
                 let _ = file.take(20).read_to_string(&mut owner);
                 return Err(TrainError::Setup(format!(
-                    "another training (process {}) writes these files; wait for it, stop it, or choose another --out: {}",
+                    "another training (process {}) writes these files; wait for it, stop it, or choose another name for the weights: {}",
                     owner.trim(),
                     path.display()
                 )));
@@ -145,6 +160,32 @@ impl Drop for RunLock {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn first_saves_come_soon_for_somebody_who_watches() {
+        let dir = tempfile::tempdir().unwrap();
+        let picture = image::RgbImage::new(8, 8);
+        picture.save(dir.path().join("a.png")).unwrap();
+        let mut run = Run {
+            out: "m.safetensors".into(),
+            precision: Precision::F32,
+            pictures: Arc::new(PictureSet::open(dir.path(), None, 8, 3).unwrap()),
+            valid: None,
+            valid_limit: 0,
+            data: String::new(),
+            licence: String::new(),
+            save_every_secs: 300.0,
+            early_saves: true,
+            save_every_pictures: None,
+            threads: 1,
+            device: DeviceChoice::Cpu,
+            ranks: crate::train::ranks::alone(),
+        };
+        let after = |run: &Run| [1.0, 60.0, 6000.0].map(|seconds| run.save_after_secs(seconds));
+        assert_eq!(after(&run), [15.0, 30.0, 300.0]);
+        run.early_saves = false;
+        assert_eq!(after(&run), [300.0; 3]);
+    }
 
     #[test]
     fn two_trainings_do_not_write_the_same_files() {

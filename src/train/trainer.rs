@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use image::RgbImage;
 use serde::{Deserialize, Serialize};
@@ -89,8 +89,10 @@ pub enum TrainEvent {
         /// What learning rates are multiplied by from here on.
         rate_factor: f64,
     },
-    /// Weights, checkpoint and samples were written.
+    /// Weights and checkpoint were written; the sheet of samples follows.
     Saved(CurvePoint),
+    /// Samples of the averaged weights, always from the same eps.
+    Samples(Vec<RgbImage>),
     /// The loss or gradient was not finite: the update was left out.
     Skipped,
 }
@@ -154,6 +156,33 @@ impl Source {
                 DeviceGradients::new(device).with_parts(train.accumulate),
             )),
         }
+    }
+}
+
+/// The time of a run, without that in which whoever steers it held it up.
+struct RunClock {
+    start: Instant,
+    held: Duration,
+}
+
+impl RunClock {
+    fn new() -> Self {
+        Self {
+            start: Instant::now(),
+            held: Duration::ZERO,
+        }
+    }
+
+    /// What `stop` says, however long it takes.
+    fn asks(&mut self, stop: &dyn Fn() -> bool) -> bool {
+        let asked = Instant::now();
+        let stops = stop();
+        self.held += asked.elapsed();
+        stops
+    }
+
+    fn seconds(&self) -> f64 {
+        self.start.elapsed().saturating_sub(self.held).as_secs_f64()
     }
 }
 
@@ -321,7 +350,10 @@ impl Trainer {
     }
 
     /// Trains until the run's end or until `stop` says so; saves at the end in either case. A training that diverges
-    /// goes back to its last good save with half the learning rate.
+    /// goes back to its last good save with half the learning rate. A `stop` that takes its time holds the training up
+    /// and counts for no clock.
+    ///
+    /// Called again after an error or a stop, it goes on where it was.
     ///
     /// Errors: pictures; files that cannot be written at the end; weights that no longer have an inverse, or updates
     /// that are not finite, more than a few times.
@@ -336,13 +368,16 @@ impl Trainer {
             pictures_seen: self.progress.pictures_seen,
             n_parameters: self.params.data.len(),
         });
-        let (start, seconds_before) = (Instant::now(), self.progress.seconds);
-        let (mut saved, mut losses) = (Instant::now(), Vec::new());
+        let (mut clock, seconds_before) = (RunClock::new(), self.progress.seconds);
+        // Seconds of this run at the last save.
+        let (mut saved, mut losses) = (0.0, Vec::new());
         // Whether a save is due, by time or by pictures, and anything was done since the last one.
         let (mut has_stepped, mut passed) = (false, false);
         loop {
-            let due = saved.elapsed().as_secs_f64() > self.run.save_every_secs || passed;
-            let turn = self.turn(start.elapsed().as_secs_f64(), has_stepped && due, stop())?;
+            let stops = clock.asks(stop);
+            let seconds = clock.seconds();
+            let due = seconds - saved > self.run.save_after_secs(seconds) || passed;
+            let turn = self.turn(seconds, has_stepped && due, stops)?;
             let diverged = if turn.is_over {
                 // Where a run is stopped right after a save there is nothing new to write down.
                 let seen = self.progress.pictures_seen;
@@ -356,8 +391,10 @@ impl Trainer {
                     Err(SaveError::Failed(error)) => return Err(error),
                 }
             } else if turn.saves {
-                (saved, has_stepped, passed) = (Instant::now(), false, false);
-                match self.save(&losses, report) {
+                let outcome = self.save(&losses, report);
+                // What a save takes counts for the one before it, not for the next.
+                (saved, has_stepped, passed) = (clock.seconds(), false, false);
+                match outcome {
                     Ok(()) => {
                         losses.clear();
                         continue;
@@ -377,7 +414,7 @@ impl Trainer {
                 let left_out = batch.left_out.iter().cloned();
                 left_out.map(TrainEvent::LeftOut).for_each(&mut *report);
                 let step = self.step(&batch, turn.done);
-                self.progress.seconds = seconds_before + start.elapsed().as_secs_f64();
+                self.progress.seconds = seconds_before + clock.seconds();
                 has_stepped = true;
                 passed |= self.passed_a_save_point(seen_before);
                 match self.after_step(step, turn.done, &mut losses, report)? {
@@ -389,10 +426,8 @@ impl Trainer {
             losses.clear();
             feed = self.feed()?;
             has_stepped = false;
-            if self
-                .turn(start.elapsed().as_secs_f64(), false, stop())?
-                .stops
-            {
+            let stops = clock.asks(stop);
+            if self.turn(clock.seconds(), false, stops)?.stops {
                 return Ok(());
             }
         }
@@ -616,6 +651,11 @@ impl Trainer {
         }
     }
 
+    /// Numbers that are trained.
+    pub fn n_parameters(&self) -> usize {
+        self.params.data.len()
+    }
+
     /// Where the run stands.
     pub fn progress(&self) -> &TrainProgress {
         &self.progress
@@ -723,7 +763,8 @@ impl Trainer {
         }
         let point = CurvePoint {
             pictures: self.progress.pictures_seen,
-            train_bits_per_dim: losses.iter().sum::<f64>() / losses.len().max(1) as f64,
+            // Of no batches it is unknown, not zero.
+            train_bits_per_dim: losses.iter().sum::<f64>() / losses.len() as f64,
             valid_bits_per_dim: valid.as_ref().map(|v| v.mean),
             valid_bits_per_detail: valid.as_ref().and_then(|v| match self.train.part {
                 Some(Part::Stage(i)) => v.per_detail.get(i).copied(),
@@ -742,6 +783,7 @@ impl Trainer {
         if let Err(error) = self.write_sheet(&sheet) {
             report(TrainEvent::Note(format!("no sheet of samples: {error}")));
         }
+        report(TrainEvent::Samples(sheet));
         Ok(point)
     }
 

@@ -11,6 +11,7 @@ pub mod mix;
 pub mod model;
 pub mod morph;
 pub mod sample;
+pub mod train;
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -43,6 +44,8 @@ screens! {
     Levels: levels::LevelsScreen;
     /// Figures of the shelf, and two pictures held against each other.
     Compare: compare::CompareScreen;
+    /// A model of one's own from pictures.
+    Train: train::TrainScreen;
     /// What the open model is.
     Model: model::ModelScreen;
 }

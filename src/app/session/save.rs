@@ -48,6 +48,7 @@ impl State {
             last_export: _,
             recent: _,
             recent_models: _,
+            training: _,
             // How the window stands at the moment.
             full_screen: _,
             tour: _,

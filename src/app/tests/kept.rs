@@ -13,9 +13,12 @@ use crate::app::screens::mix::{MixDesk, MixKind, MixTab, MixWish};
 use crate::app::screens::model::{ModelDesk, ModelTab};
 use crate::app::screens::morph::{MorphTab, MorphWish, Playback};
 use crate::app::screens::sample::{SampleDesk, SampleTab, SampleWish};
+use crate::app::screens::train::{TrainDesk, TrainTab, TrainWish};
 use crate::app::session::WindowPart;
 use crate::app::state::{Desks, Document, Named, Selection, ShelfEntry, State, Tab};
-use crate::engine::message::{CropSquare, Easing, PathKind, PictureSource, PlayMode, Recipe};
+use crate::engine::message::{
+    CropSquare, Easing, NetworkSize, PathKind, PictureSource, PlayMode, Recipe,
+};
 use crate::engine::toy::photo;
 
 /// Every field that a session keeps, by name, as text. Items stand under their place on the shelf, as ids are given
@@ -36,11 +39,13 @@ fn fields(pair: &Pair) -> BTreeMap<&'static str, String> {
         mix,
         levels,
         compare,
+        train,
         model,
         shelf,
     } = doc;
     let CompareTab { pair: compared } = compare;
     let ModelTab {} = model;
+    let TrainTab {} = train;
     let SampleTab {
         seed,
         temperature,
@@ -82,6 +87,7 @@ fn fields(pair: &Pair) -> BTreeMap<&'static str, String> {
         mix: mix_desk,
         levels: levels_desk,
         compare: compare_desk,
+        train: train_desk,
         model: model_desk,
     } = desks;
     let CompareDesk {
@@ -92,6 +98,18 @@ fn fields(pair: &Pair) -> BTreeMap<&'static str, String> {
         gain,
         flipped,
     } = compare_desk;
+    let TrainDesk {
+        images,
+        crop_faces,
+        from_open,
+        side,
+        network,
+        bits,
+        length,
+        careful,
+        flips,
+        out,
+    } = train_desk;
     // What the model says is read anew, and what was searched for begins anew.
     let ModelDesk {
         search: _,
@@ -202,6 +220,16 @@ fn fields(pair: &Pair) -> BTreeMap<&'static str, String> {
         ("compare.edge", format!("{edge}")),
         ("compare.gain", format!("{gain}")),
         ("compare.flipped", format!("{flipped}")),
+        ("train.images", images.clone()),
+        ("train.crop_faces", format!("{crop_faces}")),
+        ("train.from_open", format!("{from_open}")),
+        ("train.side", format!("{side}")),
+        ("train.network", format!("{network:?}")),
+        ("train.bits", format!("{bits}")),
+        ("train.length", format!("{length}")),
+        ("train.careful", format!("{careful}")),
+        ("train.flips", format!("{flips}")),
+        ("train.out", out.clone()),
     ]
     .into_iter()
     .collect()
@@ -298,6 +326,22 @@ fn mutations() -> Vec<Mutation> {
         one("compare.edge", |_| CompareWish::SetEdge(0.25)),
         one("compare.gain", |_| CompareWish::SetGain(8.0)),
         one("compare.flipped", |_| CompareWish::Flip),
+        one("train.images", |_| {
+            TrainWish::SetImages("/home/me/cats".to_owned())
+        }),
+        one("train.crop_faces", |_| TrainWish::SetCropFaces(true)),
+        one("train.from_open", |_| TrainWish::SetFromOpen(true)),
+        one("train.side", |_| TrainWish::SetSide(32)),
+        one("train.network", |_| {
+            TrainWish::SetNetwork(NetworkSize::Large)
+        }),
+        one("train.bits", |_| TrainWish::SetBits(8)),
+        one("train.length", |_| TrainWish::SetLength(0)),
+        one("train.careful", |_| TrainWish::SetCareful(true)),
+        one("train.flips", |_| TrainWish::SetFlips(false)),
+        one("train.out", |_| {
+            TrainWish::SetOut("/data/cats.safetensors".to_owned())
+        }),
     ]
 }
 

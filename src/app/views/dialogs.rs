@@ -10,6 +10,7 @@ use crate::app::intake;
 use crate::app::keys;
 use crate::app::session;
 use crate::app::theme::{self, section_ui};
+use crate::app::training::{TrainingPhase, TrainingRun};
 use crate::app::widgets::Cx;
 use crate::app::widgets::icons::{Icon, note_ui};
 
@@ -84,6 +85,8 @@ fn type_path_ui(ui: &mut Ui, cx: &mut Cx<'_>, purpose: PathPurpose, text: &str, 
         PathPurpose::Pictures => "/home/me/face.jpg",
         PathPurpose::Model | PathPurpose::Attributes => "/home/me/model.safetensors",
         PathPurpose::OpenSession | PathPurpose::SaveSession => "/home/me/faces.glow.json",
+        PathPurpose::TrainPictures => "/home/me/cats",
+        PathPurpose::TrainWeights => "/home/me/cats-model.safetensors",
         PathPurpose::Export => "",
     };
     let (changed, entered) = field_ui(ui, "Path", hint, &mut text);
@@ -101,7 +104,12 @@ fn type_path_ui(ui: &mut Ui, cx: &mut Cx<'_>, purpose: PathPurpose, text: &str, 
     ui.add_space(8.0);
     buttons_ui(ui, cx, |ui, cx| {
         let saves = purpose == PathPurpose::SaveSession;
+        let is_field = matches!(
+            purpose,
+            PathPurpose::TrainPictures | PathPurpose::TrainWeights
+        );
         let verb = match (saves, note == REPLACE) {
+            (false, _) if is_field => "Choose",
             (false, _) => "Open",
             (true, false) => "Save",
             (true, true) => "Replace",
@@ -127,7 +135,9 @@ fn type_path_ui(ui: &mut Ui, cx: &mut Cx<'_>, purpose: PathPurpose, text: &str, 
                 return;
             }
             cx.push(Action::Close);
-            cx.push(Action::Typed(purpose, path.clone()));
+            if !is_field {
+                cx.push(Action::Typed(purpose, path.clone()));
+            }
             cx.actions
                 .extend(intake::actions_of_paths(purpose, vec![path]));
         }
@@ -291,8 +301,11 @@ fn log_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
     close_ui(ui, cx);
 }
 
-/// Asked before the window closes over an export that is not done.
+/// Asked before the window closes over a training or an export that is not done.
 fn quit_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
+    if cx.state.training.is_active() {
+        return quit_training_ui(ui, cx);
+    }
     title_ui(ui, "An export is under way");
     for (_, path) in &cx.state.live.exporting {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
@@ -307,6 +320,39 @@ fn quit_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
         }
         if ui.button("Quit").clicked() {
             cx.push(Action::QuitAtOnce);
+        }
+    });
+}
+
+/// The same over a training, which is saved first.
+fn quit_training_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
+    title_ui(ui, "A training is under way");
+    let run = cx.state.training.run.as_ref();
+    ui.label(run.map(TrainingRun::name).unwrap_or_default());
+    ui.add_space(4.0);
+    if cx.state.training.closes {
+        ui.label("Saving the training; the window closes once it is on the disk…");
+    } else {
+        ui.label("It is saved before the window closes, and can be resumed at the next start.");
+    }
+    if let Some(TrainingPhase::Unsaved(message)) = run.map(|run| &run.phase) {
+        note_ui(ui, Icon::Warning, cx.tokens.error, message);
+    }
+    if !cx.state.live.exporting.is_empty() {
+        ui.label("An export that is under way is given up.");
+    }
+    ui.add_space(8.0);
+    buttons_ui(ui, cx, |ui, cx| {
+        if ui.add(theme::primary_button(ui, "Stay")).clicked() {
+            cx.push(Action::Close);
+        }
+        if cx.state.training.closes {
+            let tip = "The save is finished behind the window";
+            if ui.button("Close now").on_hover_text(tip).clicked() {
+                cx.push(Action::QuitAtOnce);
+            }
+        } else if ui.button("Save and close").clicked() {
+            cx.push(Action::QuitOnceSaved);
         }
     });
 }

@@ -159,10 +159,41 @@ fn drop_hint_ui(ctx: &egui::Context, cx: &Cx<'_>) {
     );
 }
 
+/// Sizes of the names on the bar of tabs, where there is room and where there is little.
+const TAB_SIZES: [f32; 2] = [15.0, 13.5];
+/// The least and the usual gap between them.
+const TAB_GAPS: [f32; 2] = [8.0, 20.0];
+
+/// The gap between the names of tabs and their size: all of them stand in one row, where that can be.
+fn tab_gap(ui: &Ui) -> (f32, f32) {
+    let [least, usual] = TAB_GAPS;
+    let room = |size: f32| {
+        let width = |tab: &Tab| {
+            let (label, font) = (tab.screen().label(), egui::FontId::proportional(size));
+            let galley = ui
+                .painter()
+                .layout_no_wrap(label.to_owned(), font, egui::Color32::WHITE);
+            galley.size().x
+        };
+        let names: f32 = Tab::ALL.iter().map(width).sum();
+        let gaps = Tab::ALL.len().saturating_sub(1).max(1) as f32;
+        // A pixel less, so that rounding moves no name into another row.
+        ((ui.available_width() - names - 1.0) / gaps).floor()
+    };
+    let [large, small] = TAB_SIZES;
+    match room(large) {
+        gap if gap >= least => (gap.min(usual), large),
+        _ => (room(small).clamp(least, usual), small),
+    }
+}
+
 /// The bar of tabs: the open one is underlined, so that colour is not all that tells.
 fn tabs_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
-    ui.horizontal(|ui| {
-        ui.spacing_mut().item_spacing.x = 20.0;
+    let (gap, size) = tab_gap(ui);
+    ui.horizontal_wrapped(|ui| {
+        ui.spacing_mut().item_spacing.x = gap;
+        // Names stand close together in a narrow window.
+        ui.spacing_mut().button_padding.x = 0.0;
         for (number, &tab) in Tab::ALL.iter().enumerate() {
             let label = tab.screen().label();
             let open = cx.state.tab == tab;
@@ -171,7 +202,7 @@ fn tabs_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
             } else {
                 cx.tokens.text_weak
             };
-            let text = egui::RichText::new(label).size(15.0).color(color);
+            let text = egui::RichText::new(label).size(size).color(color);
             let button = egui::Button::new(text).frame(false);
             let response = ui.add(button);
             response.widget_info(|| egui::WidgetInfo::selected(egui::Role::Tab, true, open, label));

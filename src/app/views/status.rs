@@ -5,7 +5,8 @@ use egui::{Ui, vec2};
 use super::shelf::elided;
 use crate::app::action::Action;
 use crate::app::dialog::Dialog;
-use crate::app::state::LogLevel;
+use crate::app::state::{LogLevel, Tab};
+use crate::app::training::TrainingPhase;
 use crate::app::widgets::Cx;
 use crate::app::widgets::bars::{median_and_p95, sparkline_ui};
 use crate::app::widgets::icons::{self, Icon};
@@ -30,6 +31,7 @@ pub fn status_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
         let queue = egui::RichText::new(format!("queue {}", live.waiting)).color(weak);
         ui.label(queue)
             .on_hover_text("Requests that wait for the model");
+        training_ui(ui, cx);
         if let Some(progress) = live.progress.clone() {
             ui.separator();
             let share = progress.done as f32 / progress.total.max(1) as f32;
@@ -56,6 +58,28 @@ pub fn status_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
             message_ui(ui, cx);
         });
     });
+}
+
+/// How far the training is; a click shows it.
+fn training_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
+    let run = cx.state.training.run.as_ref();
+    let Some(run) = run.filter(|run| run.phase.is_active()) else {
+        return;
+    };
+    ui.separator();
+    let share = run.order.pictures.map(|target| {
+        let share = run.pictures_seen() as f64 / target.max(1) as f64;
+        format!(" {:.0} %", 100.0 * share.min(1.0))
+    });
+    let text = match run.phase {
+        TrainingPhase::Paused | TrainingPhase::Unsaved(_) => "training paused".to_owned(),
+        _ => format!("training{}", share.unwrap_or_default()),
+    };
+    let button = egui::Button::new(egui::RichText::new(text).color(cx.tokens.accent)).frame(false);
+    let tip = format!("{} learns; a click shows how", run.name());
+    if ui.add(button).on_hover_text(tip).clicked() {
+        cx.push(Action::SetTab(Tab::Train));
+    }
 }
 
 fn cancel_ui(ui: &mut Ui, cx: &mut Cx<'_>, action: Action) {

@@ -146,3 +146,28 @@ pub fn button_ui(ui: &mut Ui, enabled: bool, text: &str, tip: &str) -> bool {
         .on_disabled_hover_text(tip)
         .clicked()
 }
+
+/// `4,812,000`.
+pub fn thousands(n: usize) -> String {
+    let digits = n.to_string();
+    let mut out = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_grouped() {
+        assert_eq!(thousands(7), "7");
+        assert_eq!(thousands(4_812_000), "4,812,000");
+        assert_eq!(thousands(12_345), "12,345");
+    }
+}

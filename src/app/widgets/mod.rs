@@ -3,6 +3,7 @@
 pub mod bars;
 pub mod condition;
 pub mod controls;
+pub mod curve;
 pub mod grid;
 pub mod histogram;
 pub mod icons;

@@ -8,7 +8,7 @@ mod wish;
 
 use egui::Ui;
 
-pub use tab::{ModelDesk, ModelTab, PlotPoint};
+pub use tab::{ModelDesk, ModelTab};
 pub use wish::ModelWish;
 
 use super::{Cells, Document, Screen};

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::app::widgets::curve::PlotPoint;
+
 /// Nothing of the model screen is undone.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -24,17 +26,6 @@ pub struct ModelDesk {
     /// How often the self-test was asked for; 0 before the first time.
     #[serde(skip)]
     pub tests: u64,
-}
-
-/// A point of a training curve.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct PlotPoint {
-    /// Pictures seen in training.
-    pub pictures: f64,
-    /// Bits per dimension of the pictures that it learnt from.
-    pub train: f64,
-    /// Bits per dimension of pictures that it has not seen.
-    pub valid: f64,
 }
 
 /// The curve in a weight file's provenance, and everything else that stands there, in lines.

@@ -1,16 +1,14 @@
 //! The model screen: facts and self-test on the left, curve and tensors on the right.
 
-use egui::{
-    Align2, CentralPanel, CornerRadius, Margin, Rect, RichText, Sense, Shape, Stroke, Ui, pos2,
-    vec2,
-};
+use egui::{CentralPanel, Margin, RichText, Ui};
 
-use super::{ModelWish, PlotPoint, test_question};
+use super::{ModelWish, test_question};
 use crate::app::action::Action;
 use crate::app::dialog::PathPurpose;
-use crate::app::theme::{self, Tokens, section_ui};
+use crate::app::theme::{self, section_ui};
 use crate::app::widgets::Cx;
-use crate::app::widgets::controls::button_ui;
+use crate::app::widgets::controls::{button_ui, thousands};
+use crate::app::widgets::curve::curve_ui;
 use crate::app::widgets::icons::{Icon, note_ui};
 use crate::engine::message::{Answer, ModelInfo, SelfTest};
 
@@ -249,7 +247,7 @@ fn right_ui(ui: &mut Ui, cx: &mut Cx<'_>, model: &ModelInfo) {
     section_ui(ui, "TRAINING");
     let curve = &cx.state.desks.model.curve;
     if curve.len() >= 2 {
-        curve_ui(ui, curve);
+        curve_ui(ui, curve, &[]);
     } else {
         ui.label(RichText::new("The file has no training curve").color(cx.tokens.text_weak));
     }
@@ -296,81 +294,4 @@ fn right_ui(ui: &mut Ui, cx: &mut Cx<'_>, model: &ModelInfo) {
                 }
             });
     });
-}
-
-/// Bits per dimension against pictures seen: one line for pictures that it learnt from, one for others.
-fn curve_ui(ui: &mut Ui, curve: &[PlotPoint]) {
-    let tokens = Tokens::of(ui);
-    let size = vec2(ui.available_width(), 170.0);
-    let (rect, response) = ui.allocate_exact_size(size, Sense::hover());
-    response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, "Training curve"));
-    let plot = Rect::from_min_max(rect.min + vec2(40.0, 6.0), rect.max - vec2(8.0, 20.0));
-    let painter = ui.painter();
-    painter.rect_filled(
-        plot,
-        CornerRadius::same(3),
-        tokens.control.gamma_multiply(0.4),
-    );
-    let values = curve
-        .iter()
-        .flat_map(|p| [p.train, p.valid])
-        .filter(|v| v.is_finite());
-    let (low, high) = values.fold((f64::MAX, f64::MIN), |(l, h), v| (l.min(v), h.max(v)));
-    let last = curve.iter().map(|p| p.pictures).fold(1.0, f64::max);
-    if low >= high {
-        return;
-    }
-    let at = |pictures: f64, bits: f64| {
-        let (x, y) = (pictures / last, (bits - low) / (high - low));
-        pos2(
-            plot.left() + plot.width() * x as f32,
-            plot.bottom() - plot.height() * y as f32,
-        )
-    };
-    let line = |value: fn(&PlotPoint) -> f64, color| {
-        let points = curve.iter().filter(|p| value(p).is_finite());
-        let points = points.map(|p| at(p.pictures, value(p))).collect();
-        painter.add(Shape::line(points, Stroke::new(1.5, color)));
-    };
-    line(|p| p.train, tokens.text_weak);
-    line(|p| p.valid, tokens.accent);
-    let font = egui::TextStyle::Small.resolve(ui.style());
-    let ink = tokens.text_weak;
-    for (bits, align) in [(high, Align2::RIGHT_TOP), (low, Align2::RIGHT_BOTTOM)] {
-        let place = pos2(plot.left() - 4.0, at(0.0, bits).y);
-        painter.text(place, align, format!("{bits:.2}"), font.clone(), ink);
-    }
-    let below = pos2(plot.left(), plot.bottom() + 3.0);
-    let text = "bits per dimension: strong on new pictures, weak on those learnt from";
-    painter.text(below, Align2::LEFT_TOP, text, font.clone(), ink);
-    let place = pos2(plot.right() - 4.0, plot.top() + 2.0);
-    let text = format!("{} pictures", thousands(last as usize));
-    painter.text(place, Align2::RIGHT_TOP, text, font, ink);
-    let tip = "How surprised the model was by pictures while it learnt: less is better. A strong line that rises again means that it learnt by heart";
-    response.on_hover_text(tip);
-}
-
-/// `4,812,000`.
-fn thousands(n: usize) -> String {
-    let digits = n.to_string();
-    let mut out = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_are_grouped() {
-        assert_eq!(thousands(7), "7");
-        assert_eq!(thousands(4_812_000), "4,812,000");
-        assert_eq!(thousands(12_345), "12,345");
-    }
 }
