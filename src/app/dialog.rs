@@ -7,6 +7,19 @@ use super::picture::Picture;
 use super::screens::Tab;
 use crate::engine::message::{CropSquare, ItemId, ModelOptions, PlayMode};
 
+/// A path of the form for a new attribute.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExamplePath {
+    /// The folder of pictures with the attribute.
+    With,
+    /// The folder of pictures without it.
+    Without,
+    /// The table of labels.
+    Table,
+    /// The folder of its pictures.
+    Pictures,
+}
+
 /// What a typed or chosen path is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PathPurpose {
@@ -22,6 +35,10 @@ pub enum PathPurpose {
     OpenSession,
     /// The file that a session is written to.
     SaveSession,
+    /// Examples to build directions from.
+    Examples(ExamplePath),
+    /// The file that directions are written to.
+    SaveDirections,
     /// The folder that a training learns from.
     TrainPictures,
     /// The weights that a training writes.
@@ -29,6 +46,11 @@ pub enum PathPurpose {
 }
 
 impl PathPurpose {
+    /// Whether a file is written to it.
+    pub fn saves(self) -> bool {
+        matches!(self, Self::SaveSession | Self::SaveDirections)
+    }
+
     /// Title of the dialog.
     pub fn title(self) -> &'static str {
         match self {
@@ -38,6 +60,11 @@ impl PathPurpose {
             Self::Export => "Export to",
             Self::OpenSession => "Open a session",
             Self::SaveSession => "Save the session",
+            Self::Examples(ExamplePath::With) => "Folder with the attribute",
+            Self::Examples(ExamplePath::Without) => "Folder without the attribute",
+            Self::Examples(ExamplePath::Table) => "Open a table of labels",
+            Self::Examples(ExamplePath::Pictures) => "Folder of the labelled pictures",
+            Self::SaveDirections => "Save directions",
             Self::TrainPictures => "Choose pictures to learn from",
             Self::TrainWeights => "Save the weights as",
         }

@@ -10,10 +10,11 @@ use image::{Rgb, RgbImage};
 
 use crate::engine::EngineLink;
 use crate::engine::message::{
-    Answer, AttributeInfo, Command, CropSquare, CurvePoint, EarlierState, EarlierTraining,
-    EarlierWork, Event, Fit, Inspection, ItemId, LevelReport, LevelStatistics, ModelInfo,
-    Neighbour, PictureSource, Question, Recipe, SelfTest, TensorInfo, TrainCommand, TrainReport,
-    TrainingBegun, TrainingEnd, TrainingStep, WalkStep,
+    Answer, AttributeInfo, BuildReport, BuildRequest, ColumnCount, Command, CropSquare, CurvePoint,
+    DirectionId, EarlierState, EarlierTraining, EarlierWork, Event, ExampleCounts, ExampleSource,
+    Fit, Inspection, ItemId, LevelReport, LevelStatistics, ModelInfo, Neighbour, PictureSource,
+    Question, Recipe, SelfTest, TensorInfo, Ticket, TrainCommand, TrainReport, TrainingBegun,
+    TrainingEnd, TrainingStep, WalkStep,
 };
 use crate::latent::LevelEps;
 use crate::latent::tests::tiny_config;
@@ -51,6 +52,10 @@ pub struct FakeEngine {
     commands: Receiver<Command>,
     events: Sender<Event>,
     items: HashMap<ItemId, [f32; N]>,
+    /// Directions that were built and are open.
+    arranged: Vec<(DirectionId, String)>,
+    /// Begins builds and never ends them.
+    pub holds_builds: bool,
     /// Everything that was asked for, oldest first.
     pub heard: Vec<Command>,
 }
@@ -68,6 +73,8 @@ impl FakeEngine {
             commands,
             events,
             items: HashMap::new(),
+            arranged: Vec::new(),
+            holds_builds: false,
             heard: Vec::new(),
         };
         (engine, link)
@@ -106,7 +113,7 @@ impl FakeEngine {
         match command {
             Command::OpenModel(path) => {
                 self.say(Event::ModelOpened(Box::new(model_info(path.clone()))));
-                self.say(Event::AttributesOpened(attributes()));
+                self.say(Event::AttributesOpened(self.all_attributes()));
             }
             Command::Import { item, source, crop } => self.import(*item, source, *crop),
             Command::Recrop { item, crop } => {
@@ -167,13 +174,39 @@ impl FakeEngine {
                 let ticket = *ticket;
                 self.say(Event::Answered { ticket, answer });
             }
+            Command::Build { ticket, request } => {
+                self.say(Event::Progress {
+                    ticket: Some(*ticket),
+                    what: "encoding".to_owned(),
+                    done: 3,
+                    total: 12,
+                });
+                if !self.holds_builds {
+                    self.built(*ticket, request);
+                }
+            }
+            Command::ArrangeDirections(list) => {
+                self.arranged.clone_from(list);
+                self.say(Event::DirectionsArranged(self.all_attributes()));
+            }
+            Command::SaveDirections { ticket, path, .. } => self.say(Event::Exported {
+                ticket: *ticket,
+                path: path.clone(),
+            }),
+            Command::Cancel(ticket) if self.holds_builds => self.say(Event::Failed {
+                ticket: Some(*ticket),
+                item: None,
+                message: "building the directions was cancelled".to_owned(),
+            }),
             Command::Export { ticket, request } => {
                 self.say(Event::Exported {
                     ticket: *ticket,
                     path: request.path.clone(),
                 });
             }
-            Command::OpenAttributes(_) => self.say(Event::AttributesOpened(attributes())),
+            Command::OpenAttributes(_) => {
+                self.say(Event::AttributesOpened(self.all_attributes()));
+            }
             Command::Inquire { item, path } => self.say(Event::Inquired {
                 item: *item,
                 path: path.clone(),
@@ -244,6 +277,7 @@ impl FakeEngine {
                 };
                 Answer::Neighbours(items.iter().map(nearest).collect())
             }
+            Question::Examples(source) => Answer::Examples(example_counts(source)),
             Question::SelfTest { count, .. } => Answer::SelfTest(SelfTest {
                 count: *count as usize,
                 finite: *count as usize,
@@ -253,6 +287,40 @@ impl FakeEngine {
                 encode_ms: 13.0,
             }),
         }
+    }
+
+    fn built(&self, ticket: Ticket, request: &BuildRequest) {
+        let names = match request.columns.is_empty() {
+            true => std::slice::from_ref(&request.name),
+            false => &request.columns,
+        };
+        let id = |name: &String| DirectionId(name.bytes().map(u64::from).sum());
+        let report = BuildReport {
+            directions: names.iter().map(|name| (id(name), name.clone())).collect(),
+            left_out: Vec::new(),
+            unreadable: match request.source {
+                ExampleSource::Folders { .. } => {
+                    vec!["the picture is damaged; save it anew: /home/me/smiling/7.png".to_owned()]
+                }
+                _ => Vec::new(),
+            },
+        };
+        self.say(Event::Built { ticket, report });
+    }
+
+    /// Those of the file, and those that were built.
+    fn all_attributes(&self) -> Vec<AttributeInfo> {
+        let built = self.arranged.iter().map(|(id, name)| AttributeInfo {
+            name: name.clone(),
+            auc: (id.0 % 2 == 0).then_some(0.91),
+            counts: [14, 16],
+            range: [-3.0, 3.0],
+            built: Some(*id),
+            method: "difference of means".to_owned(),
+            held_out: 6,
+            leakage: vec![("Smiling".to_owned(), 0.42), ("Male".to_owned(), -0.17)],
+        });
+        attributes().into_iter().chain(built).collect()
     }
 
     fn train(&mut self, command: &TrainCommand) {
@@ -383,7 +451,8 @@ impl FakeEngine {
             Recipe::Edited { base, edits, .. } => {
                 let mut numbers = self.numbers(base);
                 for edit in edits {
-                    let at = ATTRIBUTES.iter().position(|a| *a == edit.name).unwrap();
+                    let known = ATTRIBUTES.iter().position(|a| *a == edit.name);
+                    let at = known.unwrap_or(edit.name.len() % N);
                     numbers[at] += edit.amount;
                 }
                 numbers
@@ -449,8 +518,32 @@ fn attributes() -> Vec<AttributeInfo> {
             auc: Some(0.97 - 0.02 * i as f32),
             counts: [900 - 40 * i, 1100 + 40 * i],
             range: [-2.0, 2.0],
+            built: None,
+            method: String::new(),
+            held_out: 0,
+            leakage: Vec::new(),
         })
         .collect()
+}
+
+fn example_counts(source: &ExampleSource) -> ExampleCounts {
+    let column = |name: &str, counts| ColumnCount {
+        name: name.to_owned(),
+        counts,
+        is_number: name == "age",
+    };
+    let (columns, notes) = match source {
+        ExampleSource::Labels { .. } => (
+            vec![
+                column("glasses", [40, 160]),
+                column("age", [100, 100]),
+                column("hat", [0, 200]),
+            ],
+            vec!["column `place` is left out: it has more than two texts".to_owned()],
+        ),
+        _ => (vec![column("", [14, 16])], Vec::new()),
+    };
+    ExampleCounts { columns, notes }
 }
 
 fn inspection(numbers: &[f32; N]) -> Inspection {

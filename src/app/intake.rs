@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::Sender;
 
 use super::action::Action;
+use super::autosave::SESSION_ENDING;
 use super::dialog::{Dialog, PathPurpose, PathsChosen, REPLACE};
+use super::screens::attributes::{AttributesWish, ExamplePath};
 use super::screens::train::TrainWish;
-use super::session::with_ending;
 use super::state::LogLevel;
 use crate::engine::message::PictureSource;
 
@@ -66,6 +67,12 @@ pub fn browse(
                 .add_filter("Sessions", &["json"])
                 .pick_file()
                 .map(|path| vec![path]),
+            PathPurpose::Examples(ExamplePath::Table) => dialog
+                .add_filter("Tables", &["csv", "tsv", "txt"])
+                .add_filter("All files", &["*"])
+                .pick_file()
+                .map(|path| vec![path]),
+            PathPurpose::Examples(_) => dialog.pick_folder().map(|path| vec![path]),
             PathPurpose::TrainPictures => {
                 let dialog = match suggestion.as_os_str().is_empty() {
                     true => dialog,
@@ -73,7 +80,10 @@ pub fn browse(
                 };
                 dialog.pick_folder().map(|path| vec![path])
             }
-            PathPurpose::Export | PathPurpose::SaveSession | PathPurpose::TrainWeights => {
+            PathPurpose::Export
+            | PathPurpose::SaveSession
+            | PathPurpose::SaveDirections
+            | PathPurpose::TrainWeights => {
                 let mut dialog = dialog;
                 if let Some(folder) = suggestion.parent() {
                     dialog = dialog.set_directory(folder);
@@ -127,9 +137,9 @@ pub fn actions_of_answer(
         };
     }
     match paths {
-        Some(paths) if purpose == PathPurpose::SaveSession => paths
+        Some(paths) if purpose.saves() => paths
             .first()
-            .map_or_else(Vec::new, |path| save_session(path)),
+            .map_or_else(Vec::new, |path| save(purpose, path)),
         Some(paths) => actions_of_paths(purpose, paths),
         None if at_once && open.is_none() => vec![Action::Show(Dialog::TypePath {
             purpose,
@@ -142,16 +152,38 @@ pub fn actions_of_answer(
 
 /// The system's dialog has asked about the name it was given; where an ending is added to that, the file may be
 /// another one, about which nobody has been asked.
-fn save_session(chosen: &Path) -> Vec<Action> {
-    let path = with_ending(chosen.to_path_buf());
+fn save(purpose: PathPurpose, chosen: &Path) -> Vec<Action> {
+    let path = with_ending(purpose, chosen.to_path_buf());
     if path != chosen && path.exists() {
         return vec![Action::Show(Dialog::TypePath {
-            purpose: PathPurpose::SaveSession,
+            purpose,
             text: path.display().to_string(),
             note: REPLACE.to_owned(),
         })];
     }
-    vec![Action::SaveSession(path)]
+    actions_of_paths(purpose, vec![path])
+}
+
+/// A name as typed, with an ending where it has none: the file that is written.
+pub fn with_ending(purpose: PathPurpose, path: PathBuf) -> PathBuf {
+    match purpose {
+        PathPurpose::SaveSession if path.extension().is_none() => {
+            ending_added(path, SESSION_ENDING)
+        }
+        PathPurpose::SaveDirections => match path.extension().and_then(|e| e.to_str()) {
+            Some("safetensors") => path,
+            Some("attributes") => ending_added(path, "safetensors"),
+            _ => ending_added(path, "attributes.safetensors"),
+        },
+        _ => path,
+    }
+}
+
+fn ending_added(path: PathBuf, ending: &str) -> PathBuf {
+    let mut name = path.into_os_string();
+    name.push(".");
+    name.push(ending);
+    name.into()
 }
 
 /// What paths lead to: pictures are imported, weight files opened.
@@ -192,6 +224,15 @@ pub fn actions_of_paths(purpose: PathPurpose, paths: Vec<PathBuf>) -> Vec<Action
             .collect(),
         PathPurpose::OpenSession => paths.next().map(Action::OpenSession).into_iter().collect(),
         PathPurpose::SaveSession => paths.next().map(Action::SaveSession).into_iter().collect(),
+        PathPurpose::Examples(which) => {
+            let chosen = paths.next().map(|path| path.display().to_string());
+            let wish = chosen.map(|text| AttributesWish::SetPath(which, text));
+            wish.map(Action::from).into_iter().collect()
+        }
+        PathPurpose::SaveDirections => {
+            let wish = paths.next().map(AttributesWish::Save);
+            wish.map(Action::from).into_iter().collect()
+        }
         PathPurpose::TrainPictures => typed_wish(paths.next(), TrainWish::SetImages),
         PathPurpose::TrainWeights => typed_wish(paths.next(), TrainWish::SetOut),
         PathPurpose::Export => Vec::new(),

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::answers::Answers;
 pub use super::picture::Picture;
 use crate::engine::message::{
-    AttributeInfo, CropSquare, Inspection, ItemSource, ModelInfo, Recipe, Ticket, View,
+    AttributeInfo, CropSquare, DirectionId, Inspection, ItemSource, ModelInfo, Recipe, Ticket, View,
 };
 
 /// Where a shelf item comes from.
@@ -195,6 +195,10 @@ pub struct Live {
     pub model: Option<ModelInfo>,
     /// Whether a model is being opened.
     pub opening: bool,
+    /// The build that is under way.
+    pub building: Option<Ticket>,
+    /// The built directions that the worker was last told to have open.
+    pub arranged: Vec<(DirectionId, String)>,
     /// The open directions.
     pub attributes: Vec<AttributeInfo>,
     /// Pictures of each view.

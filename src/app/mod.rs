@@ -329,7 +329,7 @@ impl ExplorerApp {
         }
     }
 
-    /// Keeps the window open where it is closed over an export or a training, and asks.
+    /// Keeps the window open where it is closed over an export, a build or a training, and asks.
     fn ask_before_closing(&mut self, ctx: &Context) {
         if self.terminated.load(Ordering::Relaxed) && !self.may_close {
             self.may_close = true;
@@ -340,7 +340,7 @@ impl ExplorerApp {
             ctx.send_viewport_cmd(ViewportCommand::Close);
         }
         let closing = ctx.input(|i| i.viewport().close_requested());
-        let working = !self.state.live.exporting.is_empty() || self.state.training.is_active();
+        let working = self.state.is_at_work() || self.state.training.is_active();
         if closing && !self.may_close && working {
             ctx.send_viewport_cmd(ViewportCommand::CancelClose);
             self.state.dialog = Some(Dialog::Quit);
@@ -393,6 +393,10 @@ impl ExplorerApp {
     fn suggestion(&self, purpose: PathPurpose) -> PathBuf {
         match (purpose, &self.state.dialog) {
             (PathPurpose::SaveSession, _) => session::suggestion(&self.state),
+            (PathPurpose::SaveDirections, _) => {
+                let folder = self.state.export_folder.clone().unwrap_or_default();
+                folder.join("my.attributes.safetensors")
+            }
             (PathPurpose::TrainPictures, _) => PathBuf::from(&self.state.desks.train.images),
             (PathPurpose::TrainWeights, _) => PathBuf::from(&self.state.desks.train.out),
             (_, Some(Dialog::Export(form))) => PathBuf::from(&form.path),

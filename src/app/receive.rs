@@ -6,7 +6,9 @@ use super::state::{
     Flight, Framing, Item, ItemStatus, Live, LogLevel, Named, Origin, Photo, Progress, ShelfEntry,
     Shown, State, Tab, ViewState,
 };
-use crate::engine::message::{Command, Event, ItemId, ItemSource, ModelInfo, Recipe, Ticket, View};
+use crate::engine::message::{
+    AttributeInfo, Command, Event, ItemId, ItemSource, ModelInfo, Recipe, Ticket, View,
+};
 
 /// Decode times kept for the status bar.
 const TIMES_KEPT: usize = 48;
@@ -84,6 +86,14 @@ impl State {
                 self.live.answers = Answers::default();
                 // What was drawn along the old directions is not what their names mean now.
                 self.live.views.clear();
+            }
+            Event::DirectionsArranged(attributes) => self.directions_arranged(attributes),
+            Event::Built { ticket, report } => {
+                self.live.building.take_if(|t| *t == ticket);
+                self.clear_progress(ticket);
+                for tab in Tab::ALL {
+                    tab.screen().built(self, report.clone());
+                }
             }
             Event::Imported {
                 item,
@@ -224,6 +234,24 @@ impl State {
             } => return self.failed(ticket, item, message),
         }
         Vec::new()
+    }
+
+    /// Directions that were built here were opened, closed or renamed; those of the file are what they were.
+    fn directions_arranged(&mut self, attributes: Vec<AttributeInfo>) {
+        self.live.attributes = attributes;
+        for tab in Tab::ALL {
+            tab.screen().attributes_opened(self);
+        }
+        // Figures say where a latent lies on each direction.
+        self.live.inspections.clear();
+        self.live.inspect_failed = None;
+        for item in self.items.values_mut() {
+            item.inspection = None;
+        }
+        for view in self.live.views.values_mut() {
+            view.shown.retain(|_, shown| !is_edited(&shown.recipe));
+            view.failed = None;
+        }
     }
 
     fn model_opened(&mut self, info: ModelInfo) -> Vec<Command> {
@@ -397,6 +425,7 @@ impl State {
                 }
             }
             self.live.exporting.retain(|(t, _)| *t != ticket);
+            self.live.building.take_if(|t| *t == ticket);
             self.live.answers.gave_up(ticket);
             self.clear_progress(ticket);
             for view in self.live.views.values_mut() {
@@ -461,6 +490,11 @@ impl State {
             })
         )
     }
+}
+
+/// Whether a recipe moves anything along a direction.
+fn is_edited(recipe: &Recipe) -> bool {
+    matches!(recipe, Recipe::Edited { .. }) || recipe.parts().into_iter().any(is_edited)
 }
 
 /// A recipe with as many temperatures as there are levels, where it has one for each.

@@ -19,7 +19,8 @@ impl State {
         if self.live.model.is_none() {
             return Vec::new();
         }
-        let mut commands = Vec::new();
+        // First: what is drawn below may be moved along them.
+        let mut commands: Vec<Command> = self.sync_directions().into_iter().collect();
         let screen = self.tab.screen();
         let running = self.running().map(|r| r.view);
         for (view, wanted) in self.wanted() {
@@ -41,7 +42,31 @@ impl State {
 
     /// Whether every shelf item that a recipe stands on has a latent.
     pub(super) fn is_drawable(&self, recipe: &Recipe) -> bool {
-        recipe.all_items(&|id| self.is_ready(id))
+        recipe.all_items(&|id| self.is_ready(id)) && !self.waits_for_direction(recipe)
+    }
+
+    /// Whether a recipe is moved along a direction that was built here and is not open yet.
+    fn waits_for_direction(&self, recipe: &Recipe) -> bool {
+        if let Recipe::Edited { edits, .. } = recipe {
+            let built = self.built_directions();
+            let is_open = |name: &String| self.live.attributes.iter().any(|a| a.name == *name);
+            let mut names = edits.iter().map(|edit| &edit.name);
+            if names.any(|name| built.iter().any(|(_, own)| own == name) && !is_open(name)) {
+                return true;
+            }
+        }
+        let mut parts = recipe.parts().into_iter();
+        parts.any(|part| self.waits_for_direction(part))
+    }
+
+    /// Tells the worker which of the built directions are open now, where that has changed.
+    fn sync_directions(&mut self) -> Option<Command> {
+        let wanted = self.built_directions();
+        if wanted == self.live.arranged {
+            return None;
+        }
+        self.live.arranged.clone_from(&wanted);
+        Some(Command::ArrangeDirections(wanted))
     }
 
     /// What the visible views should show.

@@ -18,7 +18,7 @@ pub use super::screens::Tab;
 use super::session::Session;
 use super::trace::Trace;
 use super::training::TrainingState;
-use crate::engine::message::{Inspection, ItemId, Recipe, View};
+use crate::engine::message::{DirectionId, Inspection, ItemId, Recipe, View};
 
 /// Light, dark, or as the system has it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -235,6 +235,18 @@ impl State {
             pixels,
             non_finite,
         }
+    }
+
+    /// Whether something is under way that closing the window would give up.
+    pub fn is_at_work(&self) -> bool {
+        !self.live.exporting.is_empty() || self.live.building.is_some()
+    }
+
+    /// Directions that were built here and are to be open, by the names of their sliders.
+    pub(super) fn built_directions(&self) -> Vec<(DirectionId, String)> {
+        let tabs = Tab::ALL.iter();
+        tabs.flat_map(|tab| tab.screen().directions(&self.doc))
+            .collect()
     }
 
     /// What a selection stands for.

@@ -1,12 +1,13 @@
 //! What the worker owns: the model, the pictures and latents on the shelf, directions, caches.
 
 mod answers;
+mod directions;
 mod items;
 mod pasted;
 pub(super) mod store;
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -15,7 +16,7 @@ use image::RgbImage;
 use super::error::EngineError;
 use super::figures;
 use super::message::{
-    AttributeInfo, Event, Fingerprint, Inspection, ItemId, ModelInfo, ModelOptions, Recipe,
+    DirectionId, Event, Fingerprint, Inspection, ItemId, ModelInfo, ModelOptions, Recipe,
     StoredModel,
 };
 use super::seams::{Cancelled, Codec, ModelOpener, OpenForeign, OpenedModel};
@@ -26,6 +27,7 @@ use crate::lru::Lru;
 use crate::model::{Decoded, Encoded, GlowConfig, ModelError};
 use crate::recipe::{self, RecipeError, Resolver};
 
+use directions::BuiltDirection;
 pub(super) use items::{Owned, ShelfItems, waits_for_model};
 use pasted::LastPasted;
 
@@ -103,7 +105,15 @@ pub(super) struct Library {
     /// What was said of it, where its file does not say everything.
     answers: ModelOptions,
     open_foreign: OpenForeign,
+    /// Those of a file.
+    opened: Directions,
+    /// Those that were built here, open or not.
+    built: BTreeMap<DirectionId, BuiltDirection>,
+    /// Which of these are to be open, and by which names.
+    arranged: Vec<(DirectionId, String)>,
+    /// All that are open, with what each was built as.
     directions: Directions,
+    built_as: Vec<Option<DirectionId>>,
     items: ShelfItems,
     last_version: u64,
     pictures: Lru<DrawnPicture>,
@@ -131,7 +141,11 @@ impl Library {
             asked_for: None,
             answers: ModelOptions::default(),
             open_foreign,
+            opened: Directions::default(),
+            built: BTreeMap::new(),
+            arranged: Vec::new(),
             directions: Directions::default(),
+            built_as: Vec::new(),
             items: ShelfItems::new(),
             last_version: 0,
             pictures: Lru::new(picture_bytes),
@@ -198,20 +212,19 @@ impl Library {
         let (shape, stamp) = (model.shape.clone(), Arc::clone(&model.stamp));
         let mut events = vec![Event::ModelOpened(Box::new(model.info.clone()))];
         events.extend(warnings.into_iter().map(|message| failed(None, message)));
-        self.directions = directions;
-        self.pasted = None;
-        if let Some(d) = misfit(&self.directions, &shape) {
+        self.opened = directions;
+        if let Some(d) = misfit(&self.opened, &shape) {
             let message = format!("{d} belongs to another model; open matching attributes");
             events.push(failed(None, message));
-            self.directions = Directions::default();
+            self.opened = Directions::default();
         }
-        events.push(self.attributes_event());
         if !self.condition.fits(shape.condition) {
             self.condition = Condition::default();
         }
         self.model = Some(model);
-        self.pictures.clear();
         self.samples.clear();
+        self.rearrange();
+        events.push(self.attributes_event());
 
         let (mut anew, mut waiting) = (Vec::new(), Vec::new());
         let (mut names, mut others) = (Vec::new(), Vec::new());
@@ -278,9 +291,8 @@ impl Library {
             )));
         }
         let other = differs(file.fingerprint, self.model()?.info.fingerprint);
-        self.directions = file.directions;
-        self.pasted = None;
-        self.pictures.clear();
+        self.opened = file.directions;
+        self.rearrange();
         let mut events = vec![self.attributes_event()];
         if other {
             events.push(Event::Note(format!(
@@ -292,13 +304,7 @@ impl Library {
     }
 
     fn attributes_event(&self) -> Event {
-        let infos = self.directions.as_slice().iter().map(|d| AttributeInfo {
-            name: d.name.clone(),
-            auc: d.figures.auc,
-            counts: d.figures.counts,
-            range: d.range,
-        });
-        Event::AttributesOpened(infos.collect())
+        Event::AttributesOpened(self.attribute_infos())
     }
 
     /// Name of the open model.
@@ -376,6 +382,17 @@ impl Library {
     ) -> Result<Decoded, EngineError> {
         let decoded = self.decode(std::slice::from_ref(latent), cancelled)?;
         decoded.into_iter().next().ok_or(EngineError::NoModel)
+    }
+
+    /// Encodes model inputs.
+    pub(super) fn encode_x(
+        &self,
+        x: Vec<Vec<f32>>,
+        cancelled: Cancelled<'_>,
+    ) -> Result<Vec<Encoded>, EngineError> {
+        let n = x.len();
+        let encoded = self.run_codec(|codec| codec.encode_x(x, &self.condition, cancelled))?;
+        as_many(encoded, n)
     }
 
     /// What photos are given that come from now on.

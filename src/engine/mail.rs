@@ -3,24 +3,31 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crossbeam_channel::{Receiver, Sender, TryRecvError, select};
+use crossbeam_channel::{Receiver, Sender, TryRecvError, select, unbounded};
 
 use super::message::{Command, Event};
+use super::workbench::Letter;
 
 /// Commands as they come. Work under way peeks at those that wait, to learn that it is not needed.
 pub(super) struct Inbox {
     commands: Receiver<Command>,
     /// Taken from the channel by [`Inbox::any`], not yet by [`Inbox::take`].
     waiting: Mutex<VecDeque<Command>>,
+    /// What the workshop says, and the end that it says it into.
+    letters: Receiver<Letter>,
+    letters_in: Sender<Letter>,
     /// Never carries anything; closed when the engine is dropped.
     stop: Receiver<()>,
 }
 
 impl Inbox {
     pub(super) fn new(commands: Receiver<Command>, stop: Receiver<()>) -> Self {
+        let (letters_in, letters) = unbounded();
         Self {
             commands,
             waiting: Mutex::new(VecDeque::new()),
+            letters,
+            letters_in,
             stop,
         }
     }
@@ -48,16 +55,35 @@ impl Inbox {
         oldest.or_else(|| self.commands.try_recv().ok())
     }
 
-    /// Sleeps until there is a command; `None` when it is time to stop.
-    pub(super) fn wait(&self) -> Option<Command> {
+    /// Where the workshop sends its letters.
+    pub(super) fn letters_in(&self) -> Sender<Letter> {
+        self.letters_in.clone()
+    }
+
+    /// The oldest letter that waits.
+    pub(super) fn letter(&self) -> Option<Letter> {
+        self.letters.try_recv().ok()
+    }
+
+    /// Sleeps until there is something; `None` when it is time to stop.
+    pub(super) fn wait(&self) -> Option<Mail> {
         if let Some(command) = self.waiting().pop_front() {
-            return Some(command);
+            return Some(Mail::Command(command));
         }
         select! {
-            recv(self.commands) -> command => command.ok(),
+            recv(self.commands) -> command => command.ok().map(Mail::Command),
+            recv(self.letters) -> letter => letter.ok().map(Mail::Letter),
             recv(self.stop) -> _ => None,
         }
     }
+}
+
+/// What came in.
+pub(super) enum Mail {
+    /// From the window.
+    Command(Command),
+    /// From the workshop.
+    Letter(Letter),
 }
 
 /// Events out; wakes the window after each.

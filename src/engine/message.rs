@@ -12,12 +12,16 @@ use std::time::Duration;
 use image::RgbImage;
 use serde::{Deserialize, Serialize};
 
+pub use super::examples::{
+    BuildReport, BuildRequest, ColumnCount, DirectionId, ExampleCounts, ExampleSource, FindBy,
+};
 pub use crate::data::{CropSquare, PictureSource};
 pub use crate::export::Rate;
 pub use crate::files::import::Options as ModelOptions;
 pub use crate::latent::Condition;
 use crate::latent::LatentShape;
 pub use crate::latent::attributes::AttributeEdit;
+pub use crate::latent::attributes::compare::Method;
 pub use crate::latent::interpolate::{Easing, PathKind};
 pub use crate::latent::statistics::LevelStatistics;
 pub use crate::latent::timeline::{PlayMode, Timeline};
@@ -165,6 +169,9 @@ pub struct SessionFile {
     /// Latents files of other models, in the same folder.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub others: Vec<StoredLatents>,
+    /// Files with the directions that were built here, one for each model, in the same folder.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub directions: Vec<StoredLatents>,
     /// The items.
     pub items: Vec<StoredItem>,
     /// What the window wants to find again; the worker does not look into it.
@@ -230,6 +237,24 @@ pub enum Command {
     },
     /// Load directions for the open model; the file beside the weights is loaded by itself.
     OpenAttributes(PathBuf),
+    /// Build directions from examples: batch work, answered by [`Event::Built`].
+    Build {
+        /// The request.
+        ticket: Ticket,
+        /// What is wanted.
+        request: Box<BuildRequest>,
+    },
+    /// Which of the directions that were built here are open, in which order and by which names.
+    ArrangeDirections(Vec<(DirectionId, String)>),
+    /// Write the open directions to a file.
+    SaveDirections {
+        /// The request.
+        ticket: Ticket,
+        /// The file.
+        path: PathBuf,
+        /// Whether only those that were built here are written.
+        only_built: bool,
+    },
     /// Read a picture, propose a crop (a face where one is found) and encode it under `item`.
     Import {
         /// Its id from now on.
@@ -356,6 +381,8 @@ pub enum Question {
     },
     /// For each of these items, which other one lies nearest.
     Neighbours(Vec<ItemId>),
+    /// How many examples of an attribute there are.
+    Examples(ExampleSource),
     /// Whether the model's inverse is exact: so many samples from a seed, decoded, encoded and decoded again.
     SelfTest {
         /// Samples.
@@ -370,7 +397,7 @@ impl Question {
     pub fn recipe(&self) -> Option<&Recipe> {
         match self {
             Self::Levels(recipe) | Self::Walk(recipe) | Self::Photo { recipe, .. } => Some(recipe),
-            Self::Neighbours(_) | Self::SelfTest { .. } => None,
+            Self::Neighbours(_) | Self::Examples(_) | Self::SelfTest { .. } => None,
         }
     }
 
@@ -401,6 +428,8 @@ pub enum Answer {
     },
     /// The nearest of each item; `None` where there is no other.
     Neighbours(Vec<(ItemId, Option<Neighbour>)>),
+    /// What there is to learn from.
+    Examples(ExampleCounts),
     /// What the self-test found.
     SelfTest(SelfTest),
 }
@@ -412,7 +441,7 @@ impl Answer {
             Self::Levels(levels) => levels.iter().map(|l| Arc::clone(&l.eps)).collect(),
             Self::Walk(steps) => steps.iter().map(|s| Arc::clone(&s.pixels)).collect(),
             Self::Photo { before, after } => vec![Arc::clone(before), Arc::clone(after)],
-            Self::Neighbours(_) | Self::SelfTest(_) => Vec::new(),
+            Self::Neighbours(_) | Self::Examples(_) | Self::SelfTest(_) => Vec::new(),
         }
     }
 }
@@ -513,6 +542,14 @@ pub struct AttributeInfo {
     pub counts: [usize; 2],
     /// Range in which a slider stays on faces.
     pub range: [f32; 2],
+    /// Which of those that were built here it is; `None` of a file's.
+    pub built: Option<DirectionId>,
+    /// How it was found.
+    pub method: String,
+    /// Pictures that `auc` was measured on.
+    pub held_out: usize,
+    /// By how much +1 moves the scores of the others, the largest first; only of those that were built here.
+    pub leakage: Vec<(String, f32)>,
 }
 
 /// Figures of one latent.
@@ -554,6 +591,15 @@ pub enum Event {
     },
     /// The directions that are open now.
     AttributesOpened(Vec<AttributeInfo>),
+    /// The same after [`Command::ArrangeDirections`]: those of the file are what they were.
+    DirectionsArranged(Vec<AttributeInfo>),
+    /// Directions were built. They are open once the window says so.
+    Built {
+        /// The request.
+        ticket: Ticket,
+        /// What came of it.
+        report: BuildReport,
+    },
     /// A picture was read: an upright preview of it (at most 1,024 pixels a side) and the crop in use.
     Imported {
         /// The picture.
@@ -618,7 +664,7 @@ pub enum Event {
         /// The answer.
         answer: Answer,
     },
-    /// How far an export or an import batch is.
+    /// How far an export, a build or an import batch is.
     Progress {
         /// The request (`None`: imports).
         ticket: Option<Ticket>,

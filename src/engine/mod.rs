@@ -5,6 +5,7 @@
 //! order, and the thread sleeps where there is nothing to do.
 
 mod error;
+mod examples;
 mod export;
 mod figures;
 mod library;
@@ -18,6 +19,7 @@ mod tests;
 #[cfg(test)]
 pub(crate) mod toy;
 mod training;
+mod workbench;
 mod worker;
 
 use std::sync::Arc;

@@ -6,9 +6,11 @@ use std::path::PathBuf;
 
 use super::export::ExportJob;
 use super::message::{
-    Command, Condition, CropSquare, ItemId, KeptItem, ModelOptions, PictureSource, Question,
-    Recipe, SessionFile, StoredItem, StoredModel, Ticket, TrainCommand, View,
+    BuildRequest, Command, Condition, CropSquare, DirectionId, ItemId, KeptItem, ModelOptions,
+    PictureSource, Question, Recipe, SessionFile, StoredItem, StoredModel, Ticket, TrainCommand,
+    View,
 };
+use super::workbench::Chore;
 use crate::recipe::{items_of, needs};
 
 /// Interactive steps in a row while a batch job waits, so that an endless animation does not hold up an
@@ -62,6 +64,19 @@ pub(super) enum Job {
     ReadAgain(ItemId),
     /// Look for settings in a picture.
     Inquire { item: ItemId, path: PathBuf },
+    /// Begin to build directions.
+    Build {
+        ticket: Ticket,
+        request: Box<BuildRequest>,
+    },
+    /// Work for the model that building them needs; done in steps.
+    Chore(Ticket, Chore),
+    /// Write the open directions.
+    SaveDirections {
+        ticket: Ticket,
+        path: PathBuf,
+        only_built: bool,
+    },
     /// Write a file; done in steps, and at the head of the line until it is finished.
     Export(Box<ExportJob>),
 }
@@ -85,6 +100,9 @@ impl Job {
             | Self::Thumbnail(_)
             | Self::ReadAgain(_)
             | Self::Inquire { .. }
+            | Self::Build { .. }
+            | Self::Chore(..)
+            | Self::SaveDirections { .. }
             | Self::Export(_) => None,
         }
     }
@@ -182,6 +200,10 @@ pub(super) enum Accepted {
     Condition(Condition),
     /// The session forgets these items.
     Forget(Vec<ItemId>),
+    /// Which directions are open.
+    Arrange(Vec<(DirectionId, String)>),
+    /// A request was given up; whether it is a build that has not begun.
+    Cancelled(Ticket, bool),
     /// The training is told.
     Train(TrainCommand),
     /// An export was given up.
@@ -245,6 +267,19 @@ impl Queue {
                     .retain(|job| !matches!(job, Job::Give { item: i, .. } if *i == item));
                 self.jobs.push_back(Job::Give { item, condition });
             }
+            Command::Build { ticket, request } => {
+                self.jobs.push_back(Job::Build { ticket, request });
+            }
+            Command::SaveDirections {
+                ticket,
+                path,
+                only_built,
+            } => self.jobs.push_back(Job::SaveDirections {
+                ticket,
+                path,
+                only_built,
+            }),
+            Command::ArrangeDirections(list) => return Accepted::Arrange(list),
             Command::SetCondition(condition) => return Accepted::Condition(condition),
             Command::Train(command) => return Accepted::Train(command),
             Command::Pin { item, recipe } => self.jobs.push_back(Job::Pin { item, recipe }),
@@ -305,6 +340,13 @@ impl Queue {
                 if let Some(Job::Export(job)) = at.and_then(|at| self.jobs.remove(at)) {
                     return Accepted::ExportCancelled(job);
                 }
+                let n_jobs = self.jobs.len();
+                self.jobs
+                    .retain(|job| !matches!(job, Job::Build { ticket: t, .. } if *t == ticket));
+                let had_not_begun = self.jobs.len() < n_jobs;
+                self.jobs
+                    .retain(|job| !matches!(job, Job::Chore(t, _) if *t == ticket));
+                return Accepted::Cancelled(ticket, had_not_begun);
             }
         }
         Accepted::Queued

@@ -49,6 +49,16 @@ pub trait Codec: Send {
         Ok(encoded)
     }
 
+    /// Encodes model inputs, each `[c, h, w]`, given a condition.
+    ///
+    /// Errors: as [`Codec::encode_given`].
+    fn encode_x(
+        &self,
+        x: Vec<Vec<f32>>,
+        condition: &Condition,
+        cancelled: Cancelled<'_>,
+    ) -> Result<Vec<Encoded>, ModelError>;
+
     /// Decodes latents of the model's shape.
     ///
     /// Errors: latents of another shape, [`ModelError::Cancelled`], the device's.
@@ -105,6 +115,15 @@ impl Codec for GlowModel {
         cancelled: Cancelled<'_>,
     ) -> Result<Vec<Encoded>, ModelError> {
         GlowModel::encode_given(self, pictures, std::slice::from_ref(condition), cancelled)
+    }
+
+    fn encode_x(
+        &self,
+        x: Vec<Vec<f32>>,
+        condition: &Condition,
+        cancelled: Cancelled<'_>,
+    ) -> Result<Vec<Encoded>, ModelError> {
+        GlowModel::encode_x_given(self, x, std::slice::from_ref(condition), cancelled)
     }
 
     fn decode(

@@ -1,6 +1,7 @@
 //! The engine as the window sees it, with a toy in the model's place. Where the order matters a gate
 //! holds each decode until the test lets it go, so that nothing depends on time.
 
+mod directions;
 mod sessions;
 mod training;
 
@@ -151,6 +152,8 @@ fn word(event: &Event) -> String {
         Event::ModelOpened(_) => "model".to_owned(),
         Event::ModelAsks { .. } => "asks".to_owned(),
         Event::AttributesOpened(_) => "attributes".to_owned(),
+        Event::DirectionsArranged(all) => format!("arranged{}", all.len()),
+        Event::Built { ticket, .. } => format!("built{}", ticket.0),
         Event::SessionSaved { ticket, .. } => format!("s{}", ticket.0),
         Event::SessionRead { ticket, .. } => format!("o{}", ticket.0),
         Event::Forgotten(items) => format!("g{}", items.len()),

@@ -11,7 +11,7 @@ use image::RgbImage;
 use super::message::ModelInfo;
 use super::seams::{Cancelled, Codec, OpenedModel};
 use crate::latent::attributes::Directions;
-use crate::model::{Decoded, Encoded, GlowConfig, Latent, ModelError, WalkStep};
+use crate::model::{Condition, Decoded, Encoded, GlowConfig, Latent, ModelError, WalkStep};
 
 /// eps of the toy are this much larger than Haar coefficients, so that they are about unit normal.
 const SCALE: f32 = 4.0;
@@ -103,7 +103,7 @@ impl Codec for ToyCodec {
         cancelled: Cancelled<'_>,
     ) -> Result<Vec<Encoded>, ModelError> {
         let side = self.config.image_size;
-        let encode = |picture: &RgbImage| {
+        let input = |picture: &RgbImage| {
             if picture.dimensions() != (side as u32, side as u32) {
                 return Err(ModelError::Shape {
                     what: "picture".to_owned(),
@@ -111,14 +111,26 @@ impl Codec for ToyCodec {
                     found: picture.width().to_string(),
                 });
             }
+            let raw = picture.as_raw();
+            let x = (0..3 * side * side)
+                .map(|i| f32::from(raw[i % (side * side) * 3 + i / (side * side)] / 8))
+                .map(|bin| (bin + 0.5) / 32.0 - 0.5);
+            Ok(x.collect())
+        };
+        let x: Result<_, ModelError> = pictures.iter().map(input).collect();
+        self.encode_x(x?, &Condition::default(), cancelled)
+    }
+
+    fn encode_x(
+        &self,
+        x: Vec<Vec<f32>>,
+        _condition: &Condition,
+        cancelled: Cancelled<'_>,
+    ) -> Result<Vec<Encoded>, ModelError> {
+        let encode = |x: Vec<f32>| {
             if cancelled() {
                 return Err(ModelError::Cancelled);
             }
-            let raw = picture.as_raw();
-            let x: Vec<f32> = (0..3 * side * side)
-                .map(|i| f32::from(raw[i % (side * side) * 3 + i / (side * side)] / 8))
-                .map(|bin| (bin + 0.5) / 32.0 - 0.5)
-                .collect();
             let mut latent = Latent::zeros(&self.config.latent_shape());
             let mut flow = x.clone();
             for (l, level) in latent.levels.iter_mut().enumerate() {
@@ -149,7 +161,7 @@ impl Codec for ToyCodec {
                 x,
             })
         };
-        pictures.iter().map(encode).collect()
+        x.into_iter().map(encode).collect()
     }
 
     fn has_drafts(&self) -> bool {

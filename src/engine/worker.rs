@@ -1,6 +1,7 @@
 //! The thread: take what came, do the step that matters most, answer; sleep where there is nothing.
 
 mod batch;
+mod building;
 mod interactive;
 
 use std::any::Any;
@@ -9,10 +10,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::error::{EngineError, panic_text};
 use super::library::{Library, failed};
-use super::mail::{Inbox, Outbox};
+use super::mail::{Inbox, Mail, Outbox};
 use super::message::{Command, Event, ItemId, Ticket, View};
 use super::queue::{Accepted, Next, Queue};
 use super::training::Training;
+use building::Building;
 
 /// See the module.
 pub(super) struct Worker {
@@ -27,6 +29,8 @@ pub(super) struct Worker {
     /// Views whose last decode was cancelled. The next one is finished whatever comes, so that a
     /// slider that moves faster than decodes still shows something.
     cut_short: HashSet<View>,
+    /// The directions that are being built.
+    building: Option<Building>,
 }
 
 impl Worker {
@@ -40,6 +44,7 @@ impl Worker {
             imports_done: 0,
             reported_waiting: 0,
             cut_short: HashSet::new(),
+            building: None,
         }
     }
 
@@ -49,12 +54,16 @@ impl Worker {
             while let Some(command) = self.inbox.take() {
                 self.accept(command);
             }
+            while let Some(letter) = self.inbox.letter() {
+                self.read_letter(letter);
+            }
             self.report_queue();
             match self.queue.next() {
                 Some(Next::Slot(slot)) => self.serve(slot),
                 Some(Next::Job(job)) => self.work(job),
                 None => match self.inbox.wait() {
-                    Some(command) => self.accept(command),
+                    Some(Mail::Command(command)) => self.accept(command),
+                    Some(Mail::Letter(letter)) => self.read_letter(letter),
                     None => return,
                 },
             }
@@ -66,6 +75,15 @@ impl Worker {
             Accepted::Queued => {}
             Accepted::Condition(condition) => self.session.set_condition(condition),
             Accepted::Forget(items) => self.session.forget(&items),
+            Accepted::Arrange(list) => {
+                let event = self.session.arrange(list);
+                event.into_iter().for_each(|event| self.outbox.send(event));
+            }
+            Accepted::Cancelled(ticket, had_not_begun) => {
+                if self.end_build(ticket) || had_not_begun {
+                    self.fail(Some(ticket), None, building::CANCELLED.to_owned());
+                }
+            }
             Accepted::Train(command) => self.training.accept(command, &self.outbox),
             Accepted::ExportCancelled(mut job) => {
                 let stays = job.take_back();

@@ -6,6 +6,7 @@
 
 pub mod build;
 pub mod compare;
+pub mod components;
 pub mod measure;
 mod solve;
 mod vectors;

@@ -14,7 +14,7 @@ pub(super) struct Column {
     /// By picture of the set; `None` where nothing is known.
     pub(super) values: Vec<Option<f32>>,
     /// A measure rather than a yes or no.
-    is_number: bool,
+    pub(super) is_number: bool,
     /// The value that parts the yes from the no.
     threshold: f64,
 }
@@ -25,7 +25,8 @@ impl Column {
         Self::of(name, (0..set.len()).map(of).collect())
     }
 
-    fn of(name: &str, mut values: Vec<Option<f32>>) -> Self {
+    /// A column of these values.
+    pub(super) fn of(name: &str, mut values: Vec<Option<f32>>) -> Self {
         let is_number = values
             .iter()
             .flatten()
@@ -62,6 +63,13 @@ impl Column {
             )),
             _ => None,
         }
+    }
+
+    /// Pictures with the attribute and without it.
+    pub(super) fn counts(&self) -> [usize; 2] {
+        let known = self.values.iter().flatten();
+        let (yes, no): (Vec<f32>, Vec<f32>) = known.partition(|&&v| f64::from(v) > self.threshold);
+        [yes.len(), no.len()]
     }
 
     /// The same by row, for the pictures of the rows.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{BATCH, Watch, WorkshopError, WorkshopOptions, WorkshopProgress};
+use super::{BATCH, Coder, Watch, WorkshopError, WorkshopOptions, WorkshopProgress};
 use crate::data::faces::has_face;
 use crate::export::{compose, folder_name, write_png};
 use crate::latent::attributes::build::Vectors;
@@ -12,7 +12,6 @@ use crate::latent::attributes::compare::{
 use crate::latent::attributes::measure::{Holdout, split};
 use crate::latent::attributes::{AttributeEdit, Direction, Directions, EditOptions, EditedFigures};
 use crate::latent::{Latent, latent_from_flat};
-use crate::model::GlowModel;
 use crate::noise::Noise;
 
 /// Faces, and how far each is moved, on a contact sheet.
@@ -54,10 +53,29 @@ const RANGE_STEP: f32 = 0.5;
 /// ... where a picture is no longer whole, or fewer than this share of those that showed a face still do.
 const RANGE_FACES: f32 = 0.9;
 
+/// What is being done while edits are tried, for people.
+const UNIT_TEXT: &str = "trying edits";
+const RANGE_TEXT: &str = "looking how far edits go";
+
+/// Tells how far the work is.
+///
+/// Errors: nobody waits for it any more.
+pub(super) fn go_on(
+    watch: Watch<'_>,
+    what: &'static str,
+    done: usize,
+    total: usize,
+) -> Result<(), WorkshopError> {
+    match watch(WorkshopProgress { what, done, total }) {
+        true => Ok(()),
+        false => Err(WorkshopError::Cancelled),
+    }
+}
+
 /// Finds the direction of one column among its rows, and what is known of it.
 pub(super) fn build(
     options: &WorkshopOptions,
-    model: &GlowModel,
+    model: &dyn Coder,
     task: &Task,
     rows: &[usize],
     watch: Watch<'_>,
@@ -76,6 +94,7 @@ pub(super) fn build(
             vectors,
             first(&parts.train, options.decode),
             &direction,
+            watch,
         )?,
     };
     let mut direction = direction.with_unit(unit);
@@ -89,9 +108,14 @@ pub(super) fn build(
     }
     direction.figures.compared = compared;
     direction.figures.edited = edited(options, model, vectors, &parts.held_out, &direction)?;
-    let decoded = first(&parts.held_out, options.decode);
+    // Where too few are known to keep any aside, those that were learnt from tell at least how far edits may go.
+    let judged = match parts.held_out.is_empty() {
+        true => &parts.train,
+        false => &parts.held_out,
+    };
+    let decoded = first(judged, options.decode);
     if !decoded.is_empty() {
-        direction.range = sound_range(model, vectors, decoded, &direction)?;
+        direction.range = sound_range(model, vectors, decoded, &direction, watch)?;
     }
     if let Some(folder) = &options.sheet {
         sheet(folder, model, vectors, &parts.held_out, &direction)?;
@@ -99,7 +123,7 @@ pub(super) fn build(
     Ok(direction)
 }
 
-fn first(rows: &[usize], n: usize) -> &[usize] {
+pub(super) fn first(rows: &[usize], n: usize) -> &[usize] {
     &rows[..rows.len().min(n)]
 }
 
@@ -116,10 +140,11 @@ fn with_mirrored(options: &WorkshopOptions, split: &Holdout) -> Holdout {
 
 /// How much of the distance between the sides +1 is to be: see [`UNIT_FINITE`] and [`UNIT_FACES`].
 fn unit(
-    model: &GlowModel,
+    model: &dyn Coder,
     vectors: &Vectors,
     rows: &[usize],
     direction: &Direction,
+    watch: Watch<'_>,
 ) -> Result<f32, WorkshopError> {
     if rows.is_empty() {
         return Ok(*UNITS.end());
@@ -132,11 +157,13 @@ fn unit(
     let conditions = [near, far, UNIT_FACES];
     let mut reached = [None; 3];
     let farthest = UNITS.end() * conditions.iter().fold(0.0, |m: f32, c| m.max(c.0));
-    for step in 1.. {
+    let n_steps = (farthest / REACH_STEP).round() as usize;
+    for step in 1..=n_steps {
         let reach = REACH_STEP * step as f32;
-        if reach > farthest + REACH_STEP / 2.0 || reached.iter().all(Option::is_some) {
+        if reached.iter().all(Option::is_some) {
             break;
         }
+        go_on(watch, UNIT_TEXT, step - 1, n_steps)?;
         // Looking for a face takes longer than decoding: only as long as it can tell something.
         let look = n_faces > 0 && reached[2].is_none();
         let seen = looked_at(model, vectors, rows, direction, &[-reach, reach], look)?;
@@ -183,7 +210,7 @@ struct Seen {
 
 /// Decodes these rows, each moved by each amount, and looks for faces where that is asked for.
 fn looked_at(
-    model: &GlowModel,
+    model: &dyn Coder,
     vectors: &Vectors,
     rows: &[usize],
     direction: &Direction,
@@ -193,7 +220,7 @@ fn looked_at(
     let mut all = Vec::with_capacity(rows.len() * amounts.len());
     for rows in rows.chunks(BATCH) {
         let latents = moved(model, vectors, rows, direction, amounts)?;
-        let decoded = model.decode(&latents, &|| false)?;
+        let decoded = model.decode(&latents)?;
         all.extend(decoded.iter().map(|d| Seen {
             is_finite: d.non_finite == 0,
             is_whole: d.is_whole(),
@@ -206,7 +233,7 @@ fn looked_at(
 /// The approach that does best on a part of these rows, and how the others did.
 fn compared(
     options: &WorkshopOptions,
-    model: &GlowModel,
+    model: &dyn Coder,
     task: &Task,
     rows: &[usize],
     watch: Watch<'_>,
@@ -272,7 +299,7 @@ fn compared(
 
 /// The share of pictures that are finite when these rows are moved by these amounts.
 fn finite_share(
-    model: &GlowModel,
+    model: &dyn Coder,
     vectors: &Vectors,
     rows: &[usize],
     direction: &Direction,
@@ -281,7 +308,7 @@ fn finite_share(
     let (mut finite, mut n) = (0, 0);
     for rows in rows.chunks(BATCH) {
         let latents = moved(model, vectors, rows, direction, amounts)?;
-        let decoded = model.decode(&latents, &|| false)?;
+        let decoded = model.decode(&latents)?;
         finite += decoded.iter().filter(|d| d.non_finite == 0).count();
         n += decoded.len();
     }
@@ -290,20 +317,22 @@ fn finite_share(
 
 /// How far to each side these rows can be moved with every picture whole and a face in nearly all that showed one; at
 /// most as far as the direction's own range, and at least a step.
-fn sound_range(
-    model: &GlowModel,
+pub(super) fn sound_range(
+    model: &dyn Coder,
     vectors: &Vectors,
     rows: &[usize],
     direction: &Direction,
+    watch: Watch<'_>,
 ) -> Result<[f32; 2], WorkshopError> {
     let before = looked_at(model, vectors, rows, direction, &[0.0], true)?;
     let n_faces = before.iter().filter(|seen| seen.has_face).count();
     let mut range = direction.range;
-    for end in &mut range {
+    for (side, end) in range.iter_mut().enumerate() {
         let n_steps = (end.abs() / RANGE_STEP).round().max(1.0) as usize;
         let step = RANGE_STEP.copysign(*end);
         let mut reached = step;
         for i in 1..=n_steps {
+            go_on(watch, RANGE_TEXT, side * n_steps + i - 1, 2 * n_steps)?;
             let amount = step * i as f32;
             let seen = looked_at(model, vectors, rows, direction, &[amount], n_faces > 0)?;
             let pairs = seen.iter().zip(&before);
@@ -325,7 +354,7 @@ fn sound_range(
 /// Whether latents held out stay near their norm and decode to finite pictures.
 fn edited(
     options: &WorkshopOptions,
-    model: &GlowModel,
+    model: &dyn Coder,
     vectors: &Vectors,
     held_out: &[usize],
     direction: &Direction,
@@ -349,7 +378,7 @@ fn edited(
 
 /// The latents of these rows, each moved by each amount.
 fn moved(
-    model: &GlowModel,
+    model: &dyn Coder,
     vectors: &Vectors,
     rows: &[usize],
     direction: &Direction,
@@ -374,7 +403,7 @@ fn moved(
 /// Draws pictures held out, a row each, moved to both sides.
 fn sheet(
     folder: &Path,
-    model: &GlowModel,
+    model: &dyn Coder,
     vectors: &Vectors,
     held_out: &[usize],
     direction: &Direction,
@@ -384,7 +413,7 @@ fn sheet(
         return Err(WorkshopError::NoHeldOut);
     }
     let latents = moved(model, vectors, rows, direction, &SHEET_AMOUNTS)?;
-    let decoded = model.decode(&latents, &|| false)?;
+    let decoded = model.decode(&latents)?;
     let pictures: Vec<image::RgbImage> = decoded.into_iter().map(|d| d.pixels).collect();
     let labels: Vec<String> = rows
         .iter()

@@ -2,11 +2,55 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{BATCH, WorkshopError};
+use super::{BATCH, Coder, WorkshopError};
+use crate::data::DataError;
 use crate::data::batches::PictureSet;
 use crate::latent::attributes::build::Vectors;
+use crate::latent::{Latent, LatentShape};
+use crate::model::Encoded;
 use crate::model::pixels::x_from_bytes;
-use crate::model::{Encoded, GlowModel};
+
+/// Pictures of one folder or of several, counted through.
+pub(super) struct Pictures<'a>(pub(super) &'a [&'a PictureSet]);
+
+impl Pictures<'_> {
+    pub(super) fn len(&self) -> usize {
+        self.0.iter().map(|set| set.len()).sum()
+    }
+
+    /// The set of a picture, and its place there.
+    fn place(&self, mut index: usize) -> Option<(&PictureSet, usize)> {
+        for set in self.0 {
+            if index < set.len() {
+                return Some((set, index));
+            }
+            index -= set.len();
+        }
+        None
+    }
+
+    pub(super) fn name(&self, index: usize) -> Option<&str> {
+        let (set, at) = self.place(index)?;
+        set.name(at)
+    }
+
+    fn get(&self, index: usize) -> Result<Vec<u8>, DataError> {
+        let n = self.len();
+        let missing = DataError::NoSuchIndex { index, n };
+        let (set, at) = self.place(index).ok_or(missing)?;
+        set.get(at)
+    }
+
+    fn note_failure(&self, index: usize, reason: String) {
+        if let Some((set, at)) = self.place(index) {
+            set.note_failure(at, reason);
+        }
+    }
+
+    pub(super) fn failures(&self) -> Vec<String> {
+        self.0.iter().flat_map(|set| set.failures()).collect()
+    }
+}
 
 /// Latents of pictures.
 pub(super) struct EncodedPictures {
@@ -21,8 +65,8 @@ impl EncodedPictures {
     /// Encodes pictures as they are and, where that is wanted, mirrored. `watch` is told how many more are done, and
     /// asked whether to go on.
     pub(super) fn new(
-        model: &GlowModel,
-        set: &PictureSet,
+        model: &dyn Coder,
+        set: &Pictures<'_>,
         pictures: &BTreeSet<usize>,
         mirror: bool,
         watch: &mut dyn FnMut(usize) -> bool,
@@ -52,7 +96,7 @@ impl EncodedPictures {
                     readable.push(i);
                 }
             }
-            let encoded = model.encode_x(batch, &|| false)?;
+            let encoded = model.encode_x(batch)?;
             let n_rows = if mirror { 2 } else { 1 };
             for (encoded, rows) in encoded.chunks(n_rows).zip(readable.chunks(n_rows)) {
                 found.add(set, encoded, rows)?;
@@ -64,10 +108,30 @@ impl EncodedPictures {
         Ok(found)
     }
 
+    /// Latents that are there already, each as if it were a picture.
+    ///
+    /// Errors: another model's latent, numbers that are not finite.
+    pub(super) fn of_latents<'a>(
+        shape: &LatentShape,
+        latents: impl Iterator<Item = &'a Latent>,
+    ) -> Result<Self, WorkshopError> {
+        let mut found = Self {
+            vectors: Vectors::new(shape),
+            pictures: Vec::new(),
+            row_of: BTreeMap::new(),
+        };
+        for (i, latent) in latents.enumerate() {
+            found.vectors.push(latent)?;
+            found.pictures.push(i);
+            found.row_of.insert(i, i);
+        }
+        Ok(found)
+    }
+
     /// Takes up one picture, as it is and mirrored; leaves it out where the model gives no finite latent for it.
     fn add(
         &mut self,
-        set: &PictureSet,
+        set: &Pictures<'_>,
         encoded: &[Encoded],
         rows: &[usize],
     ) -> Result<(), WorkshopError> {

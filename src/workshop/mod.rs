@@ -2,6 +2,7 @@
 //! figures, whole. The command line and the window only choose [`WorkshopOptions`] and show the [`WorkshopProgress`].
 
 mod columns;
+mod components;
 mod direction;
 mod encoded;
 
@@ -10,17 +11,97 @@ use std::path::PathBuf;
 use crate::data::batches::PictureSet;
 use crate::data::labels::LabelTable;
 use crate::export::ExportError;
-use crate::latent::LatentError;
-use crate::latent::attributes::compare::{Approach, Labels, Task};
+use crate::latent::attributes::compare::{Approach, Labels, Method, Task};
 use crate::latent::attributes::{Direction, Directions};
-use crate::model::{GlowModel, ModelError};
+use crate::latent::{Latent, LatentError};
+use crate::model::{Decoded, Encoded, GlowConfig, GlowModel, ModelError};
 use crate::noise::Noise;
 
+pub use components::{components_of_folder, components_of_latents};
+
 use columns::{Column, groups, known_column};
-use encoded::EncodedPictures;
+use encoded::{EncodedPictures, Pictures};
 
 /// Pictures that are encoded or decoded together.
 const BATCH: usize = 8;
+
+/// What the workshop asks of a model. The window's worker answers from the thread that owns it.
+pub trait Coder {
+    /// The configuration.
+    fn config(&self) -> &GlowConfig;
+
+    /// Encodes model inputs, each `[c, h, w]`.
+    ///
+    /// Errors: the model's; [`WorkshopError::Cancelled`].
+    fn encode_x(&self, x: Vec<Vec<f32>>) -> Result<Vec<Encoded>, WorkshopError>;
+
+    /// Decodes latents.
+    ///
+    /// Errors: the model's; [`WorkshopError::Cancelled`].
+    fn decode(&self, latents: &[Latent]) -> Result<Vec<Decoded>, WorkshopError>;
+}
+
+impl Coder for GlowModel {
+    fn config(&self) -> &GlowConfig {
+        GlowModel::config(self)
+    }
+
+    fn encode_x(&self, x: Vec<Vec<f32>>) -> Result<Vec<Encoded>, WorkshopError> {
+        Ok(GlowModel::encode_x(self, x, &|| false)?)
+    }
+
+    fn decode(&self, latents: &[Latent]) -> Result<Vec<Decoded>, WorkshopError> {
+        Ok(GlowModel::decode(self, latents, &|| false)?)
+    }
+}
+
+/// With fewer examples on a side than this, each dimension is known too badly to be weighed by itself.
+const FEW: usize = 20;
+
+/// With fewer on a side than this, those that could be held out would say nothing.
+const MIN_TO_HOLD_OUT: usize = 10;
+
+/// How a direction is usually found: from a few examples the difference of the means, from more ridge regression,
+/// which is kept free of the other columns where there are any.
+pub fn usual_approach(sides: [usize; 2], n_columns: usize) -> Approach {
+    Approach::new(match sides[0].min(sides[1]) {
+        least if least < FEW => Method::Difference,
+        _ if n_columns > 1 => Method::Joint,
+        _ => Method::Ridge,
+    })
+}
+
+/// The share of examples that is usually kept to measure on: none of a few.
+pub fn usual_held_out(sides: [usize; 2]) -> f32 {
+    match sides[0].min(sides[1]) < MIN_TO_HOLD_OUT {
+        true => 0.0,
+        false => WorkshopOptions::default().held_out,
+    }
+}
+
+/// What a table knows of the pictures of a folder.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ColumnCount {
+    /// The column.
+    pub name: String,
+    /// Pictures with the attribute and without it; of a measure, above the middle and below.
+    pub counts: [usize; 2],
+    /// Whether it is a measure rather than a yes or no.
+    pub is_number: bool,
+}
+
+/// Counts both sides of each column.
+pub fn count(set: &PictureSet, table: &LabelTable) -> Vec<ColumnCount> {
+    let count = |name: &String| {
+        let column = Column::new(set, table, name);
+        ColumnCount {
+            counts: column.counts(),
+            is_number: column.is_number,
+            name: column.name,
+        }
+    };
+    table.columns().iter().map(count).collect()
+}
 
 /// How directions are built.
 #[derive(Clone, Debug, PartialEq)]
@@ -141,6 +222,9 @@ pub enum WorkshopError {
     /// A contact sheet could not be written.
     #[error(transparent)]
     Sheet(#[from] ExportError),
+    /// The model's owner could not answer, and says why.
+    #[error("{0}")]
+    Unanswered(String),
     /// Nobody waits for it any more.
     #[error("cancelled")]
     Cancelled,
@@ -161,7 +245,7 @@ impl WorkshopError {
 ///
 /// Errors: see [`WorkshopError`].
 pub fn build(
-    model: &GlowModel,
+    model: &dyn Coder,
     set: &PictureSet,
     table: &LabelTable,
     options: &WorkshopOptions,
@@ -178,12 +262,73 @@ pub fn build(
         }
     };
     let balance_by: Vec<Column> = balance_by.iter().map(column).collect();
+    let set = Pictures(&[set]);
+    build_columns(model, &set, &columns, &balance_by, options, watch)
+}
 
+/// Builds a direction from the pictures of two folders: with the attribute, and without it.
+///
+/// Errors: see [`WorkshopError`].
+pub fn build_from_folders(
+    model: &dyn Coder,
+    name: &str,
+    [with, without]: [&PictureSet; 2],
+    options: &WorkshopOptions,
+    watch: Watch<'_>,
+) -> Result<Built, WorkshopError> {
+    let sides = [(1.0, with), (-1.0, without)];
+    let values = sides.map(|(value, set)| vec![Some(value); set.len()]);
+    let column = Column::of(name, values.concat());
+    let set = Pictures(&[with, without]);
+    build_columns(model, &set, &[column], &[], options, watch)
+}
+
+/// Builds a direction from latents that are there already, each with whether it has the attribute. They are taken as
+/// they are, never mirrored.
+///
+/// Errors: see [`WorkshopError`].
+pub fn build_from_latents(
+    model: &dyn Coder,
+    name: &str,
+    latents: &[(Latent, bool)],
+    options: &WorkshopOptions,
+    watch: Watch<'_>,
+) -> Result<Built, WorkshopError> {
+    let value = |(_, with): &(Latent, bool)| Some(if *with { 1.0 } else { -1.0 });
+    let column = Column::of(name, latents.iter().map(value).collect());
+    let rows: Vec<usize> = (0..latents.len()).collect();
+    if let Some(reason) = column.misfit(&rows) {
+        let column = column.name;
+        return Err(WorkshopError::NoDirection(LeftOut { column, reason }));
+    }
+    let shape = model.config().latent_shape();
+    let encoded = EncodedPictures::of_latents(&shape, latents.iter().map(|(latent, _)| latent))?;
+    let options = WorkshopOptions {
+        mirror: false,
+        ..options.clone()
+    };
+    let mut direction = direction_of(&column, &rows, &encoded, &[], model, &options, watch)?;
+    direction.figures.provenance = options.provenance;
+    Ok(Built {
+        directions: Directions::new(vec![direction])?,
+        left_out: Vec::new(),
+        unreadable: Vec::new(),
+    })
+}
+
+fn build_columns(
+    model: &dyn Coder,
+    set: &Pictures<'_>,
+    columns: &[Column],
+    balance_by: &[Column],
+    options: &WorkshopOptions,
+    watch: Watch<'_>,
+) -> Result<Built, WorkshopError> {
     let mut order: Vec<usize> = (0..set.len()).collect();
     Noise::new(options.seed).shuffle(&mut order);
     let mut left_out = Vec::new();
     let mut chosen: Vec<Vec<usize>> = Vec::new();
-    for column in &columns {
+    for column in columns {
         let known = order.iter().filter(|&&i| column.values[i].is_some());
         let mut pictures: Vec<usize> = known.take(options.limit).copied().collect();
         if let Some(reason) = column.misfit(&pictures) {
@@ -260,7 +405,7 @@ fn direction_of(
     chosen: &[usize],
     encoded: &EncodedPictures,
     others: &[Labels],
-    model: &GlowModel,
+    model: &dyn Coder,
     options: &WorkshopOptions,
     watch: Watch<'_>,
 ) -> Result<Direction, WorkshopError> {

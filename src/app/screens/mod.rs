@@ -3,6 +3,7 @@
 //! The window's frame (shelf, inspector, menus, keys, undo, sessions, exports, requests to the worker) asks the
 //! open screen, or all of them, through [`Screen`]; it knows nothing of what is inside.
 
+pub mod attributes;
 pub mod compare;
 pub mod edit;
 pub mod levels;
@@ -27,7 +28,7 @@ use super::document::{Named, ShelfEntry};
 use super::keys::Entry;
 use super::state::{Picture, Selection, State};
 use super::widgets::Cx;
-use crate::engine::message::{Command, ItemId, ModelInfo, Recipe, View};
+use crate::engine::message::{BuildReport, Command, DirectionId, ItemId, ModelInfo, Recipe, View};
 use crate::recipe::PictureSettings;
 use list::screens;
 
@@ -44,6 +45,8 @@ screens! {
     Levels: levels::LevelsScreen;
     /// Figures of the shelf, and two pictures held against each other.
     Compare: compare::CompareScreen;
+    /// Directions built from examples.
+    Attributes: attributes::AttributesScreen;
     /// A model of one's own from pictures.
     Train: train::TrainScreen;
     /// What the open model is.
@@ -193,6 +196,14 @@ pub trait Screen: Sync {
 
     /// Other directions were opened; they are in `state.live.attributes`.
     fn attributes_opened(&self, _state: &mut State) {}
+
+    /// Directions that were built here and are to be open, by the names of their sliders.
+    fn directions(&self, _doc: &Document) -> Vec<(DirectionId, String)> {
+        Vec::new()
+    }
+
+    /// Directions were built.
+    fn built(&self, _state: &mut State, _report: BuildReport) {}
 
     /// Pictures to begin with on an empty shelf.
     fn first_pictures(&self, _state: &State) -> Vec<Named> {

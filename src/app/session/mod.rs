@@ -14,7 +14,7 @@ mod save;
 
 use std::path::PathBuf;
 
-pub use names::{is_session, suggestion, title, with_ending};
+pub use names::{is_session, suggestion, title};
 #[cfg(test)]
 pub(super) use save::{AUTOSAVE_AFTER, WindowPart};
 

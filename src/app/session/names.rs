@@ -5,17 +5,6 @@ use std::path::{Path, PathBuf};
 use crate::app::autosave::SESSION_ENDING;
 use crate::app::state::State;
 
-/// A name as typed, with an ending where it has none: the file that is written.
-pub fn with_ending(path: PathBuf) -> PathBuf {
-    if path.extension().is_some() {
-        return path;
-    }
-    let mut name = path.into_os_string();
-    name.push(".");
-    name.push(SESSION_ENDING);
-    name.into()
-}
-
 /// The path that a dialog for saving begins with.
 pub fn suggestion(state: &State) -> PathBuf {
     let folder = state.export_folder.clone().unwrap_or_default();

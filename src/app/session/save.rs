@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Contents, Errand, Opening, names};
+use super::{Contents, Errand, Opening};
 use crate::app::dialog::{Dialog, PathPurpose};
 use crate::app::document::{Desks, Document};
+use crate::app::intake;
 use crate::app::live::{Framing, LogLevel};
 use crate::app::state::{Selection, State, Tab};
 use crate::engine::message::{Command, ItemId, ItemSource, KeptItem, Ticket};
@@ -151,7 +152,7 @@ impl State {
             self.log(LogLevel::Notice, text);
             return Vec::new();
         }
-        let path = names::with_ending(path);
+        let path = intake::with_ending(PathPurpose::SaveSession, path);
         self.session.path = Some(path.clone());
         self.write_session(path, false)
     }

@@ -6,6 +6,9 @@ use std::path::Path;
 
 use super::sessions::Pair;
 use crate::app::action::Action;
+use crate::app::screens::attributes::{
+    AttributesDesk, AttributesTab, AttributesWish, ExampleOrigin, ExamplePath, Tag,
+};
 use crate::app::screens::compare::{CompareDesk, CompareTab, CompareWay, CompareWish, SortColumn};
 use crate::app::screens::edit::{EditDesk, EditTab, EditWish};
 use crate::app::screens::levels::{LevelsDesk, LevelsPart, LevelsTab, LevelsWish};
@@ -17,7 +20,7 @@ use crate::app::screens::train::{TrainDesk, TrainTab, TrainWish};
 use crate::app::session::WindowPart;
 use crate::app::state::{Desks, Document, Named, Selection, ShelfEntry, State, Tab};
 use crate::engine::message::{
-    CropSquare, Easing, NetworkSize, PathKind, PictureSource, PlayMode, Recipe,
+    CropSquare, DirectionId, Easing, FindBy, NetworkSize, PathKind, PictureSource, PlayMode, Recipe,
 };
 use crate::engine::toy::photo;
 
@@ -39,11 +42,13 @@ fn fields(pair: &Pair) -> BTreeMap<&'static str, String> {
         mix,
         levels,
         compare,
+        attributes,
         train,
         model,
         shelf,
     } = doc;
     let CompareTab { pair: compared } = compare;
+    let AttributesTab { tags, own, shown } = attributes;
     let ModelTab {} = model;
     let TrainTab {} = train;
     let SampleTab {
@@ -87,6 +92,7 @@ fn fields(pair: &Pair) -> BTreeMap<&'static str, String> {
         mix: mix_desk,
         levels: levels_desk,
         compare: compare_desk,
+        attributes: attributes_desk,
         train: train_desk,
         model: model_desk,
     } = desks;
@@ -98,6 +104,25 @@ fn fields(pair: &Pair) -> BTreeMap<&'static str, String> {
         gain,
         flipped,
     } = compare_desk;
+    let AttributesDesk {
+        origin,
+        with,
+        without,
+        table,
+        pictures,
+        columns: label_columns,
+        name: direction_name,
+        components,
+        how,
+        mirror,
+        frame_faces,
+        only_built,
+        looked_at,
+        search: _,
+        is_typing: _,
+        report: _,
+        renaming: _,
+    } = attributes_desk;
     let TrainDesk {
         images,
         crop_faces,
@@ -220,6 +245,22 @@ fn fields(pair: &Pair) -> BTreeMap<&'static str, String> {
         ("compare.edge", format!("{edge}")),
         ("compare.gain", format!("{gain}")),
         ("compare.flipped", format!("{flipped}")),
+        ("attributes.tags", named(format!("{tags:?}"))),
+        ("attributes.own", format!("{own:?}")),
+        ("attributes.shown", named(format!("{shown:?}"))),
+        ("attributes.origin", format!("{origin:?}")),
+        ("attributes.with", with),
+        ("attributes.without", without),
+        ("attributes.table", table),
+        ("attributes.pictures", pictures),
+        ("attributes.columns", format!("{label_columns:?}")),
+        ("attributes.name", direction_name),
+        ("attributes.how", format!("{how:?}")),
+        ("attributes.components", format!("{components}")),
+        ("attributes.mirror", format!("{mirror}")),
+        ("attributes.frame_faces", format!("{frame_faces}")),
+        ("attributes.only_built", format!("{only_built}")),
+        ("attributes.looked_at", format!("{looked_at:?}")),
         ("train.images", images.clone()),
         ("train.crop_faces", format!("{crop_faces}")),
         ("train.from_open", format!("{from_open}")),
@@ -326,6 +367,47 @@ fn mutations() -> Vec<Mutation> {
         one("compare.edge", |_| CompareWish::SetEdge(0.25)),
         one("compare.gain", |_| CompareWish::SetGain(8.0)),
         one("compare.flipped", |_| CompareWish::Flip),
+        one("attributes.tags", |s| {
+            AttributesWish::SetTag(item(s, 2), Tag::Without)
+        }),
+        one("attributes.shown", |s| AttributesWish::Show(item(s, 1))),
+        one("attributes.origin", |_| {
+            AttributesWish::SetOrigin(ExampleOrigin::Folders)
+        }),
+        one("attributes.with", |_| {
+            AttributesWish::SetPath(ExamplePath::With, "/with".to_owned())
+        }),
+        one("attributes.without", |_| {
+            AttributesWish::SetPath(ExamplePath::Without, "/without".to_owned())
+        }),
+        one("attributes.table", |_| {
+            AttributesWish::SetPath(ExamplePath::Table, "/table.csv".to_owned())
+        }),
+        one("attributes.pictures", |_| {
+            AttributesWish::SetPath(ExamplePath::Pictures, "/faces".to_owned())
+        }),
+        one("attributes.columns", |_| {
+            AttributesWish::SetColumn("age".to_owned(), true)
+        }),
+        one("attributes.name", |_| {
+            AttributesWish::SetName("Cheerful".to_owned())
+        }),
+        one("attributes.components", |_| {
+            AttributesWish::SetComponents(5)
+        }),
+        one("attributes.how", |_| {
+            AttributesWish::SetHow(FindBy::Compared)
+        }),
+        one("attributes.mirror", |_| AttributesWish::SetMirror(false)),
+        one("attributes.frame_faces", |_| {
+            AttributesWish::SetFrameFaces(false)
+        }),
+        one("attributes.only_built", |_| {
+            AttributesWish::SetOnlyBuilt(true)
+        }),
+        one("attributes.looked_at", |_| {
+            AttributesWish::LookAt(DirectionId(7))
+        }),
         one("train.images", |_| {
             TrainWish::SetImages("/home/me/cats".to_owned())
         }),
@@ -354,7 +436,9 @@ fn window(path: &Path, restore: Option<bool>) -> Pair {
 }
 
 /// Fields that no action changes alone, or at all in a window whose model stays.
-const OTHERWISE: [&str; 4] = [
+const OTHERWISE: [&str; 5] = [
+    // Built by the worker: see the tests of sessions.
+    "attributes.own",
     "sample.rows",
     "sample.further_temperatures",
     "sample.condition",

@@ -9,7 +9,8 @@ use std::time::Duration;
 use super::Bench;
 use crate::app::action::Action;
 use crate::app::dialog::{Dialog, ExportForm, ExportSource, PathPurpose};
-use crate::app::screens::edit::EditWish;
+use crate::app::screens::attributes::{AttributesWish, Tag};
+use crate::app::screens::edit::{self, EditWish};
 use crate::app::screens::morph::{self, MorphWish};
 use crate::app::screens::sample::SampleWish;
 use crate::app::session::AUTOSAVE_AFTER;
@@ -82,6 +83,18 @@ impl Pair {
         }
     }
 
+    /// Lets both talk until this holds.
+    pub(super) fn run_until(&mut self, wanted: impl Fn(&State) -> bool) {
+        let events = self.engine.link().events;
+        while !wanted(&self.state) {
+            let event = events.recv_timeout(Duration::from_secs(20)).unwrap();
+            let mut commands = self.state.receive(event);
+            commands.extend(self.state.sync(true));
+            self.send(commands);
+        }
+        self.run();
+    }
+
     /// Saves by itself what has changed, at `now` and some seconds later.
     #[track_caller]
     pub(super) fn autosaved(&mut self, now: f64) {
@@ -151,6 +164,51 @@ fn a_session_comes_back_as_it_was() {
     assert_eq!(other.state.recent, [path]);
     assert_eq!(other.errors(), 0);
     assert!(!other.state.history.can_undo(&other.state.doc));
+}
+
+#[test]
+fn directions_that_were_built_come_back_with_their_session() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mine.glow.json");
+    let mut pair = Pair::new(|_| {});
+    for (cell, tag) in [(0, Tag::With), (1, Tag::With), (2, Tag::Without)] {
+        let named = pair.state.doc.sample.cell(cell);
+        pair.apply(AttributesWish::SetTag(named, tag));
+    }
+    pair.apply(AttributesWish::SetName("Cheerful".to_owned()));
+    pair.apply(AttributesWish::Build);
+    let is_open = |state: &State| state.live.attributes.iter().any(|a| a.name == "Cheerful");
+    pair.run_until(is_open);
+    pair.apply(EditWish::SetBase(pair.state.doc.sample.cell(7)));
+    pair.apply(EditWish::SetAmount("Cheerful".to_owned(), 1.0));
+    let edited = |pair: &Pair| {
+        let shown = &pair.state.live.views[&edit::PICTURES].shown[&0];
+        (shown.recipe.clone(), shown.picture.pixels.clone())
+    };
+    let before = edited(&pair);
+    pair.apply(Action::SaveSession(path.clone()));
+    let beside = || {
+        let files = std::fs::read_dir(folder.path()).unwrap();
+        let names = files.map(|f| f.unwrap().file_name().into_string().unwrap());
+        names
+            .filter(|n| n.ends_with("directions.safetensors"))
+            .count()
+    };
+    assert_eq!(beside(), 1);
+
+    // In another run.
+    let mut other = Pair::new(|_| {});
+    other.apply(Action::OpenSession(path.clone()));
+    other.run_until(is_open);
+    assert_eq!(other.state.doc.attributes, pair.state.doc.attributes);
+    assert_eq!(other.state.doc.edit.amounts.get("Cheerful"), Some(&1.0));
+    assert_eq!(edited(&other), before, "equal to the last bit");
+    assert_eq!(other.errors(), 0);
+    // What is no longer there leaves no file behind.
+    let id = other.state.doc.attributes.own[0].id;
+    other.apply(AttributesWish::Remove(id));
+    other.apply(Action::SaveSession(path));
+    assert_eq!(beside(), 0);
 }
 
 #[test]

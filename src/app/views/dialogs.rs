@@ -8,7 +8,7 @@ use crate::app::action::Action;
 use crate::app::dialog::{Dialog, PathPurpose, REPLACE};
 use crate::app::intake;
 use crate::app::keys;
-use crate::app::session;
+use crate::app::screens::attributes::ExamplePath;
 use crate::app::theme::{self, section_ui};
 use crate::app::training::{TrainingPhase, TrainingRun};
 use crate::app::widgets::Cx;
@@ -85,6 +85,9 @@ fn type_path_ui(ui: &mut Ui, cx: &mut Cx<'_>, purpose: PathPurpose, text: &str, 
         PathPurpose::Pictures => "/home/me/face.jpg",
         PathPurpose::Model | PathPurpose::Attributes => "/home/me/model.safetensors",
         PathPurpose::OpenSession | PathPurpose::SaveSession => "/home/me/faces.glow.json",
+        PathPurpose::Examples(ExamplePath::Table) => "/home/me/labels.csv",
+        PathPurpose::Examples(_) => "/home/me/faces",
+        PathPurpose::SaveDirections => "/home/me/my.attributes.safetensors",
         PathPurpose::TrainPictures => "/home/me/cats",
         PathPurpose::TrainWeights => "/home/me/cats-model.safetensors",
         PathPurpose::Export => "",
@@ -103,7 +106,7 @@ fn type_path_ui(ui: &mut Ui, cx: &mut Cx<'_>, purpose: PathPurpose, text: &str, 
     }
     ui.add_space(8.0);
     buttons_ui(ui, cx, |ui, cx| {
-        let saves = purpose == PathPurpose::SaveSession;
+        let saves = purpose.saves();
         let is_field = matches!(
             purpose,
             PathPurpose::TrainPictures | PathPurpose::TrainWeights
@@ -119,12 +122,9 @@ fn type_path_ui(ui: &mut Ui, cx: &mut Cx<'_>, purpose: PathPurpose, text: &str, 
             && let Some(path) = intake::path_of_text(&text)
         {
             // What is asked about is the file that would be written, whose ending may not be typed.
-            let path = if saves {
-                session::with_ending(path)
-            } else {
-                path
-            };
-            let known = cx.state.session.path.as_ref() == Some(&path);
+            let path = intake::with_ending(purpose, path);
+            let is_session = purpose == PathPurpose::SaveSession;
+            let known = is_session && cx.state.session.path.as_ref() == Some(&path);
             if saves && !known && verb == "Save" && path.exists() {
                 let note = REPLACE.to_owned();
                 cx.push(Action::Show(Dialog::TypePath {
@@ -301,12 +301,19 @@ fn log_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
     close_ui(ui, cx);
 }
 
-/// Asked before the window closes over a training or an export that is not done.
+/// Asked before the window closes over a training, an export or a build that is not done.
 fn quit_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
     if cx.state.training.is_active() {
         return quit_training_ui(ui, cx);
     }
-    title_ui(ui, "An export is under way");
+    let exports = !cx.state.live.exporting.is_empty();
+    title_ui(
+        ui,
+        match exports {
+            true => "An export is under way",
+            false => "Directions are being built",
+        },
+    );
     for (_, path) in &cx.state.live.exporting {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         ui.label(name);

@@ -60,6 +60,7 @@ pub fn menu_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
                     "Type the path of a model…",
                     "",
                     "Open attributes…",
+                    "Save directions…",
                 ],
             );
         });

@@ -8,7 +8,8 @@ use image::{Rgb, RgbImage};
 use super::Library;
 use crate::engine::error::EngineError;
 use crate::engine::message::{
-    Answer, ItemId, LevelReport, LevelStatistics, Neighbour, Question, Recipe, SelfTest,
+    Answer, ExampleCounts, ItemId, LevelReport, LevelStatistics, Neighbour, Question, Recipe,
+    SelfTest,
 };
 use crate::engine::seams::Cancelled;
 use crate::latent::{Latent, LevelEps};
@@ -41,6 +42,8 @@ impl Library {
                 Answer::Photo { before, after }
             }
             Question::Neighbours(items) => Answer::Neighbours(self.neighbours(items)),
+            // The worker has them counted beside it.
+            Question::Examples(_) => Answer::Examples(ExampleCounts::default()),
             Question::SelfTest { count, seed } => {
                 Answer::SelfTest(self.self_test(*count, *seed, cancelled)?)
             }

@@ -21,13 +21,17 @@ use crate::engine::message::{
     StoredLatents, StoredModel, StoredPhoto,
 };
 use crate::export::{write_atomically, write_png};
+use crate::files::attributes::{self, Precision};
 use crate::files::latents::{self, LatentsFile};
+use crate::latent::attributes::{Direction, Directions};
 use crate::latent::{Condition, Latent};
 
 /// More than any shelf needs; a larger file is something else.
 const MAX_BYTES: u64 = 16 << 20;
 /// Ending of the latents files beside a session.
 const LATENTS_ENDING: &str = "latents.safetensors";
+/// Ending of the files beside a session with the directions that were built in it.
+const DIRECTIONS_ENDING: &str = "directions.safetensors";
 /// Ending of the pictures beside a session that came from no file.
 const PICTURE_ENDING: &str = "picture.png";
 
@@ -94,6 +98,12 @@ impl Library {
                 });
             }
         }
+        let mut directions = Vec::new();
+        for (of, list) in self.wanted_built() {
+            let file = write_directions(path, &of, list).map_err(about)?;
+            let model = of.model.clone();
+            directions.push(StoredLatents { file, model });
+        }
         let mut items = Vec::new();
         for (item, place) in kept.iter().zip(places) {
             let file = place.map(|(group, _, _)| &files[group]);
@@ -127,6 +137,7 @@ impl Library {
             model,
             latents: own,
             others,
+            directions,
             items,
             window,
         };
@@ -201,6 +212,27 @@ fn write_latents(path: &Path, group: LatentsOf) -> Result<String, EngineError> {
     Ok(name)
 }
 
+/// Writes directions beside a session, to the last bit; the file's name.
+fn write_directions(path: &Path, of: &Stamp, list: Vec<Direction>) -> Result<String, EngineError> {
+    let mut hash = Sha256::new();
+    hash.update(format!("{:?}{:?}", of.model.fingerprint, of.config));
+    for direction in &list {
+        let (name, center, range) = (&direction.name, direction.center, direction.range);
+        hash.update(format!("{name:?}{center}{range:?}{:?}", direction.figures));
+        for value in direction.vector.iter() {
+            hash.update(value.to_le_bytes());
+        }
+    }
+    let name = format!("{}.{}.{DIRECTIONS_ENDING}", stem(path), digits(hash));
+    let file = beside(path, &name);
+    if !file.is_file() {
+        let directions = Directions::new(list)?;
+        let fingerprint = of.model.fingerprint;
+        attributes::write(&file, &of.config, fingerprint, &directions, Precision::F32)?;
+    }
+    Ok(name)
+}
+
 /// The one thing that is likely to be wrong with a place that somebody typed, in words about what they typed.
 fn check_folder(path: &Path) -> Result<(), EngineError> {
     let folder = path.parent().filter(|f| !f.as_os_str().is_empty());
@@ -223,7 +255,8 @@ fn check_folder(path: &Path) -> Result<(), EngineError> {
 /// Removes what an older session named and the new one does not: only what looks like ours, and nothing that another
 /// session in the folder needs.
 fn remove_unneeded(path: &Path, older: &BTreeSet<String>, newer: &BTreeSet<String>) {
-    let ours = |name: &str| name.ends_with(LATENTS_ENDING) || name.ends_with(PICTURE_ENDING);
+    let endings = [LATENTS_ENDING, DIRECTIONS_ENDING, PICTURE_ENDING];
+    let ours = |name: &str| endings.iter().any(|ending| name.ends_with(ending));
     let gone: Vec<&String> = older.difference(newer).filter(|name| ours(name)).collect();
     if gone.is_empty() {
         return;
@@ -260,7 +293,8 @@ fn named_by_file(path: &Path) -> BTreeSet<String> {
 }
 
 fn named_by(session: &SessionFile) -> BTreeSet<String> {
-    let others = session.others.iter().map(|other| other.file.clone());
+    let others = session.others.iter().chain(&session.directions);
+    let others = others.map(|other| other.file.clone());
     let photos = session.items.iter().filter_map(|item| {
         let path = &item.photo.as_ref()?.path;
         let name = path.to_str().filter(|name| is_plain_name(name))?;
@@ -281,6 +315,12 @@ fn named_by(session: &SessionFile) -> BTreeSet<String> {
 pub(in crate::engine) fn read_session(path: &Path) -> Result<SessionFile, EngineError> {
     let session = parse(path)?;
     let refuse = |what: String| EngineError::Request(format!("{what}: {}", path.display()));
+    if let Some(odd) = session.directions.iter().find(|d| !is_plain_name(&d.file)) {
+        return Err(refuse(format!(
+            "the session is damaged (its directions are not beside it but at {:?}); open another",
+            odd.file
+        )));
+    }
     let others = session.others.iter().map(|other| &other.file);
     for name in session.latents.iter().chain(others) {
         if !is_plain_name(name) {

@@ -25,6 +25,19 @@ impl Worker {
         let is_import = job.is_import();
         match job {
             Job::Export(job) => return self.export(job),
+            Job::Chore(ticket, chore) => return self.chore(ticket, chore),
+            Job::Build { ticket, request } => self.guarded(Some(ticket), None, |worker| {
+                worker.begin_build(ticket, *request)
+            }),
+            Job::SaveDirections {
+                ticket,
+                path,
+                only_built,
+            } => self.guarded(Some(ticket), None, |worker| {
+                worker.session.save_directions(&path, only_built)?;
+                worker.outbox.send(Event::Exported { ticket, path });
+                Ok(())
+            }),
             Job::Open(path, barrier) => {
                 // Passed first: whoever waits for it waits no longer, even if it fails.
                 self.queue.pass(barrier);
@@ -85,6 +98,7 @@ impl Worker {
                 session,
                 items,
             } => self.guarded(Some(ticket), None, |worker| {
+                worker.restore_directions(&path, &session);
                 let fit = worker.restore_items(&path, &session, items);
                 worker.outbox.send(Event::ItemsRestored { ticket, fit });
                 Ok(())
@@ -250,6 +264,7 @@ impl Worker {
     }
 
     pub(super) fn opened(&mut self, (events, anew): (Vec<Event>, Vec<ItemId>)) {
+        self.give_build_up();
         for event in events {
             self.outbox.send(event);
         }

@@ -198,6 +198,9 @@ impl Worker {
             };
             inbox.stopped() || inbox.any(newer)
         };
+        if let Question::Examples(source) = question {
+            return self.count_examples(ticket, source);
+        }
         let answer = self.session.answer(question, &cancelled)?;
         self.outbox.send(Event::Answered { ticket, answer });
         Ok(())

@@ -1,4 +1,4 @@
-//! Two small solvers for symmetric positive definite systems, in f64.
+//! Small solvers for symmetric systems, in f64.
 
 /// Solves `A x = b` for a small dense `A` (row-major); `None` where it is not positive definite.
 pub(super) fn cholesky(mut a: Vec<f64>, b: &[f64]) -> Option<Vec<f64>> {
@@ -64,6 +64,58 @@ pub(super) fn conjugate_gradient(
     x
 }
 
+/// Sweeps of Jacobi's method: it converges quadratically, a small matrix in about six.
+const SWEEPS: usize = 30;
+
+/// Eigenvalues of a small symmetric matrix (row-major, `n` by `n`), the largest first, and their vectors as the columns of a
+/// matrix: Jacobi's rotations.
+pub(super) fn eigen(mut a: Vec<f64>, n: usize) -> (Vec<f64>, Vec<f64>) {
+    debug_assert_eq!(a.len(), n * n);
+    let mut vectors = vec![0.0; n * n];
+    (0..n).for_each(|i| vectors[i * n + i] = 1.0);
+    for _ in 0..SWEEPS {
+        let off: f64 = (0..n * n)
+            .filter(|at| at / n != at % n)
+            .map(|at| a[at].powi(2))
+            .sum();
+        let all: f64 = a.iter().map(|v| v * v).sum();
+        if off <= 1e-30 * all {
+            break;
+        }
+        for p in 0..n {
+            for q in p + 1..n {
+                if a[p * n + q] != 0.0 {
+                    rotate(&mut a, &mut vectors, n, p, q);
+                }
+            }
+        }
+    }
+    let mut order: Vec<usize> = (0..n).collect();
+    order.sort_by(|&i, &j| a[j * n + j].total_cmp(&a[i * n + i]));
+    let values = order.iter().map(|&i| a[i * n + i]).collect();
+    let sorted = (0..n * n).map(|at| vectors[at / n * n + order[at % n]]);
+    (values, sorted.collect())
+}
+
+/// Turns rows and columns `p` and `q` so that their common entry is 0.
+fn rotate(a: &mut [f64], vectors: &mut [f64], n: usize, p: usize, q: usize) {
+    let theta = (a[q * n + q] - a[p * n + p]) / (2.0 * a[p * n + q]);
+    let t = theta.signum() / (theta.abs() + theta.hypot(1.0));
+    let c = 1.0 / t.hypot(1.0);
+    let s = t * c;
+    let turn = |m: &mut [f64], i: usize, j: usize| {
+        let (x, y) = (m[i], m[j]);
+        (m[i], m[j]) = (c * x - s * y, s * x + c * y);
+    };
+    for k in 0..n {
+        turn(a, k * n + p, k * n + q);
+        turn(vectors, k * n + p, k * n + q);
+    }
+    for k in 0..n {
+        turn(a, p * n + k, q * n + k);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -74,6 +126,21 @@ mod tests {
         (0..3)
             .map(|i| (0..3).map(|j| A[3 * i + j] * x[j]).sum())
             .collect()
+    }
+
+    #[test]
+    fn eigenvectors_are_stretched_by_their_values() {
+        let (values, vectors) = eigen(A.to_vec(), 3);
+        assert!(values[0] > values[1] && values[1] > values[2]);
+        for (j, value) in values.iter().enumerate() {
+            let v: Vec<f64> = (0..3).map(|i| vectors[3 * i + j]).collect();
+            let norm: f64 = v.iter().map(|v| v * v).sum();
+            assert!((norm - 1.0).abs() < 1e-12);
+            for (stretched, v) in times(&v).iter().zip(&v) {
+                assert!((stretched - value * v).abs() < 1e-9);
+            }
+        }
+        assert_eq!(eigen(vec![2.0, 0.0, 0.0, 5.0], 2).0, [5.0, 2.0]);
     }
 
     #[test]

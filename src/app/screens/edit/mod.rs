@@ -184,7 +184,12 @@ impl Screen for EditScreen {
     }
 
     fn attributes_opened(&self, state: &mut State) {
-        let known = |name: &String| state.live.attributes.iter().any(|a| a.name == *name);
+        let waiting = state.built_directions();
+        let known = |name: &String| {
+            let mut open = state.live.attributes.iter();
+            // Those that were built here may be on their way.
+            open.any(|a| a.name == *name) || waiting.iter().any(|(_, own)| own == name)
+        };
         state.doc.edit.amounts.retain(|name, _| known(name));
     }
 

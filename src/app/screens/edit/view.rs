@@ -270,7 +270,9 @@ fn attributes_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
                 let favourites = &cx.state.desks.edit.favourites;
                 let mut rows: Vec<(usize, &AttributeInfo)> =
                     attributes.iter().enumerate().collect();
-                let is_first = |a: &AttributeInfo| favourites.contains(&a.name);
+                // What somebody has just built is what they look for.
+                let is_first =
+                    |a: &AttributeInfo| favourites.contains(&a.name) || a.built.is_some();
                 let many = rows.len() > SHOWN;
                 if many {
                     // Of so many the best first; of few the order of the file says what belongs together.
@@ -402,12 +404,14 @@ fn paint_tick(ui: &Ui, cx: &Cx<'_>, slider: Rect, range: [f32; 2], projection: f
 }
 
 fn tip(attribute: &AttributeInfo, projection: Option<f32>) -> String {
-    let mut tip = format!(
-        "{}: found from {} pictures with it and {} without",
-        pretty(&attribute.name),
-        attribute.counts[0],
-        attribute.counts[1]
-    );
+    let name = pretty(&attribute.name);
+    let mut tip = match attribute.counts {
+        // Nobody said which picture has it.
+        [n, 0] if n > 0 => format!("{name}: {}", attribute.method),
+        [with, without] => {
+            format!("{name}: found from {with} pictures with it and {without} without")
+        }
+    };
     if let Some(auc) = attribute.auc {
         tip += &format!(", tells them apart with AUC {auc:.3}");
         if auc < WEAK_AUC {
