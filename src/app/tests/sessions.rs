@@ -776,6 +776,7 @@ fn what_was_said_of_a_model_is_not_asked_again_with_its_session() {
             answers: answers.clone(),
             ..StoredModel::default()
         }),
+        directions: Vec::new(),
         latents: None,
         others: Vec::new(),
         items: Vec::new(),

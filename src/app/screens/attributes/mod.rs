@@ -11,7 +11,7 @@ mod wish;
 use egui::{Key, Ui};
 
 pub use crate::app::dialog::ExamplePath;
-pub use tab::{AMOUNTS, AttributesDesk, AttributesTab, ExampleOrigin, OwnDirection, Tag, Tagged};
+pub use tab::{AMOUNTS, AttributesDesk, AttributesTab, ExampleOrigin, OwnDirection, Tag};
 pub use wish::AttributesWish;
 
 use super::{Cells, Document, Lead, Offer, Screen, Tab};
