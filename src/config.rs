@@ -18,6 +18,18 @@ pub enum Permutation {
     Reverse,
 }
 
+impl Permutation {
+    /// In words.
+    pub fn about(self) -> &'static str {
+        match self {
+            Self::InvconvLu => "invertible 1x1 convolution, as LU factors",
+            Self::Invconv => "invertible 1x1 convolution",
+            Self::Shuffle => "a fixed shuffle",
+            Self::Reverse => "channels in reverse order, as RealNVP",
+        }
+    }
+}
+
 /// What a coupling layer does to the half of the channels that it changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

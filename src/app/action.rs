@@ -6,7 +6,7 @@ use super::dialog::{Dialog, ExportSource, PathPurpose};
 use super::screens::{Tab, Wish};
 use super::state::{LogLevel, Named, Selection, ThemeChoice};
 use crate::engine::message::{
-    Condition, CropSquare, ItemId, ModelOptions, PictureSource, Recipe, Ticket,
+    Condition, CropSquare, FolderListing, ItemId, ModelOptions, PictureSource, Recipe, Ticket,
 };
 
 /// A wish of the person. Views return them; they are applied after the frame.
@@ -23,6 +23,10 @@ pub enum Action {
 
     /// Keep a picture on the shelf.
     Pin(Named),
+    /// Import all pictures of a folder.
+    OpenFolder(PathBuf),
+    /// Import the first pictures of a folder, as many as this.
+    ImportFolder(FolderListing, usize),
     /// Import pictures.
     Import(Vec<PictureSource>),
     /// Give a shelf item a name.

@@ -110,6 +110,12 @@ impl Answers {
         }
     }
 
+    /// What lies in folders may have changed since it was asked.
+    pub(super) fn forget_entries(&mut self) {
+        self.known
+            .retain(|known| !matches!(known.question, Question::Entries { .. }));
+    }
+
     /// An item is another one now: what was said of it is old.
     pub(super) fn forget(&mut self, id: ItemId) {
         self.asked.retain(|(_, question)| !question.concerns(id));

@@ -65,6 +65,14 @@ impl State {
 
             Action::Pin(named) => return vec![self.pin(named)],
             Action::Import(sources) => return self.import(sources),
+            Action::OpenFolder(path) => {
+                let ticket = Ticket(self.fresh());
+                return vec![Command::ReadFolder { ticket, path }];
+            }
+            Action::ImportFolder(listing, most) => {
+                self.dialog = None;
+                return self.open_folder(listing, most);
+            }
             Action::Rename(id, name) => {
                 let name = name.trim();
                 let entry = self.doc.shelf.iter_mut().find(|e| e.id == id);
@@ -126,7 +134,12 @@ impl State {
             Action::NewSession => return self.new_session(),
             Action::CloseToast(at) => drop(self.live.toasts.remove(at)),
 
-            Action::Show(dialog) => self.dialog = Some(dialog),
+            Action::Show(dialog) => {
+                if self.dialog.is_none() {
+                    self.live.answers.forget_entries();
+                }
+                self.dialog = Some(dialog);
+            }
             Action::Close => {
                 if std::mem::take(&mut self.full_screen) {
                     return Vec::new();

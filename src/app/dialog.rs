@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::document::Named;
 use super::picture::Picture;
 use super::screens::Tab;
-use crate::engine::message::{CropSquare, ItemId, ModelOptions, PlayMode};
+use crate::engine::message::{CropSquare, FolderListing, ItemId, ModelOptions, PlayMode};
 
 /// A path of the form for a new attribute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +25,12 @@ pub enum ExamplePath {
 pub enum PathPurpose {
     /// Pictures to import.
     Pictures,
+    /// A folder, all of whose pictures are imported.
+    Folder,
+    /// A folder that is encoded for the map.
+    MapFolder,
+    /// A table that says something of the map's pictures.
+    Labels,
     /// A weight file.
     Model,
     /// An attributes file.
@@ -55,6 +61,9 @@ impl PathPurpose {
     pub fn title(self) -> &'static str {
         match self {
             Self::Pictures => "Open pictures",
+            Self::Folder => "Open a folder of pictures",
+            Self::MapFolder => "Map a folder of pictures",
+            Self::Labels => "Open a table of labels",
             Self::Model => "Open a model",
             Self::Attributes => "Open attributes",
             Self::Export => "Export to",
@@ -80,6 +89,8 @@ pub enum Dialog {
     Export(ExportForm),
     /// Say what a model's file does not.
     Ask(AskForm),
+    /// Asked before very many pictures come onto the shelf.
+    Folder(FolderForm),
     /// Type a path.
     TypePath {
         /// What for.
@@ -145,6 +156,13 @@ pub struct AskForm {
     pub pictures: Vec<Picture>,
     /// Whether other samples are on their way.
     pub busy: bool,
+}
+
+/// The question about a folder of very many pictures.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FolderForm {
+    /// What it holds.
+    pub listing: FolderListing,
 }
 
 /// The crop dialog.

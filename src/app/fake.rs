@@ -1,7 +1,7 @@
 //! A worker by script: answers commands with procedurally drawn faces, for tests of the window.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,9 +12,10 @@ use crate::engine::EngineLink;
 use crate::engine::message::{
     Answer, AttributeInfo, BuildReport, BuildRequest, ColumnCount, Command, CropSquare, CurvePoint,
     DirectionId, EarlierState, EarlierTraining, EarlierWork, Event, ExampleCounts, ExampleSource,
-    Fit, Inspection, ItemId, LevelReport, LevelStatistics, ModelInfo, Neighbour, PictureSource,
-    Question, Recipe, SelfTest, TensorInfo, Ticket, TrainCommand, TrainReport, TrainingBegun,
-    TrainingEnd, TrainingStep, WalkStep,
+    Fit, FolderNews, Inspection, ItemId, LabelColumn, LevelReport, LevelStatistics, MapNeighbour,
+    MapPicture, MapPlane, ModelInfo, Neighbour, PathEntry, PictureSource, Question, Recipe,
+    SelfTest, TensorInfo, Ticket, TrainCommand, TrainReport, TrainingBegun, TrainingEnd,
+    TrainingStep, WalkStep,
 };
 use crate::latent::LevelEps;
 use crate::latent::tests::tiny_config;
@@ -116,6 +117,20 @@ impl FakeEngine {
                 self.say(Event::AttributesOpened(self.all_attributes()));
             }
             Command::Import { item, source, crop } => self.import(*item, source, *crop),
+            Command::ReadFolder { ticket, path } => {
+                match crate::data::folder::list_pictures(path) {
+                    Ok(listing) => self.say(Event::FolderRead {
+                        ticket: Some(*ticket),
+                        listing,
+                    }),
+                    Err(error) => self.say(Event::Failed {
+                        ticket: Some(*ticket),
+                        item: None,
+                        message: error.to_string(),
+                    }),
+                }
+            }
+            Command::EncodeFolder { ticket, path } => self.encode_folder(*ticket, path),
             Command::Recrop { item, crop } => {
                 let numbers = normals(crop.side as u64 + 3);
                 self.encoded(*item, numbers);
@@ -277,6 +292,37 @@ impl FakeEngine {
                 };
                 Answer::Neighbours(items.iter().map(nearest).collect())
             }
+            Question::MapNeighbours {
+                picture, pictures, ..
+            } => {
+                let others = (0..*pictures).filter(|other| other != picture).take(5);
+                let near = others.enumerate().map(|(i, picture)| MapNeighbour {
+                    picture,
+                    distance: 0.5 + 0.1 * i as f64,
+                });
+                Answer::MapNeighbours(near.collect())
+            }
+            Question::Entries { folder } => {
+                let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+                let mut entries: Vec<PathEntry> = entries
+                    .map(|entry| PathEntry {
+                        name: entry.file_name().into_string().unwrap(),
+                        is_folder: entry.path().is_dir(),
+                    })
+                    .collect();
+                entries.sort_by_key(|entry| (!entry.is_folder, entry.name.clone()));
+                Answer::Entries(entries)
+            }
+            Question::MapLabels { pictures, .. } => {
+                let column = |name: &str, value: fn(usize) -> f32| LabelColumn {
+                    name: name.to_owned(),
+                    values: (0..*pictures).map(value).collect(),
+                };
+                Answer::MapLabels(Arc::new(vec![
+                    column("age", |i| 20.0 + i as f32),
+                    column("hat", |i| if i % 3 == 0 { 1.0 } else { -1.0 }),
+                ]))
+            }
             Question::Examples(source) => Answer::Examples(example_counts(source)),
             Question::SelfTest { count, .. } => Answer::SelfTest(SelfTest {
                 count: *count as usize,
@@ -287,6 +333,59 @@ impl FakeEngine {
                 encode_ms: 13.0,
             }),
         }
+    }
+
+    /// Names alone decide what the pictures are; one that is `missing` cannot be read.
+    fn encode_folder(&self, ticket: Ticket, path: &Path) {
+        let listing = match crate::data::folder::list_pictures(path) {
+            Ok(listing) => listing,
+            Err(error) => {
+                return self.say(Event::Failed {
+                    ticket: Some(ticket),
+                    item: None,
+                    message: error.to_string(),
+                });
+            }
+        };
+        let say = |news| self.say(Event::Folder { ticket, news });
+        let is_table = |name: &&String| name.ends_with(".csv");
+        let tables = listing.others.iter().filter(is_table);
+        say(FolderNews::Begun {
+            folder: path.to_owned(),
+            total: listing.pictures.len(),
+            scores: ATTRIBUTES.map(str::to_owned).into(),
+            tables: tables.map(|name| path.join(name)).collect(),
+        });
+        let (mut eps, mut scores) = (Vec::new(), Vec::new());
+        for name in &listing.pictures {
+            let file = path.join(name);
+            if name.contains("missing") {
+                let why = format!("the file is empty; copy it again: {}", file.display());
+                say(FolderNews::LeftOut(why));
+                continue;
+            }
+            let numbers = normals(name.bytes().fold(7, |h, b| h * 31 + u64::from(b)));
+            eps.push([numbers[0], numbers[1]]);
+            scores.push([numbers[2] + 0.5 * numbers[0], numbers[3]]);
+            say(FolderNews::Picture(Box::new(MapPicture {
+                name: name.clone(),
+                path: Some(file),
+                thumbnail: Arc::new(image::imageops::thumbnail(&face(&numbers), 48, 48)),
+                bits_per_dim: inspection(&numbers).bits_per_dim,
+                scores: numbers.to_vec(),
+            })));
+        }
+        let plane = |positions: Vec<[f32; 2]>, words: [[&str; 2]; 2]| MapPlane {
+            positions: Arc::new(positions),
+            shares: [0.145, 0.082],
+            words: words.map(|ends| ends.map(str::to_owned)),
+        };
+        let words = [["Male, Beard", "Wearing_Lipstick"], ["Young", "Gray_Hair"]];
+        say(FolderNews::Planes {
+            eps: plane(eps, [["", ""], ["", ""]]),
+            scores: Some(plane(scores, words)),
+        });
+        say(FolderNews::Done { cancelled: false });
     }
 
     fn built(&self, ticket: Ticket, request: &BuildRequest) {
@@ -387,6 +486,14 @@ impl FakeEngine {
     }
 
     fn import(&mut self, item: ItemId, source: &PictureSource, crop: Option<CropSquare>) {
+        if let PictureSource::Path(path) = source
+            && let Ok(listing) = crate::data::folder::list_pictures(path)
+        {
+            self.say(Event::Forgotten(vec![item]));
+            let ticket = None;
+            self.say(Event::FolderRead { ticket, listing });
+            return;
+        }
         let name = match source {
             PictureSource::Path(path) => path.display().to_string(),
             PictureSource::Bytes { name, .. } => name.clone(),

@@ -10,6 +10,7 @@ use super::action::Action;
 use super::autosave::SESSION_ENDING;
 use super::dialog::{Dialog, PathPurpose, PathsChosen, REPLACE};
 use super::screens::attributes::{AttributesWish, ExamplePath};
+use super::screens::map::MapWish;
 use super::screens::train::TrainWish;
 use super::state::LogLevel;
 use crate::engine::message::PictureSource;
@@ -53,7 +54,15 @@ pub fn browse(
         let asked = Instant::now();
         let dialog = rfd::FileDialog::new().set_title(purpose.title());
         let paths = match purpose {
+            PathPurpose::Folder | PathPurpose::MapFolder => {
+                dialog.pick_folder().map(|path| vec![path])
+            }
             PathPurpose::Pictures => dialog.add_filter("Pictures", PICTURE_ENDINGS).pick_files(),
+            PathPurpose::Labels => dialog
+                .add_filter("Tables", &["csv", "tsv", "txt"])
+                .add_filter("All files", &["*"])
+                .pick_file()
+                .map(|path| vec![path]),
             PathPurpose::Model => dialog
                 .add_filter("Models", MODEL_ENDINGS)
                 .add_filter("All files", &["*"])
@@ -211,6 +220,15 @@ pub fn actions_of_paths(purpose: PathPurpose, paths: Vec<PathBuf>) -> Vec<Action
                 actions.push(Action::Import(sources));
             }
             actions
+        }
+        PathPurpose::Folder => paths.next().map(Action::OpenFolder).into_iter().collect(),
+        PathPurpose::MapFolder => {
+            let open = |path| MapWish::Open(path).into();
+            paths.next().map(open).into_iter().collect()
+        }
+        PathPurpose::Labels => {
+            let open = |path| MapWish::SetTable(Some(path)).into();
+            paths.next().map(open).into_iter().collect()
         }
         PathPurpose::Model => paths
             .next()

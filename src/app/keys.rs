@@ -77,7 +77,7 @@ macro_rules! entries {
 pub(super) use entries;
 
 /// Keys of the screens, in the order of the bar.
-const TAB_KEYS: [Key; 9] = [
+const TAB_KEYS: [Key; 10] = [
     Key::Num1,
     Key::Num2,
     Key::Num3,
@@ -87,6 +87,7 @@ const TAB_KEYS: [Key; 9] = [
     Key::Num7,
     Key::Num8,
     Key::Num9,
+    Key::Num0,
 ];
 
 /// All entries: the window's own, and those of the screens.
@@ -119,6 +120,7 @@ const FIRST: &[Entry] = entries! {
     "File": {
         "Type a path…", ctrl_shift(Key::O), |_| Some(type_path(PathPurpose::Pictures));
         "Open pictures…", ctrl(Key::O), |_| Some(Action::Browse(PathPurpose::Pictures));
+        "Open folder…", None, |_| Some(Action::Browse(PathPurpose::Folder));
         "Paste picture", None, |_| Some(Action::Paste);
         "Save session as…", ctrl_shift(Key::S), |_| Some(Action::Browse(PathPurpose::SaveSession));
         "Save session…", ctrl(Key::S), |s| Some(match &s.session.path {

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::answers::Answers;
+use super::maps::FolderMaps;
 pub use super::picture::Picture;
 use crate::engine::message::{
     AttributeInfo, CropSquare, DirectionId, Inspection, ItemSource, ModelInfo, Recipe, Ticket, View,
@@ -211,6 +212,8 @@ pub struct Live {
     pub inspect_failed: Option<Recipe>,
     /// What else was asked and answered.
     pub answers: Answers,
+    /// Folders that were encoded for the map.
+    pub maps: FolderMaps,
     /// Decode times, milliseconds, newest last.
     pub decode_ms: VecDeque<f32>,
     /// Requests waiting in the worker.

@@ -26,6 +26,8 @@ impl State {
                 | Event::SessionSaved { .. }
                 | Event::SessionRead { .. }
                 | Event::Imported { .. }
+                | Event::FolderRead { .. }
+                | Event::Folder { .. }
         ) {
             self.typed = None; // it was a good one
         }
@@ -69,6 +71,8 @@ impl State {
                 self.log(LogLevel::Notice, message);
             }
             Event::PhotoMissing { item, message } => self.photo_missing(item, message),
+            Event::FolderRead { ticket, listing } => return self.folder_read(ticket, listing),
+            Event::Folder { ticket, news } => self.folder_news(ticket, news),
             Event::Note(message) => self.log(LogLevel::Notice, message),
             Event::Training(report) => self.training_reported(report),
             Event::Inquired {
@@ -109,11 +113,16 @@ impl State {
                     entry.crop.get_or_insert(crop);
                 }
                 self.history.learn_crop(item, crop);
+                let comes_with_a_folder = self.comes_with_a_folder(item);
+                if !comes_with_a_folder {
+                    self.remember_picture(item);
+                }
                 if let Some(it) = self.items.get_mut(&item) {
                     it.missing = None;
                     it.known = true;
-                    // A photo that a session brings back has been spoken of before.
-                    let level = match it.framing.is_some() || it.photo.is_some() {
+                    // A photo that a session brings back has been spoken of before; those of a folder are many.
+                    let spoken_of = it.framing.is_some() || it.photo.is_some();
+                    let level = match spoken_of || comes_with_a_folder {
                         true => LogLevel::Info,
                         false => LogLevel::Notice,
                     };
@@ -427,6 +436,7 @@ impl State {
             self.live.exporting.retain(|(t, _)| *t != ticket);
             self.live.building.take_if(|t| *t == ticket);
             self.live.answers.gave_up(ticket);
+            self.map_failed(ticket);
             self.clear_progress(ticket);
             for view in self.live.views.values_mut() {
                 if let Some(flight) = view.in_flight.take_if(|f| f.ticket == ticket) {
@@ -438,6 +448,10 @@ impl State {
             }
         } else if item.is_none() {
             self.live.opening = false;
+        }
+        let of_folder = item.filter(|id| self.comes_with_a_folder(*id));
+        if let Some(id) = of_folder {
+            self.left_out_of_folder(id, &message);
         }
         if let Some(id) = item
             && let Some(it) = self.items.get_mut(&id)
@@ -459,7 +473,10 @@ impl State {
                 self.typed = Some((purpose, path));
             }
         }
-        self.log(level, message);
+        // What is wrong with one of a folder's pictures is said once all are there.
+        if of_folder.is_none() {
+            self.log(level, message);
+        }
         commands
     }
 

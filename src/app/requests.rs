@@ -4,8 +4,10 @@
 //! with what is on its way, and asks for the difference. Nothing is asked for twice, and the last
 //! value of a drag is always asked for, because `sync` runs again when the answer before it comes.
 
+use super::dialog::Dialog;
 use super::screens::{Cells, Lead, Running};
 use super::state::{Flight, State};
+use super::views::paths::entries_question;
 use crate::engine::message::{Command, Question, Recipe, Ticket, View};
 
 /// Cells that must have been answered before a newer request may replace one on its way: without
@@ -16,11 +18,16 @@ impl State {
     /// Commands that bring the screen up to date. `settled`: no pointer button is down, so that exact pictures in
     /// place of drafts, and figures, which cost an encode, are worth asking for.
     pub fn sync(&mut self, settled: bool) -> Vec<Command> {
+        let mut commands = Vec::new();
+        if let Some(Dialog::TypePath { text, .. }) = &self.dialog {
+            let question = entries_question(text);
+            commands.extend(self.ask(question));
+        }
         if self.live.model.is_none() {
-            return Vec::new();
+            return commands;
         }
         // First: what is drawn below may be moved along them.
-        let mut commands: Vec<Command> = self.sync_directions().into_iter().collect();
+        commands.extend(self.sync_directions());
         let screen = self.tab.screen();
         let running = self.running().map(|r| r.view);
         for (view, wanted) in self.wanted() {

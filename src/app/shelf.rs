@@ -32,16 +32,33 @@ impl State {
     }
 
     pub(super) fn import(&mut self, sources: Vec<PictureSource>) -> Vec<Command> {
+        let mut commands = self.import_as_they_are(sources);
+        for command in &mut commands {
+            // It may be one of our own, which says what it was made of.
+            if let Command::Import {
+                item,
+                source: PictureSource::Path(path),
+                crop: None,
+            } = command
+                && may_carry_settings(path)
+            {
+                *command = Command::Inquire {
+                    item: *item,
+                    path: path.clone(),
+                };
+            }
+        }
+        commands
+    }
+
+    /// As [`State::import`], without a look at what one of our own says it was made of: of many pictures, none is to
+    /// change the screens.
+    pub(super) fn import_as_they_are(&mut self, sources: Vec<PictureSource>) -> Vec<Command> {
         let mut commands = Vec::with_capacity(sources.len());
         if self.before_import.is_none() {
             self.before_import = Some(self.selection);
         }
-        // The worker encodes them given what the samples are given.
-        let is_conditional = |m: &ModelInfo| m.config.variant.condition > 0;
-        if self.live.model.as_ref().is_some_and(is_conditional) {
-            let condition = self.doc.sample.condition.clone();
-            commands.push(Command::SetCondition(condition));
-        }
+        commands.extend(condition_command(self));
         for source in sources {
             let photo = ItemSource::Photo {
                 source: source.clone(),
@@ -49,16 +66,10 @@ impl State {
             };
             let item = self.add(photo, name_of_source(&source));
             self.selection = Selection::Item(item);
-            commands.push(match source {
-                // It may be one of our own, which says what it was made of.
-                PictureSource::Path(path) if may_carry_settings(&path) => {
-                    Command::Inquire { item, path }
-                }
-                source => Command::Import {
-                    item,
-                    source,
-                    crop: None,
-                },
+            commands.push(Command::Import {
+                item,
+                source,
+                crop: None,
             });
         }
         if !commands.is_empty() {
@@ -140,6 +151,7 @@ impl State {
         if !self.items.values().any(busy) {
             self.before_import = None;
         }
+        self.folders_settled();
     }
 
     /// Photos that have no latent yet leave the shelf; the worker drops them from its queue.
@@ -160,8 +172,17 @@ impl State {
         self.history.amend(&self.doc);
         self.live.progress = None;
         self.log(LogLevel::Info, "cancelled");
+        self.folders_cancelled();
+        self.folders_settled();
         vec![Command::Forget(busy)]
     }
+}
+
+/// The worker encodes photos given what the samples are given.
+pub(super) fn condition_command(state: &State) -> Option<Command> {
+    let is_conditional = |m: &ModelInfo| m.config.variant.condition > 0;
+    let wanted = state.live.model.as_ref().is_some_and(is_conditional);
+    wanted.then(|| Command::SetCondition(state.doc.sample.condition.clone()))
 }
 
 /// The endings of pictures that carry settings where this program wrote them.

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::dialog::{Dialog, ExportForm, PathPurpose};
 pub use super::document::*;
+use super::folder::FolderImport;
 use super::history::History;
 pub use super::live::*;
 pub use super::screens::Tab;
@@ -115,6 +116,10 @@ pub struct State {
     pub recent: Vec<PathBuf>,
     /// Models opened last, newest first.
     pub recent_models: Vec<PathBuf>,
+    /// Pictures opened last, newest first.
+    pub recent_pictures: Vec<PathBuf>,
+    /// Folders opened last, newest first.
+    pub recent_folders: Vec<PathBuf>,
     /// The training, whichever session is open.
     pub training: TrainingState,
     /// Whether the selected picture has the whole screen.
@@ -129,6 +134,9 @@ pub struct State {
     /// How long changes take to reach the screen.
     #[serde(skip)]
     pub trace: Trace,
+    /// Folders whose pictures are on their way to the shelf.
+    #[serde(skip)]
+    pub(super) folders: Vec<FolderImport>,
     /// What was selected before pictures were imported, in case they cannot be.
     #[serde(skip)]
     pub(super) before_import: Option<Selection>,
@@ -175,11 +183,14 @@ impl Default for State {
             last_export: None,
             recent: Vec::new(),
             recent_models: Vec::new(),
+            recent_pictures: Vec::new(),
+            recent_folders: Vec::new(),
             training: TrainingState::default(),
             full_screen: false,
             tour: None,
             session: Session::default(),
             trace: Trace::default(),
+            folders: Vec::new(),
             before_import: None,
             given: Vec::new(),
             selection: Selection::FIRST,

@@ -7,11 +7,12 @@ use super::common::ModelArgs;
 pub(super) const EXAMPLES: &str = "Examples:
   glow-explorer                          the model that comes with the program
   glow-explorer anna.jpg ben.jpg         two photos on the shelf
+  glow-explorer explore holiday/         all photos of a folder on the shelf
   glow-explorer explore --model my.safetensors --device cuda";
 
 #[derive(clap::Args, Debug)]
 pub(super) struct Args {
-    /// Photos, latents, attributes or weight files to open
+    /// Photos, folders of photos, sessions, attributes or weight files to open
     #[arg(value_name = "FILES")]
     files: Vec<PathBuf>,
     #[command(flatten)]

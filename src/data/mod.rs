@@ -6,6 +6,7 @@ mod decode;
 mod error;
 mod exif;
 pub mod faces;
+pub mod folder;
 pub mod intake;
 pub mod labels;
 mod names;
@@ -21,6 +22,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 pub use self::error::DataError;
+pub use self::folder::FolderListing;
 
 /// Where a picture comes from.
 #[derive(Clone, Debug, PartialEq)]

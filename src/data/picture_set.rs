@@ -9,11 +9,11 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use image::RgbImage;
 use sha2::{Digest as _, Sha256};
 
+use super::folder::{self, FolderListing};
 use super::labels::{self, LabelTable};
 use super::names::has_picture_name;
 use super::shards::{self, ShardMember};
 use super::{DataError, PictureSource, crop, intake};
-use crate::disk;
 
 /// Decoded pictures kept in memory unless [`PictureSet::with_memory_budget`] says otherwise.
 const DEFAULT_BUDGET: usize = 512 << 20;
@@ -73,10 +73,11 @@ impl PictureSet {
                 if !meta.is_dir() {
                     return Err(DataError::NotAFolder { path });
                 }
-                let (files, folders) = match table {
-                    None => names_in_folder(folder)?,
-                    Some(_) => Default::default(),
+                let listing = match table {
+                    None => folder::list(folder)?,
+                    Some(_) => FolderListing::default(),
                 };
+                let (files, folders) = (listing.pictures, listing.folders);
                 (
                     folder.to_owned(),
                     shards::in_folder(folder)?,
@@ -102,12 +103,7 @@ impl PictureSet {
             entries.sort_unstable_by(|a, b| a.0.cmp(&b.0));
         }
         if entries.is_empty() {
-            let has_some = |f: &&PathBuf| names_in_folder(f).is_ok_and(|(n, _)| !n.is_empty());
-            let inside = folders.iter().find(has_some);
-            return Err(DataError::NoPictures {
-                path,
-                inside: inside.map(|f| f.display().to_string()),
-            });
+            return Err(folder::no_pictures(Path::new(&path), &folders));
         }
         let (names, members): (Vec<_>, Vec<_>) = entries.into_iter().unzip();
         Ok(Self {
@@ -356,37 +352,6 @@ fn grey_from_rgb(rgb: &RgbImage) -> Vec<u8> {
         .collect()
 }
 
-/// The pictures of a folder by name, sorted, and the folders inside it.
-fn names_in_folder(folder: &Path) -> Result<(Vec<String>, Vec<PathBuf>), DataError> {
-    let fail = |e| DataError::from_io(folder, e);
-    let (mut names, mut folders) = (Vec::new(), Vec::new());
-    for entry in fs::read_dir(folder).map_err(fail)? {
-        let entry = entry.map_err(fail)?;
-        // A name that is not Unicode cannot be put in a table either.
-        let Ok(name) = entry.file_name().into_string() else {
-            continue;
-        };
-        if name.starts_with('.') {
-            continue;
-        }
-        let path = entry.path();
-        if path.is_dir() {
-            folders.push(path);
-        } else if path.is_file() && (has_picture_name(&name) || begins_like_a_picture(&path)) {
-            names.push(name);
-        }
-    }
-    names.sort_unstable();
-    folders.sort_unstable();
-    Ok((names, folders))
-}
-
-/// Whether a file of another name holds a picture all the same.
-fn begins_like_a_picture(path: &Path) -> bool {
-    let start = disk::RegularFile::new(path, u64::MAX).and_then(|mut file| file.next(32));
-    start.is_ok_and(|start| image::guess_format(&start).is_ok())
-}
-
 /// Whether a name inside a shard is that of a picture that is not hidden.
 fn is_picture_inside(name: &str) -> bool {
     let last = Path::new(name).file_name().and_then(|n| n.to_str());
@@ -435,7 +400,7 @@ fn names_in_table(
         }
     }
     // A table may say p00.jpg of P00.JPG, or leave the ending out.
-    let alike = labels::by_alias(names_in_folder(folder)?.0);
+    let alike = labels::by_alias(folder::list(folder)?.pictures);
     let found = |name: &str| -> Option<String> {
         let only = alike.get(&labels::alias(name))?.as_ref()?;
         let is_as_written =

@@ -15,9 +15,10 @@ use image::RgbImage;
 
 use super::error::EngineError;
 use super::figures;
+use super::map::{MapRecords, MapShelf};
 use super::message::{
     DirectionId, Event, Fingerprint, Inspection, ItemId, ModelInfo, ModelOptions, Recipe,
-    StoredModel,
+    StoredModel, Ticket,
 };
 use super::seams::{Cancelled, Codec, ModelOpener, OpenForeign, OpenedModel};
 use crate::files;
@@ -123,6 +124,8 @@ pub(super) struct Library {
     /// Whole pictures by item, so that a crop can be moved without reading the file again.
     sources: Lru<Arc<RgbImage>>,
     pasted: Option<LastPasted>,
+    /// Folders that were encoded for a map.
+    maps: MapShelf,
     /// Names of pictures that came from no file, beside a session: their pixels are hashed once.
     from_clipboard: RefCell<HashMap<ItemId, String>>,
     in_codec: Cell<bool>,
@@ -153,6 +156,7 @@ impl Library {
             condition: Condition::default(),
             sources: Lru::new(source_bytes),
             pasted: None,
+            maps: MapShelf::default(),
             from_clipboard: RefCell::default(),
             in_codec: Cell::new(false),
         }
@@ -223,6 +227,7 @@ impl Library {
         }
         self.model = Some(model);
         self.samples.clear();
+        self.maps.clear();
         self.rearrange();
         events.push(self.attributes_event());
 
@@ -305,6 +310,24 @@ impl Library {
 
     fn attributes_event(&self) -> Event {
         Event::AttributesOpened(self.attribute_infos())
+    }
+
+    /// The open directions.
+    pub(super) fn directions(&self) -> &Directions {
+        &self.directions
+    }
+
+    /// What is kept of a folder that was encoded with the open model.
+    pub(super) fn map(&self, ticket: Ticket) -> Option<&MapRecords> {
+        self.maps.get(ticket)
+    }
+
+    pub(super) fn map_mut(&mut self, ticket: Ticket) -> Option<&mut MapRecords> {
+        self.maps.get_mut(ticket)
+    }
+
+    pub(super) fn add_map(&mut self, ticket: Ticket, records: MapRecords) {
+        self.maps.add(ticket, records);
     }
 
     /// Name of the open model.
@@ -398,6 +421,15 @@ impl Library {
     /// What photos are given that come from now on.
     pub(super) fn set_condition(&mut self, condition: Condition) {
         self.condition = condition;
+    }
+
+    /// Encodes a picture given what photos are given that come from now on; nothing of it is kept.
+    pub(super) fn encode_for_map(
+        &self,
+        pixels: &RgbImage,
+        cancelled: Cancelled<'_>,
+    ) -> Result<Encoded, EngineError> {
+        self.encode_given(pixels, &self.condition, cancelled)
     }
 
     fn encode_given(

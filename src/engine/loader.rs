@@ -62,8 +62,10 @@ impl Loader {
     pub fn open(&self, path: Option<&Path>) -> Result<OpenedModel, String> {
         let (mut notes, mut asks) = (Vec::new(), import::Options::default());
         let mut answers = import::Options::default();
-        let (name, file, attributes) = match shipped::choose(path) {
+        let (place, name, file, attributes) = match shipped::choose(path) {
             Choice::Shipped(shipped) => (
+                // By its name it is found again from everywhere.
+                (shipped.name != shipped::usual().name).then(|| shipped.name.into()),
                 shipped.label.to_owned(),
                 shipped.weights().map_err(|e| e.to_string())?,
                 Some(shipped.attributes()),
@@ -78,7 +80,10 @@ impl Loader {
                 let beside = attributes::path_beside(path);
                 let attributes = beside.is_file().then(|| attributes::read(&beside));
                 let name = path.file_name().unwrap_or(path.as_os_str());
-                (name.to_string_lossy().into_owned(), file, attributes)
+                let name = name.to_string_lossy().into_owned();
+                // Absolute, so that a session finds it again from another folder.
+                let place = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+                (Some(place), name, file, attributes)
             }
         };
         let condition_names = file.condition_names();
@@ -102,8 +107,7 @@ impl Loader {
         });
         let info = ModelInfo {
             name,
-            // Absolute, so that a session finds it again from another folder.
-            path: path.map(|p| std::path::absolute(p).unwrap_or_else(|_| p.to_owned())),
+            path: place,
             answers,
             config: params.config.clone(),
             n_parameters: params.layout.len(),
@@ -154,6 +158,15 @@ mod tests {
         let precision = weights::Precision::F32;
         weights::write(&path, &params, &provenance, None, precision).unwrap();
         (folder, path)
+    }
+
+    #[test]
+    fn shipped_models_are_found_again_by_name_from_every_folder() {
+        let loader = loader();
+        let path = |path: Option<&str>| loader.open(path.map(Path::new)).unwrap().info.path;
+        assert_eq!(path(None), None);
+        assert_eq!(path(Some("faces-128")), None);
+        assert_eq!(path(Some("faces-64")), Some("faces-64".into()));
     }
 
     #[test]

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 pub use super::examples::{
     BuildReport, BuildRequest, ColumnCount, DirectionId, ExampleCounts, ExampleSource, FindBy,
 };
-pub use crate::data::{CropSquare, PictureSource};
+pub use crate::data::{CropSquare, FolderListing, PictureSource};
 pub use crate::export::Rate;
 pub use crate::files::import::Options as ModelOptions;
 pub use crate::latent::Condition;
@@ -264,6 +264,20 @@ pub enum Command {
         /// The crop, where it is known; else one is proposed.
         crop: Option<CropSquare>,
     },
+    /// Say what pictures a folder holds; none is read yet.
+    ReadFolder {
+        /// The request.
+        ticket: Ticket,
+        /// The folder.
+        path: PathBuf,
+    },
+    /// Encode all pictures of a folder for a map; none comes onto the shelf. [`Event::Folder`] tells of them one by one.
+    EncodeFolder {
+        /// The request.
+        ticket: Ticket,
+        /// The folder, or a tar archive of pictures.
+        path: PathBuf,
+    },
     /// Encode an imported picture again with another crop.
     Recrop {
         /// The picture.
@@ -381,6 +395,31 @@ pub enum Question {
     },
     /// For each of these items, which other one lies nearest.
     Neighbours(Vec<ItemId>),
+    /// The pictures of a map that lie nearest one of them.
+    MapNeighbours {
+        /// The request that the map came from.
+        map: Ticket,
+        /// The picture, by its place.
+        picture: usize,
+        /// What near means.
+        space: MapSpace,
+        /// How many pictures there were when it was asked.
+        pictures: usize,
+    },
+    /// What a table says of the pictures of a map.
+    MapLabels {
+        /// The request that the map came from.
+        map: Ticket,
+        /// The table.
+        table: PathBuf,
+        /// How many pictures there were when it was asked: more have come where this is not all.
+        pictures: usize,
+    },
+    /// What lies in a folder, for a path that is being typed.
+    Entries {
+        /// The folder.
+        folder: PathBuf,
+    },
     /// How many examples of an attribute there are.
     Examples(ExampleSource),
     /// Whether the model's inverse is exact: so many samples from a seed, decoded, encoded and decoded again.
@@ -397,7 +436,12 @@ impl Question {
     pub fn recipe(&self) -> Option<&Recipe> {
         match self {
             Self::Levels(recipe) | Self::Walk(recipe) | Self::Photo { recipe, .. } => Some(recipe),
-            Self::Neighbours(_) | Self::Examples(_) | Self::SelfTest { .. } => None,
+            Self::Neighbours(_)
+            | Self::MapNeighbours { .. }
+            | Self::MapLabels { .. }
+            | Self::Entries { .. }
+            | Self::Examples(_)
+            | Self::SelfTest { .. } => None,
         }
     }
 
@@ -428,6 +472,12 @@ pub enum Answer {
     },
     /// The nearest of each item; `None` where there is no other.
     Neighbours(Vec<(ItemId, Option<Neighbour>)>),
+    /// The nearest first.
+    MapNeighbours(Vec<MapNeighbour>),
+    /// The table's columns of numbers.
+    MapLabels(Arc<Vec<LabelColumn>>),
+    /// Folders first, by name; none where it cannot be listed.
+    Entries(Vec<PathEntry>),
     /// What there is to learn from.
     Examples(ExampleCounts),
     /// What the self-test found.
@@ -441,9 +491,112 @@ impl Answer {
             Self::Levels(levels) => levels.iter().map(|l| Arc::clone(&l.eps)).collect(),
             Self::Walk(steps) => steps.iter().map(|s| Arc::clone(&s.pixels)).collect(),
             Self::Photo { before, after } => vec![Arc::clone(before), Arc::clone(after)],
-            Self::Neighbours(_) | Self::Examples(_) | Self::SelfTest(_) => Vec::new(),
+            Self::Neighbours(_)
+            | Self::MapNeighbours(_)
+            | Self::MapLabels(_)
+            | Self::Entries(_)
+            | Self::Examples(_)
+            | Self::SelfTest(_) => Vec::new(),
         }
     }
+}
+
+/// How far the encoding of a folder for a map is.
+#[derive(Clone, Debug)]
+pub enum FolderNews {
+    /// The folder was listed.
+    Begun {
+        /// The folder.
+        folder: PathBuf,
+        /// Its pictures.
+        total: usize,
+        /// Names of the scores that each picture gets: the directions that are open.
+        scores: Vec<String>,
+        /// Tables in the folder and beside it, which may say something of the pictures.
+        tables: Vec<PathBuf>,
+    },
+    /// A picture was encoded. They come in order of name, and count from 0.
+    Picture(Box<MapPicture>),
+    /// A picture is left out; why, naming its file.
+    LeftOut(String),
+    /// Where the pictures so far lie.
+    Planes {
+        /// By the principal components of their eps.
+        eps: MapPlane,
+        /// By those of their scores, where there are at least two.
+        scores: Option<MapPlane>,
+    },
+    /// No more come.
+    Done {
+        /// Whether that is because it was given up.
+        cancelled: bool,
+    },
+}
+
+/// All that is kept of a picture of a map.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MapPicture {
+    /// Its name in the folder.
+    pub name: String,
+    /// Its file; `None` where it lies inside an archive.
+    pub path: Option<PathBuf>,
+    /// The picture as the model sees it, small.
+    pub thumbnail: Arc<RgbImage>,
+    /// Its bits per dimension.
+    pub bits_per_dim: f64,
+    /// Its projection on each direction, in slider units.
+    pub scores: Vec<f32>,
+}
+
+/// Where pictures lie, in one of the spaces.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct MapPlane {
+    /// Each picture's place.
+    pub positions: Arc<Vec<[f32; 2]>>,
+    /// Each axis' share of the variance.
+    pub shares: [f64; 2],
+    /// What stands at the lower and at the upper end of each axis; empty where that has no name.
+    pub words: [[String; 2]; 2],
+}
+
+/// Maps whose pictures are kept, the newest ones.
+pub const MAPS_KEPT: usize = 4;
+
+/// What near means on a map.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MapSpace {
+    /// By the scores on the directions, each in units of its own spread.
+    #[default]
+    Scores,
+    /// By the eps of the coarsest level.
+    Eps,
+}
+
+/// A picture of a map that lies near another.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct MapNeighbour {
+    /// The picture, by its place.
+    pub picture: usize,
+    /// `|a - b| / sqrt(2 D)`: about 1 for two pictures that have nothing to do with each other.
+    pub distance: f64,
+}
+
+/// A column of a table of labels.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LabelColumn {
+    /// Its name.
+    pub name: String,
+    /// What it says of each picture; not a number where it says nothing.
+    pub values: Vec<f32>,
+}
+
+/// Something in a folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PathEntry {
+    /// Its name.
+    pub name: String,
+    /// Whether it is a folder.
+    pub is_folder: bool,
 }
 
 /// A part of a photo.
@@ -591,6 +744,20 @@ pub enum Event {
     },
     /// The directions that are open now.
     AttributesOpened(Vec<AttributeInfo>),
+    /// What a folder holds.
+    FolderRead {
+        /// The request; `None` where a folder came in the place of a picture.
+        ticket: Option<Ticket>,
+        /// What it holds.
+        listing: FolderListing,
+    },
+    /// How far a folder's encoding for a map is.
+    Folder {
+        /// The request.
+        ticket: Ticket,
+        /// What is new.
+        news: FolderNews,
+    },
     /// The same after [`Command::ArrangeDirections`]: those of the file are what they were.
     DirectionsArranged(Vec<AttributeInfo>),
     /// Directions were built. They are open once the window says so.

@@ -5,6 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
 
 use super::export::ExportJob;
+use super::folder::FolderJob;
 use super::message::{
     BuildRequest, Command, Condition, CropSquare, DirectionId, ItemId, KeptItem, ModelOptions,
     PictureSource, Question, Recipe, SessionFile, StoredItem, StoredModel, Ticket, TrainCommand,
@@ -33,6 +34,8 @@ pub(super) enum Job {
         source: PictureSource,
         crop: Option<CropSquare>,
     },
+    /// Say what a folder holds.
+    ReadFolder { ticket: Ticket, path: PathBuf },
     /// Encode it with another crop.
     Recrop { item: ItemId, crop: CropSquare },
     /// Encode or decode it given another condition.
@@ -64,6 +67,8 @@ pub(super) enum Job {
     ReadAgain(ItemId),
     /// Look for settings in a picture.
     Inquire { item: ItemId, path: PathBuf },
+    /// Encode a folder for a map; done in steps, with everything else of the line between them.
+    Folder(Box<FolderJob>),
     /// Begin to build directions.
     Build {
         ticket: Ticket,
@@ -100,6 +105,8 @@ impl Job {
             | Self::Thumbnail(_)
             | Self::ReadAgain(_)
             | Self::Inquire { .. }
+            | Self::ReadFolder { .. }
+            | Self::Folder(_)
             | Self::Build { .. }
             | Self::Chore(..)
             | Self::SaveDirections { .. }
@@ -208,6 +215,8 @@ pub(super) enum Accepted {
     Train(TrainCommand),
     /// An export was given up.
     ExportCancelled(Box<ExportJob>),
+    /// The encoding of a folder was given up.
+    FolderCancelled(Box<FolderJob>),
 }
 
 /// See the module.
@@ -254,6 +263,14 @@ impl Queue {
             Command::OpenAttributes(path) => self.barrier(|n| Job::Attributes(path, n)),
             Command::Import { item, source, crop } => {
                 self.jobs.push_back(Job::Import { item, source, crop });
+            }
+            // Somebody waits to be told, and it is done in a moment.
+            Command::ReadFolder { ticket, path } => {
+                self.jobs.push_front(Job::ReadFolder { ticket, path });
+            }
+            Command::EncodeFolder { ticket, path } => {
+                let job = Box::new(FolderJob::new(ticket, path));
+                self.jobs.push_back(Job::Folder(job));
             }
             Command::Recrop { item, crop } => {
                 // Only the newest crop of a picture counts.
@@ -335,10 +352,16 @@ impl Queue {
             Command::Inquire { item, path } => self.jobs.push_back(Job::Inquire { item, path }),
             Command::Cancel(ticket) => {
                 self.slots.retain(|slot| slot.ticket != ticket);
-                let is_it = |job: &Job| matches!(job, Job::Export(e) if e.ticket == ticket);
+                let is_it = |job: &Job| match job {
+                    Job::Export(export) => export.ticket == ticket,
+                    Job::Folder(folder) => folder.ticket == ticket,
+                    _ => false,
+                };
                 let at = self.jobs.iter().position(is_it);
-                if let Some(Job::Export(job)) = at.and_then(|at| self.jobs.remove(at)) {
-                    return Accepted::ExportCancelled(job);
+                match at.and_then(|at| self.jobs.remove(at)) {
+                    Some(Job::Export(job)) => return Accepted::ExportCancelled(job),
+                    Some(Job::Folder(job)) => return Accepted::FolderCancelled(job),
+                    _ => {}
                 }
                 let n_jobs = self.jobs.len();
                 self.jobs
@@ -367,7 +390,8 @@ impl Queue {
     /// nothing that was asked of the model before it.
     fn barrier(&mut self, job: impl FnOnce(u64) -> Job) {
         self.barriers += 1;
-        let encodes = |job: &Job| job.is_import() || matches!(job, Job::Recrop { .. });
+        let encodes =
+            |job: &Job| job.is_import() || matches!(job, Job::Recrop { .. } | Job::Folder(_));
         let after = self.jobs.iter().rposition(|job| !encodes(job));
         self.jobs
             .insert(after.map_or(0, |at| at + 1), job(self.barriers));
@@ -385,13 +409,22 @@ impl Queue {
 
     /// Drops what an earlier model's items were still to be encoded for.
     pub(super) fn drop_refreshes(&mut self) {
-        let is_old = |job: &Job| matches!(job, Job::Refresh(_) | Job::Thumbnail(_));
+        let is_old =
+            |job: &Job| matches!(job, Job::Refresh(_) | Job::Thumbnail(_) | Job::Folder(_));
         self.jobs.retain(|job| !is_old(job));
     }
 
     /// Puts an unfinished job back to the head of the line.
     pub(super) fn resume(&mut self, job: Job) {
         self.jobs.push_front(job);
+    }
+
+    /// Puts an unfinished folder behind everything else, but ahead of folders that were asked for later.
+    pub(super) fn resume_folder(&mut self, job: Box<FolderJob>) {
+        let is_folder = |job: &Job| matches!(job, Job::Folder(_));
+        let at = self.jobs.iter().position(is_folder);
+        self.jobs
+            .insert(at.unwrap_or(self.jobs.len()), Job::Folder(job));
     }
 
     /// Puts an unfinished request back.

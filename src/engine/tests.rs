@@ -2,6 +2,7 @@
 //! holds each decode until the test lets it go, so that nothing depends on time.
 
 mod directions;
+mod maps;
 mod sessions;
 mod training;
 
@@ -156,6 +157,17 @@ fn word(event: &Event) -> String {
         Event::Built { ticket, .. } => format!("built{}", ticket.0),
         Event::SessionSaved { ticket, .. } => format!("s{}", ticket.0),
         Event::SessionRead { ticket, .. } => format!("o{}", ticket.0),
+        Event::FolderRead { listing, .. } => format!("l{}", listing.pictures.len()),
+        Event::Folder { ticket, news } => {
+            let what = match news {
+                FolderNews::Begun { total, .. } => format!("begun{total}"),
+                FolderNews::Picture(picture) => picture.name.clone(),
+                FolderNews::LeftOut(_) => "out".to_owned(),
+                FolderNews::Planes { .. } => "planes".to_owned(),
+                FolderNews::Done { cancelled } => format!("done{}", u8::from(*cancelled)),
+            };
+            format!("{}:{what}", ticket.0)
+        }
         Event::Forgotten(items) => format!("g{}", items.len()),
         Event::ItemsRestored { ticket, .. } => format!("b{}", ticket.0),
         Event::Waiting { items, .. } => format!("w{}", items.len()),
@@ -165,6 +177,46 @@ fn word(event: &Event) -> String {
         Event::Inquired { item, .. } => format!("k{}", item.0),
         Event::Queue { waiting } => format!("q{waiting}"),
     }
+}
+
+#[test]
+fn a_folder_is_listed_however_it_comes() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, red) in [("a.png", 10), ("b.png", 20)] {
+        std::fs::copy(toy::photo(red), folder.path().join(name)).unwrap();
+    }
+    std::fs::write(folder.path().join("notes.txt"), "text").unwrap();
+    let bench = Bench::new(false);
+    let path = folder.path().to_owned();
+    let listed = |events: &[Event]| match events.last() {
+        Some(Event::FolderRead { listing, .. }) => listing.clone(),
+        other => panic!("{other:?}"),
+    };
+    bench.send([Command::ReadFolder {
+        ticket: Ticket(1),
+        path: path.clone(),
+    }]);
+    let listing = listed(&bench.until(|e| matches!(e, Event::FolderRead { .. })));
+    assert_eq!(listing.pictures, ["a.png", "b.png"]);
+    assert_eq!(listing.others, ["notes.txt"]);
+    // Somebody dropped it on the window.
+    bench.send([Command::Import {
+        item: ItemId(7),
+        source: PictureSource::Path(path.clone()),
+        crop: None,
+    }]);
+    assert_eq!(
+        bench.words_until(|e| matches!(e, Event::FolderRead { .. })),
+        "g1 l2"
+    );
+    bench.send([Command::ReadFolder {
+        ticket: Ticket(2),
+        path: path.join("none"),
+    }]);
+    assert_eq!(
+        bench.words_until(|e| matches!(e, Event::Failed { .. })),
+        "f2"
+    );
 }
 
 fn sample(index: u32) -> Recipe {

@@ -16,6 +16,9 @@ use crate::model::{Condition, Decoded, Encoded, GlowConfig, Latent, ModelError, 
 /// eps of the toy are this much larger than Haar coefficients, so that they are about unit normal.
 const SCALE: f32 = 4.0;
 
+/// A picture that begins with this makes the toy panic when it is encoded.
+pub(crate) const PANICS_ON: image::Rgb<u8> = image::Rgb([1, 2, 3]);
+
 /// See the module.
 pub(crate) struct ToyCodec {
     pub(crate) config: GlowConfig,
@@ -111,6 +114,7 @@ impl Codec for ToyCodec {
                     found: picture.width().to_string(),
                 });
             }
+            assert!(*picture.get_pixel(0, 0) != PANICS_ON, "toy panic");
             let raw = picture.as_raw();
             let x = (0..3 * side * side)
                 .map(|i| f32::from(raw[i % (side * side) * 3 + i / (side * side)] / 8))

@@ -91,6 +91,10 @@ impl Worker {
                 let message = format!("export cancelled{stays}: {path}");
                 self.fail(Some(job.ticket), None, message);
             }
+            Accepted::FolderCancelled(job) => {
+                let news = job.last_news(&mut self.session, true);
+                self.send_folder_news(job.ticket, news);
+            }
         }
     }
 

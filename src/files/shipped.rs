@@ -13,6 +13,8 @@ pub struct ShippedModel {
     pub name: &'static str,
     /// Its name as people see it: `faces-64 (shipped)`.
     pub label: &'static str,
+    /// What sets it apart, in a sentence.
+    pub about: &'static str,
     /// The weight file.
     pub weights: &'static [u8],
     /// The directions.
@@ -24,12 +26,14 @@ pub static MODELS: [ShippedModel; 2] = [
     ShippedModel {
         name: "faces-128",
         label: "faces-128 (shipped)",
+        about: "Faces of 128 pixels in 8 bits: a photo goes in as it is",
         weights: include_bytes!("../../weights/faces-128.safetensors"),
         attributes: include_bytes!("../../weights/faces-128.attributes.safetensors"),
     },
     ShippedModel {
         name: "faces-64",
         label: "faces-64 (shipped)",
+        about: "Faces of 64 pixels in 5 bits: smaller and quicker; a photo loses its fine shades",
         weights: include_bytes!("../../weights/faces-64.safetensors"),
         attributes: include_bytes!("../../weights/faces-64.attributes.safetensors"),
     },

@@ -5,6 +5,7 @@
 //! `sqrt(D)`, and a straight line between two typical latents passes nearer the origin than either.
 
 pub mod attributes;
+pub mod cloud;
 pub mod interpolate;
 mod point;
 pub mod statistics;

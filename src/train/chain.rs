@@ -7,6 +7,7 @@
 use std::ops::Range;
 
 use super::config::TrainConfig;
+use super::device::DeviceGradients;
 use super::error::TrainError;
 use super::gradients::{BatchGradients, BatchShare, CpuGradients, CpuStageGradients, parts_of};
 use super::init::{data_dependent_init, stage_init};
@@ -163,9 +164,15 @@ impl Draws {
     }
 }
 
-/// The buffers of a training of a chain on the CPU.
+/// What computes the gradients of the Glow at the bottom.
+enum BaseGradients {
+    Cpu(CpuGradients),
+    Device(DeviceGradients),
+}
+
+/// The buffers of a training of a chain; its stages learn on the CPU.
 pub(super) struct ChainGradients {
-    base: Option<CpuGradients>,
+    base: Option<BaseGradients>,
     stages: Vec<(usize, CpuStageGradients)>,
     crop: Option<usize>,
     soften: f32,
@@ -173,27 +180,29 @@ pub(super) struct ChainGradients {
 }
 
 impl ChainGradients {
-    /// For a model of this shape and the part of it that learns.
+    /// For a model of this shape and the part of it that learns; the Glow at the bottom on `device`, where one is given.
     ///
     /// Errors: a 1x1 convolution without an inverse.
     pub(super) fn new(
         params: &Params,
         train: &TrainConfig,
         threads: usize,
+        device: Option<DeviceGradients>,
     ) -> Result<Self, ModelError> {
         let stages = match train.part {
             None => 0..params.config.detail.len(),
             Some(Part::Base) => 0..0,
             Some(Part::Stage(i)) => i..i + 1,
         };
-        let base = match train.part {
-            Some(Part::Stage(_)) => None,
-            _ => Some(
+        let base = match (train.part, device) {
+            (Some(Part::Stage(_)), _) => None,
+            (_, Some(device)) => Some(BaseGradients::Device(device)),
+            (_, None) => Some(BaseGradients::Cpu(
                 CpuGradients::new(&params.base(), threads)?
                     .with_activations(train.activations)
                     .with_arithmetic(train.arithmetic)
                     .with_parts(train.accumulate),
-            ),
+            )),
         };
         let stage = |i| {
             let gradients = CpuStageGradients::new(params, i, threads, train.arithmetic)?;
@@ -271,7 +280,11 @@ impl ChainGradients {
                 inputs: &inputs,
                 ..*share
             };
-            let of_base = base.over_ranks(&params.base(), &share, ranks)?;
+            let params = params.base();
+            let of_base = match base {
+                BaseGradients::Cpu(cpu) => cpu.over_ranks(&params, &share, ranks)?,
+                BaseGradients::Device(device) => device.over_ranks(&params, &share, ranks)?,
+            };
             let of_chain = of_part(config.base().dims());
             loss[0] += of_chain * of_base.bits_per_dim;
             times = of_base.times;
@@ -399,7 +412,7 @@ mod tests {
             step: 1,
             first: mine.start,
         };
-        let mut chain = ChainGradients::new(params, train, 2).unwrap();
+        let mut chain = ChainGradients::new(params, train, 2, None).unwrap();
         chain.over_ranks(params, &share, draws, ranks).unwrap()
     }
 

@@ -112,8 +112,11 @@ struct StepSite<'a> {
     /// What a detail stage is given with each picture.
     given: &'a [&'a Given],
     /// The level that it stands in, without steps, and the step, of the parameters as they are.
-    fold: &'a dyn Fn(&Params) -> Result<(FoldedLevel, FoldedStep), ModelError>,
+    fold: &'a dyn Fn(&Params) -> Result<FoldedPlace, ModelError>,
 }
+
+/// A level without steps, and the step that stands in it.
+type FoldedPlace = (FoldedLevel, FoldedStep);
 
 /// Sets the actnorms of a step, and carries the pixel rows `state` through it.
 fn init_step(

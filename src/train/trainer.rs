@@ -130,15 +130,10 @@ impl Source {
     /// Errors: a device that does not work or lacks what is asked for; a 1x1 convolution without an inverse.
     fn new(params: &Params, train: &TrainConfig, run: &Run) -> Result<Self, TrainError> {
         let is_chain = !params.config.detail.is_empty();
+        let of_chain = |device| ChainGradients::new(params, train, run.threads, device);
+        let on_device = |device| DeviceGradients::new(device).with_parts(train.accumulate);
         match device::open(&run.device)? {
-            None if is_chain => Ok(Self::Chain(ChainGradients::new(
-                params,
-                train,
-                run.threads,
-            )?)),
-            Some((_, name)) if is_chain => Err(TrainError::Setup(format!(
-                "detail stages learn on the CPU; leave out --device {name}"
-            ))),
+            None if is_chain => Ok(Self::Chain(of_chain(None)?)),
             None => {
                 let cpu = CpuGradients::new(params, run.threads)?
                     .with_activations(train.activations)
@@ -152,9 +147,13 @@ impl Source {
                     train.arithmetic
                 )))
             }
-            Some((device, _)) => Ok(Self::Device(
-                DeviceGradients::new(device).with_parts(train.accumulate),
-            )),
+            Some((_, name)) if is_chain && train.part != Some(Part::Base) => {
+                Err(TrainError::Setup(format!(
+                    "detail stages learn on the CPU: leave --device {name} out, or give --part base"
+                )))
+            }
+            Some((device, _)) if is_chain => Ok(Self::Chain(of_chain(Some(on_device(device)))?)),
+            Some((device, _)) => Ok(Self::Device(on_device(device))),
         }
     }
 }

@@ -8,6 +8,7 @@ pub mod compare;
 pub mod edit;
 pub mod levels;
 mod list;
+pub mod map;
 pub mod mix;
 pub mod model;
 pub mod morph;
@@ -47,6 +48,8 @@ screens! {
     Compare: compare::CompareScreen;
     /// Directions built from examples.
     Attributes: attributes::AttributesScreen;
+    /// A whole folder as points of a plane.
+    Map: map::MapScreen;
     /// A model of one's own from pictures.
     Train: train::TrainScreen;
     /// What the open model is.

@@ -49,12 +49,15 @@ impl State {
             last_export: _,
             recent: _,
             recent_models: _,
+            recent_pictures: _,
+            recent_folders: _,
             training: _,
             // How the window stands at the moment.
             full_screen: _,
             tour: _,
             // What passes by: dialogs, what is under the pointer, what is on its way.
             trace: _,
+            folders: _,
             before_import: _,
             given: _,
             dialog: _,

@@ -12,6 +12,7 @@ use crate::app::screens::attributes::{
 use crate::app::screens::compare::{CompareDesk, CompareTab, CompareWay, CompareWish, SortColumn};
 use crate::app::screens::edit::{EditDesk, EditTab, EditWish};
 use crate::app::screens::levels::{LevelsDesk, LevelsPart, LevelsTab, LevelsWish};
+use crate::app::screens::map::{MapDesk, MapTab};
 use crate::app::screens::mix::{MixDesk, MixKind, MixTab, MixWish};
 use crate::app::screens::model::{ModelDesk, ModelTab};
 use crate::app::screens::morph::{MorphTab, MorphWish, Playback};
@@ -42,6 +43,7 @@ fn fields(pair: &Pair) -> BTreeMap<&'static str, String> {
         mix,
         levels,
         compare,
+        map,
         attributes,
         train,
         model,
@@ -50,6 +52,7 @@ fn fields(pair: &Pair) -> BTreeMap<&'static str, String> {
     let CompareTab { pair: compared } = compare;
     let AttributesTab { tags, own, shown } = attributes;
     let ModelTab {} = model;
+    let MapTab {} = map;
     let TrainTab {} = train;
     let SampleTab {
         seed,
@@ -92,6 +95,7 @@ fn fields(pair: &Pair) -> BTreeMap<&'static str, String> {
         mix: mix_desk,
         levels: levels_desk,
         compare: compare_desk,
+        map: map_desk,
         attributes: attributes_desk,
         train: train_desk,
         model: model_desk,
@@ -142,6 +146,15 @@ fn fields(pair: &Pair) -> BTreeMap<&'static str, String> {
         provenance: _,
         tests: _,
     } = model_desk;
+    // A map lives as long as its window, and so does how it is looked at.
+    let MapDesk {
+        open: _,
+        axes: _,
+        colour: _,
+        table: _,
+        size: _,
+        picked: _,
+    } = map_desk;
     // What is under the pointer, searched for or running begins anew.
     let SampleDesk {
         focus: _,

@@ -3,6 +3,7 @@
 
 mod apply;
 mod files;
+mod folders;
 mod kept;
 mod kills;
 mod screens;

@@ -2,13 +2,12 @@
 
 use egui::{Id, Key, Modal, Ui, vec2};
 
-use super::frame::{buttons_ui, title_ui};
-use super::{asks, crop, export, status};
+use super::frame::{TextEntry, buttons_ui, field_ui, title_ui};
+use super::{asks, crop, export, folder, paths, status};
 use crate::app::action::Action;
-use crate::app::dialog::{Dialog, PathPurpose, REPLACE};
+use crate::app::dialog::Dialog;
 use crate::app::intake;
 use crate::app::keys;
-use crate::app::screens::attributes::ExamplePath;
 use crate::app::theme::{self, section_ui};
 use crate::app::training::{TrainingPhase, TrainingRun};
 use crate::app::widgets::Cx;
@@ -22,7 +21,7 @@ pub fn dialogs_ui(ui: &Ui, cx: &mut Cx<'_>) {
     let width: f32 = match &dialog {
         Dialog::Crop(_) | Dialog::Help => 660.0,
         Dialog::Log => 600.0,
-        Dialog::Export(_) | Dialog::Ask(_) => 520.0,
+        Dialog::Export(_) | Dialog::Ask(_) | Dialog::Folder(_) | Dialog::TypePath { .. } => 520.0,
         _ => 440.0,
     };
     let frame = egui::Frame::popup(&ui.ctx().global_style())
@@ -36,11 +35,12 @@ pub fn dialogs_ui(ui: &Ui, cx: &mut Cx<'_>) {
                 Dialog::Crop(form) => crop::crop_ui(ui, cx, form),
                 Dialog::Export(form) => export::export_ui(ui, cx, form),
                 Dialog::Ask(form) => asks::asks_ui(ui, cx, form),
+                Dialog::Folder(form) => folder::folder_ui(ui, cx, form),
                 Dialog::TypePath {
                     purpose,
                     text,
                     note,
-                } => type_path_ui(ui, cx, *purpose, text, note),
+                } => paths::type_path_ui(ui, cx, *purpose, text, note),
                 Dialog::Rename { item, text } => rename_ui(ui, cx, *item, text),
                 Dialog::Help => help_ui(ui, cx),
                 Dialog::Palette { query, row } => palette_ui(ui, cx, query, *row),
@@ -55,102 +55,12 @@ pub fn dialogs_ui(ui: &Ui, cx: &mut Cx<'_>) {
     }
 }
 
-/// A text field that has the focus when its dialog opens. `true` where Enter was pressed.
-fn field_ui(ui: &mut Ui, name: &str, hint: &str, text: &mut String) -> (bool, bool) {
-    let label = ui.label(egui::RichText::new(name).small());
-    let field = egui::TextEdit::singleline(text)
-        .hint_text(hint.to_owned())
-        .desired_width(f32::INFINITY);
-    let response = ui.add(field).labelled_by(label.id);
-    let entered = response.lost_focus() && ui.input(|i| i.key_pressed(Key::Enter));
-    if !response.has_focus() && !response.lost_focus() && ui.memory(|m| m.focused().is_none()) {
-        response.request_focus();
-        // What stands there is a suggestion: it is replaced by what is typed.
-        let mut state = egui::TextEdit::load_state(ui.ctx(), response.id).unwrap_or_default();
-        let all = egui::text::CCursorRange::select_all_str(text);
-        state.cursor.set_char_range(Some(all));
-        egui::TextEdit::store_state(ui.ctx(), response.id, state);
-        // The focus comes with the next frame; what is typed in this one must not be lost.
-        let letters = intake::typed(ui.ctx());
-        text.push_str(&letters);
-        return (!letters.is_empty(), entered);
-    }
-    (response.changed(), entered)
-}
-
-fn type_path_ui(ui: &mut Ui, cx: &mut Cx<'_>, purpose: PathPurpose, text: &str, note: &str) {
-    title_ui(ui, purpose.title());
-    let mut text = text.to_owned();
-    let hint = match purpose {
-        PathPurpose::Pictures => "/home/me/face.jpg",
-        PathPurpose::Model | PathPurpose::Attributes => "/home/me/model.safetensors",
-        PathPurpose::OpenSession | PathPurpose::SaveSession => "/home/me/faces.glow.json",
-        PathPurpose::Examples(ExamplePath::Table) => "/home/me/labels.csv",
-        PathPurpose::Examples(_) => "/home/me/faces",
-        PathPurpose::SaveDirections => "/home/me/my.attributes.safetensors",
-        PathPurpose::TrainPictures => "/home/me/cats",
-        PathPurpose::TrainWeights => "/home/me/cats-model.safetensors",
-        PathPurpose::Export => "",
-    };
-    let (changed, entered) = field_ui(ui, "Path", hint, &mut text);
-    if !note.is_empty() {
-        note_ui(ui, Icon::Warning, cx.tokens.warning, note);
-    }
-    if changed {
-        let (text, note) = (text.clone(), String::new());
-        cx.push(Action::Show(Dialog::TypePath {
-            purpose,
-            text,
-            note,
-        }));
-    }
-    ui.add_space(8.0);
-    buttons_ui(ui, cx, |ui, cx| {
-        let saves = purpose.saves();
-        let is_field = matches!(
-            purpose,
-            PathPurpose::TrainPictures | PathPurpose::TrainWeights
-        );
-        let verb = match (saves, note == REPLACE) {
-            (false, _) if is_field => "Choose",
-            (false, _) => "Open",
-            (true, false) => "Save",
-            (true, true) => "Replace",
-        };
-        let open = ui.add(theme::primary_button(ui, verb)).clicked();
-        if (open || entered)
-            && let Some(path) = intake::path_of_text(&text)
-        {
-            // What is asked about is the file that would be written, whose ending may not be typed.
-            let path = intake::with_ending(purpose, path);
-            let is_session = purpose == PathPurpose::SaveSession;
-            let known = is_session && cx.state.session.path.as_ref() == Some(&path);
-            if saves && !known && verb == "Save" && path.exists() {
-                let note = REPLACE.to_owned();
-                cx.push(Action::Show(Dialog::TypePath {
-                    purpose,
-                    text: text.clone(),
-                    note,
-                }));
-                return;
-            }
-            cx.push(Action::Close);
-            if !is_field {
-                cx.push(Action::Typed(purpose, path.clone()));
-            }
-            cx.actions
-                .extend(intake::actions_of_paths(purpose, vec![path]));
-        }
-        if ui.button("Cancel").clicked() {
-            cx.push(Action::Close);
-        }
-    });
-}
-
 fn rename_ui(ui: &mut Ui, cx: &mut Cx<'_>, item: crate::engine::message::ItemId, text: &str) {
     title_ui(ui, "Rename");
     let mut text = text.to_owned();
-    let (changed, entered) = field_ui(ui, "Name", "", &mut text);
+    let TextEntry {
+        changed, entered, ..
+    } = field_ui(ui, ("Name", "", false), &mut text);
     if changed {
         let text = text.clone();
         cx.push(Action::Show(Dialog::Rename { item, text }));
@@ -236,7 +146,10 @@ fn palette_ui(ui: &mut Ui, cx: &mut Cx<'_>, query: &str, old_row: usize) {
             i.consume_key(none, Key::ArrowDown),
         )
     });
-    let (changed, entered) = field_ui(ui, "Command", "A few letters of what you want", &mut text);
+    let hint = "A few letters of what you want";
+    let TextEntry {
+        changed, entered, ..
+    } = field_ui(ui, ("Command", hint, false), &mut text);
     let found = keys::search(&text);
     let last = found.len().saturating_sub(1);
     let mut row = if changed { 0 } else { old_row.min(last) };

@@ -1,5 +1,7 @@
 //! The menu bar.
 
+use std::path::PathBuf;
+
 use egui::{Button, MenuBar, Ui};
 
 use crate::app::action::Action;
@@ -8,6 +10,7 @@ use crate::app::screens::{Tab, all_offers};
 use crate::app::state::ThemeChoice;
 use crate::app::widgets::Cx;
 use crate::app::widgets::icons::{Icon, icon_button_ui};
+use crate::engine::message::PictureSource;
 
 /// File, Edit, View, Model, Help; the model, undo and redo, and the palette.
 pub fn menu_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
@@ -18,6 +21,8 @@ pub fn menu_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
                 cx,
                 &[
                     "Open pictures…",
+                    "Open folder…",
+                    "Map a folder…",
                     "Type a path…",
                     "Paste picture",
                     "",
@@ -28,6 +33,7 @@ pub fn menu_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
                 ],
             );
             recent_ui(ui, cx);
+            opened_before_ui(ui, cx);
             items_ui(ui, cx, &["", "Export…", "", "Quit"]);
         });
         ui.menu_button("Edit", |ui| {
@@ -106,6 +112,30 @@ fn recent_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
                 let button = ui.button(&kept.label).on_hover_text(path);
                 if button.clicked() {
                     cx.actions.push(Action::OpenSession(kept.path.clone()));
+                    ui.close();
+                }
+            }
+        });
+    });
+}
+
+/// The pictures and folders opened last.
+fn opened_before_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
+    let pictures = cx.state.recent_pictures.iter();
+    let of_picture = |path: &PathBuf| Action::Import(vec![PictureSource::Path(path.clone())]);
+    let of_folder = |path: &PathBuf| Action::OpenFolder(path.clone());
+    let pictures = pictures.map(|path| (path, of_picture(path)));
+    let folders = cx.state.recent_folders.iter();
+    let folders = folders.map(|path| (path, of_folder(path)));
+    let all: Vec<(&PathBuf, Action)> = pictures.chain(folders).collect();
+    ui.add_enabled_ui(!all.is_empty(), |ui| {
+        ui.menu_button("Recent pictures and folders", |ui| {
+            for (path, action) in all {
+                let name = path.file_name().unwrap_or(path.as_os_str());
+                let button = ui.button(name.to_string_lossy());
+                let button = button.on_hover_text(path.display().to_string());
+                if button.clicked() {
+                    cx.actions.push(action);
                     ui.close();
                 }
             }

@@ -4,9 +4,11 @@ mod asks;
 pub mod crop;
 pub mod dialogs;
 pub mod export;
+mod folder;
 mod frame;
 pub mod inspector;
 pub mod menu;
+pub(super) mod paths;
 pub mod shelf;
 pub mod status;
 pub mod toasts;
@@ -33,6 +35,7 @@ pub fn window_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
     Panel::bottom("status")
         .frame(theme::panel_frame(&tokens, Margin::symmetric(12, 4)))
         .show(ui, |ui| status::status_ui(ui, cx));
+    tour::tour_ui(ui, cx);
     let (shelf, inspector) = side_panels(ui.available_width(), &cx.state.settings);
     if shelf {
         Panel::left("shelf")
@@ -67,7 +70,6 @@ pub fn window_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
     });
     dialogs::dialogs_ui(ui, cx);
     toasts::toasts_ui(ui.ctx(), cx);
-    tour::tour_ui(ui, cx);
     super::widgets::picture::drag_ghost_ui(ui.ctx(), cx);
     drop_hint_ui(ui.ctx(), cx);
 }
@@ -149,7 +151,7 @@ fn drop_hint_ui(ctx: &egui::Context, cx: &Cx<'_>) {
         egui::StrokeKind::Inside,
     );
     let font = egui::FontId::proportional(20.0);
-    let text = "Drop pictures, a session or a model";
+    let text = "Drop pictures, a folder, a session or a model";
     painter.text(
         rect.center(),
         egui::Align2::CENTER_CENTER,
@@ -212,7 +214,7 @@ fn tabs_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
                 let stroke = egui::Stroke::new(2.0, cx.tokens.accent);
                 ui.painter().hline(line, y, stroke);
             }
-            let tip = format!("{} ({})", tab.screen().about(), number + 1);
+            let tip = format!("{} ({})", tab.screen().about(), (number + 1) % 10);
             if response.on_hover_text(tip).clicked() {
                 cx.push(Action::SetTab(tab));
             }
@@ -221,6 +223,9 @@ fn tabs_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
     ui.add_space(6.0);
 }
 
+/// Height of the bar of controls that it has in any window.
+const LEAST_CONTROLS: f32 = 64.0;
+
 /// The bar of controls under the work area. In a low window it scrolls, so that the picture keeps most of the room.
 pub(super) fn controls_ui(
     ui: &mut Ui,
@@ -228,11 +233,37 @@ pub(super) fn controls_ui(
     id: &'static str,
     controls: impl FnOnce(&mut Ui, &mut Cx<'_>),
 ) {
-    let most = (0.42 * ui.available_height()).max(64.0);
+    scrolled_controls_ui(ui, cx, (id, LEAST_CONTROLS), controls);
+}
+
+/// The same where what stands in it comes and goes: the bar grows with it.
+pub(super) fn growing_controls_ui(
+    ui: &mut Ui,
+    cx: &mut Cx<'_>,
+    id: &'static str,
+    controls: impl FnOnce(&mut Ui, &mut Cx<'_>),
+) {
+    let most = most_of_controls(ui);
+    scrolled_controls_ui(ui, cx, (id, most), controls);
+}
+
+/// The most height that controls take in a window like this.
+fn most_of_controls(ui: &Ui) -> f32 {
+    (0.42 * ui.available_height()).max(LEAST_CONTROLS)
+}
+
+fn scrolled_controls_ui(
+    ui: &mut Ui,
+    cx: &mut Cx<'_>,
+    (id, least): (&'static str, f32),
+    controls: impl FnOnce(&mut Ui, &mut Cx<'_>),
+) {
+    let most = most_of_controls(ui);
     Panel::bottom(id).frame(controls_frame(cx)).show(ui, |ui| {
         egui::ScrollArea::vertical()
             .id_salt(id)
             .max_height(most)
+            .min_scrolled_height(least)
             .auto_shrink([false, true])
             .show(ui, |ui| controls(ui, cx));
     });

@@ -10,8 +10,11 @@ use crate::app::theme;
 use crate::app::widgets::Cx;
 use crate::app::widgets::icons::{self, Icon, icon_button_ui};
 use crate::app::widgets::picture::{drag_source, paint, paint_ring, picture_menu_ui};
+use crate::engine::message::ItemId;
 
 const THUMBNAIL: f32 = 52.0;
+const ROW_HEIGHT: f32 = THUMBNAIL + 10.0;
+const ROW_GAP: f32 = 3.0;
 
 /// Heading with an open button, then the rows.
 pub fn shelf_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
@@ -25,27 +28,58 @@ pub fn shelf_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
         });
     });
     ui.add_space(2.0);
-    egui::ScrollArea::vertical()
-        .auto_shrink(false)
-        .show(ui, |ui| {
-            ui.spacing_mut().item_spacing.y = 3.0;
-            for entry in &cx.state.doc.shelf {
-                if let Some(item) = cx.state.items.get(&entry.id) {
-                    row_ui(ui, cx, entry, item);
-                }
+    let state = cx.state;
+    let shelf = state.doc.shelf.iter();
+    let rows = shelf.filter_map(|entry| Some((entry, state.items.get(&entry.id)?)));
+    let rows: Vec<(&ShelfEntry, &Item)> = rows.collect();
+    if rows.is_empty() {
+        let text = "Photos that you open and pictures that you pin are kept here.";
+        ui.label(egui::RichText::new(text).color(cx.tokens.text_weak));
+        return;
+    }
+    let newly_selected = newly_selected(ui, cx.state.selection);
+    let selected = rows
+        .iter()
+        .position(|(entry, _)| newly_selected == Some(entry.id));
+    ui.spacing_mut().item_spacing.y = ROW_GAP;
+    // Only the rows that are seen are laid out: a whole folder may lie here.
+    egui::ScrollArea::vertical().auto_shrink(false).show_rows(
+        ui,
+        ROW_HEIGHT,
+        rows.len(),
+        |ui, seen| {
+            if let Some(at) = selected {
+                let below = (at as f32 - seen.start as f32) * (ROW_HEIGHT + ROW_GAP);
+                let place = ui.max_rect().left_top() + vec2(0.0, below);
+                let size = vec2(ui.available_width(), ROW_HEIGHT);
+                ui.scroll_to_rect(Rect::from_min_size(place, size), None);
             }
-            if cx.state.doc.shelf.is_empty() {
-                let text = "Photos that you open and pictures that you pin are kept here.";
-                ui.label(egui::RichText::new(text).color(cx.tokens.text_weak));
+            for (entry, item) in rows.get(seen).unwrap_or_default() {
+                row_ui(ui, cx, entry, item);
             }
-        });
+        },
+    );
+}
+
+/// The item that is selected now and was not in the frame before.
+fn newly_selected(ui: &Ui, selection: Selection) -> Option<ItemId> {
+    let id = ui.scope_id().with("selection");
+    let before = ui.data_mut(|data| {
+        let before = data.get_temp::<Selection>(id);
+        data.insert_temp(id, selection);
+        before
+    });
+    match selection {
+        Selection::Item(item) if before != Some(selection) => Some(item),
+        _ => None,
+    }
 }
 
 fn row_ui(ui: &mut Ui, cx: &mut Cx<'_>, entry: &ShelfEntry, item: &Item) {
     let selection = Selection::Item(entry.id);
     let selected = cx.state.selection == selection;
     let named = entry.named();
-    let size = vec2(ui.available_width(), THUMBNAIL + 10.0);
+    let size = vec2(ui.available_width(), ROW_HEIGHT);
     let (rect, _) = ui.allocate_exact_size(size, Sense::hover());
     let id = ui.scope_id().with(("item", entry.id.0));
     let response = ui.interact(rect, id, Sense::click_and_drag());

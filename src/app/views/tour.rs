@@ -1,7 +1,7 @@
-//! The tour: what the screens are for, a step each, with what lies on the shelf. It covers nothing and can be left at
-//! any step.
+//! The tour: what the screens are for, a step each, with what lies on the shelf. It has a strip of its own, so that it covers none
+//! of what it speaks of, and can be left at any step.
 
-use egui::{Align2, Area, Id, Order, RichText, Ui, vec2};
+use egui::{Margin, Panel, RichText, Ui};
 
 use crate::app::action::Action;
 use crate::app::screens::Tab;
@@ -18,8 +18,8 @@ pub fn steps() -> Vec<(Option<Tab>, &'static str)> {
     said.chain([(None, OWN_PHOTOS)]).collect()
 }
 
-/// The open step, if there is one.
-pub fn tour_ui(ui: &Ui, cx: &mut Cx<'_>) {
+/// The open step, if there is one: a strip above the status bar.
+pub fn tour_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
     let Some(at) = cx.state.tour else {
         return;
     };
@@ -27,35 +27,24 @@ pub fn tour_ui(ui: &Ui, cx: &mut Cx<'_>) {
     let Some((tab, text)) = steps.get(at) else {
         return;
     };
-    let ctx = ui.ctx();
-    let width = 420.0_f32.min(ctx.content_rect().width() - 48.0);
-    Area::new(Id::unique("tour"))
-        .order(Order::Foreground)
-        .anchor(Align2::CENTER_BOTTOM, vec2(0.0, -44.0))
-        .show(ctx, |ui| {
-            let frame = egui::Frame::popup(&ctx.global_style())
-                .corner_radius(theme::WINDOW_ROUNDING)
-                .inner_margin(14);
-            frame.show(ui, |ui| {
-                ui.set_width(width);
-                let title = tab.map_or("Your own photos", |tab| tab.screen().label());
-                let of = format!("Tour, {} of {}: {title}", at + 1, steps.len());
-                ui.label(RichText::new(of).strong());
-                ui.add(egui::Label::new(*text).wrap());
-                ui.add_space(6.0);
-                ui.horizontal(|ui| {
-                    if ui.button("Skip the tour").clicked() {
-                        cx.push(Action::Tour(None));
-                    }
-                    if at > 0 && ui.button("Back").clicked() {
-                        cx.push(Action::Tour(Some(at - 1)));
-                    }
-                    let last = at + 1 == steps.len();
-                    let text = if last { "Done" } else { "Next" };
-                    if ui.add(theme::primary_button(ui, text)).clicked() {
-                        cx.push(Action::Tour((!last).then_some(at + 1)));
-                    }
-                });
-            });
+    let frame = theme::panel_frame(&cx.tokens, Margin::symmetric(14, 10));
+    Panel::bottom("tour").frame(frame).show(ui, |ui| {
+        let title = tab.map_or("Your own photos", |tab| tab.screen().label());
+        let of = format!("Tour, {} of {}: {title}", at + 1, steps.len());
+        ui.label(RichText::new(of).strong());
+        ui.add(egui::Label::new(*text).wrap());
+        ui.horizontal(|ui| {
+            let last = at + 1 == steps.len();
+            let text = if last { "Done" } else { "Next" };
+            if ui.add(theme::primary_button(ui, text)).clicked() {
+                cx.push(Action::Tour((!last).then_some(at + 1)));
+            }
+            if at > 0 && ui.button("Back").clicked() {
+                cx.push(Action::Tour(Some(at - 1)));
+            }
+            if ui.button("Skip the tour").clicked() {
+                cx.push(Action::Tour(None));
+            }
         });
+    });
 }

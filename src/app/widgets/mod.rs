@@ -8,6 +8,7 @@ pub mod grid;
 pub mod histogram;
 pub mod icons;
 pub mod picture;
+pub mod sheet;
 pub mod slot;
 pub mod zoom;
 

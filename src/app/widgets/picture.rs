@@ -7,6 +7,9 @@ use egui::{
     StrokeKind, TextureHandle, TextureOptions, Ui, WidgetInfo, pos2, vec2,
 };
 
+use image::RgbImage;
+
+use super::sheet::Sheet;
 use crate::app::action::Action;
 use crate::app::dialog::{Dialog, ExportSource};
 use crate::app::screens::all_offers;
@@ -17,10 +20,15 @@ use crate::app::widgets::Cx;
 /// Frames after which a texture that was not drawn is dropped.
 const FRAMES_KEPT: u64 = 240;
 
+/// Bytes of textures; past it, those that were drawn longest ago are dropped, whenever that was.
+const BYTES_KEPT: usize = 192 << 20;
+
 /// Textures of pictures, by the picture's number.
 #[derive(Default)]
 pub struct Textures {
     cached: HashMap<(u64, bool), (TextureHandle, u64)>,
+    /// Small pictures of maps, by the number of the map.
+    sheets: HashMap<u64, Sheet>,
     frame: u64,
     /// Whether pictures are enlarged smoothly.
     pub smooth: bool,
@@ -34,6 +42,49 @@ impl Textures {
         let frame = self.frame;
         self.cached
             .retain(|_, (_, used)| frame - *used <= FRAMES_KEPT);
+        self.keep_within(BYTES_KEPT);
+        self.sheets
+            .retain(|_, sheet| frame - sheet.used <= FRAMES_KEPT);
+    }
+
+    /// Drops what was drawn longest ago, but nothing of the frame before: that is on the screen.
+    fn keep_within(&mut self, most: usize) {
+        let bytes = |handle: &TextureHandle| handle.byte_size();
+        let all = self.cached.values();
+        let mut held: usize = all.map(|(handle, _)| bytes(handle)).sum();
+        if held <= most {
+            return;
+        }
+        let mut oldest: Vec<(u64, (u64, bool))> = (self.cached.iter())
+            .filter(|(_, (_, used))| *used + 1 < self.frame)
+            .map(|(key, (_, used))| (*used, *key))
+            .collect();
+        oldest.sort_unstable();
+        for (_, key) in oldest {
+            if held <= most {
+                return;
+            }
+            let dropped = self.cached.remove(&key);
+            held -= dropped.map_or(0, |(handle, _)| bytes(&handle));
+        }
+    }
+
+    /// The sheet of a map, with further pictures on it where there are new ones: `count` of `total` are there.
+    pub fn lay_out<'a>(
+        &mut self,
+        ctx: &Context,
+        map: u64,
+        (count, total): (usize, usize),
+        picture: impl Fn(usize) -> &'a RgbImage,
+    ) {
+        let sheet = self.sheets.entry(map).or_default();
+        sheet.used = self.frame;
+        sheet.lay_out(ctx, count, total, picture);
+    }
+
+    /// A picture of a map, as its texture and its part of that.
+    pub fn on_sheet(&self, map: u64, picture: usize) -> Option<(egui::TextureId, Rect)> {
+        self.sheets.get(&map)?.cell(picture)
     }
 
     /// The texture of a picture, uploaded where it is new.

@@ -1,5 +1,6 @@
 //! What the window can ask beside pictures and figures.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -8,12 +9,18 @@ use image::{Rgb, RgbImage};
 use super::Library;
 use crate::engine::error::EngineError;
 use crate::engine::message::{
-    Answer, ExampleCounts, ItemId, LevelReport, LevelStatistics, Neighbour, Question, Recipe,
-    SelfTest,
+    Answer, ExampleCounts, ItemId, LevelReport, LevelStatistics, Neighbour, PathEntry, Question,
+    Recipe, SelfTest,
 };
 use crate::engine::seams::Cancelled;
 use crate::latent::{Latent, LevelEps};
 use crate::model::pixels::{largest_difference, worst};
+
+/// Entries of a folder that are told.
+const ENTRIES: usize = 20_000;
+
+/// Neighbours of a picture on the map that are told.
+const MAP_NEIGHBOURS: usize = 8;
 
 /// Standard deviations from grey to white in a picture of eps.
 const WHITE: f32 = 3.0;
@@ -42,6 +49,20 @@ impl Library {
                 Answer::Photo { before, after }
             }
             Question::Neighbours(items) => Answer::Neighbours(self.neighbours(items)),
+            Question::MapNeighbours {
+                map,
+                picture,
+                space,
+                ..
+            } => {
+                let records = self.map(*map).ok_or_else(gone)?;
+                Answer::MapNeighbours(records.nearest(*picture, *space, MAP_NEIGHBOURS))
+            }
+            Question::Entries { folder } => Answer::Entries(entries_of(folder)),
+            Question::MapLabels { map, table, .. } => {
+                let records = self.map(*map).ok_or_else(gone)?;
+                Answer::MapLabels(Arc::new(records.labels(table)?))
+            }
             // The worker has them counted beside it.
             Question::Examples(_) => Answer::Examples(ExampleCounts::default()),
             Question::SelfTest { count, seed } => {
@@ -102,6 +123,28 @@ impl Library {
             encode_ms: median(encode_ms),
         })
     }
+}
+
+/// What lies in a folder, folders first. Whoever types a path is on the way to one that is there: none that is not is an
+/// error.
+fn entries_of(folder: &Path) -> Vec<PathEntry> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let entry = |entry: std::fs::DirEntry| {
+        let is_folder = match entry.file_type().ok()? {
+            kind if kind.is_symlink() => entry.path().is_dir(),
+            kind => kind.is_dir(),
+        };
+        let name = entry.file_name().into_string().ok()?;
+        Some(PathEntry { name, is_folder })
+    };
+    let mut all: Vec<PathEntry> = entries.filter_map(entry).take(ENTRIES).collect();
+    all.sort_by_cached_key(|entry| (!entry.is_folder, entry.name.to_lowercase()));
+    all
+}
+
+fn gone() -> EngineError {
+    let text = "this map is not kept any more; open its folder again";
+    EngineError::Request(text.to_owned())
 }
 
 /// `|a - b| / sqrt(2 D)`.

@@ -15,8 +15,9 @@ use crate::latent::{Condition, Latent, LatentShape};
 use crate::model::{Decoded, Encoded};
 use crate::recipe::{self, Ingredient, Items, RecipeError};
 
-/// The longer side of the preview of a whole picture.
-const PREVIEW_SIDE: u32 = 1024;
+/// The longer side of the preview of a whole picture, by how many photos lie on the shelf already: the window holds them
+/// all, and of a large one 2 MB each.
+const PREVIEW_SIDES: [(usize, u32); 3] = [(48, 1024), (256, 320), (usize::MAX, 128)];
 
 /// The items of a session, or those that an export started with.
 pub(in crate::engine) type ShelfItems = BTreeMap<ItemId, Arc<ShelfItem>>;
@@ -166,7 +167,7 @@ impl Library {
         let event = Event::Imported {
             item: id,
             name: picture.name.clone(),
-            preview: Arc::new(picture.preview(PREVIEW_SIDE)),
+            preview: Arc::new(picture.preview(self.preview_side())),
             size: [width, height],
             crop,
             face_found,
@@ -193,6 +194,15 @@ impl Library {
         };
         self.items.insert(id, Arc::new(item));
         Ok(event)
+    }
+
+    fn preview_side(&self) -> u32 {
+        let photos = self.items.values().filter(|item| item.is_photo());
+        let n = photos.count();
+        let mut sides = PREVIEW_SIDES.into_iter();
+        sides
+            .find(|(up_to, _)| n < *up_to)
+            .map_or(128, |(_, side)| side)
     }
 
     /// Puts an item of a session on the shelf as it was left. The latent is taken into use where `usable`.
@@ -263,7 +273,7 @@ impl Library {
         let event = Event::Imported {
             item: id,
             name: item.name.clone(),
-            preview: Arc::new(picture.preview(PREVIEW_SIDE)),
+            preview: Arc::new(picture.preview(self.preview_side())),
             size: [width, height],
             crop: photo.crop,
             face_found: false,

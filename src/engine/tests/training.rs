@@ -103,11 +103,11 @@ impl Bench {
 }
 
 fn pictures_seen(reports: &[TrainReport]) -> Option<u64> {
-    let steps = reports.iter().filter_map(|report| match report {
+    let mut steps = reports.iter().filter_map(|report| match report {
         TrainReport::Step(step) => Some(step.pictures_seen),
         _ => None,
     });
-    steps.last()
+    steps.next_back()
 }
 
 fn is_step(report: &TrainReport) -> bool {

@@ -7,14 +7,18 @@ use std::sync::Arc;
 
 use super::super::error::EngineError;
 use super::super::export::{ExportJob, ExportStep};
+use super::super::folder::{self, FolderJob, FolderStep};
 use super::super::library::{
     Library, ModelOpening, Owned, Stamp, failed, other_training, store, waits_for_model,
 };
 use super::super::message::{
-    Command, Event, Fit, ItemId, PictureSource, SessionFile, StoredItem, StoredModel,
+    Command, Event, Fit, FolderNews, ItemId, PictureSource, SessionFile, StoredItem, StoredModel,
+    Ticket,
 };
 use super::super::queue::Job;
-use super::Worker;
+use super::{Worker, panic_text};
+use crate::data::DataError;
+use crate::data::folder::list_pictures;
 use crate::files::import::looks_like_a_model;
 use crate::files::latents;
 use crate::latent::Latent;
@@ -25,6 +29,7 @@ impl Worker {
         let is_import = job.is_import();
         match job {
             Job::Export(job) => return self.export(job),
+            Job::Folder(job) => return self.encode_folder(job),
             Job::Chore(ticket, chore) => return self.chore(ticket, chore),
             Job::Build { ticket, request } => self.guarded(Some(ticket), None, |worker| {
                 worker.begin_build(ticket, *request)
@@ -122,6 +127,12 @@ impl Worker {
                 });
                 Ok(())
             }),
+            Job::ReadFolder { ticket, path } => self.guarded(Some(ticket), None, |worker| {
+                let listing = list_pictures(&path)?;
+                let ticket = Some(ticket);
+                worker.outbox.send(Event::FolderRead { ticket, listing });
+                Ok(())
+            }),
             Job::Import { item, source, crop } => self.guarded(None, Some(item), |worker| {
                 let path = match &source {
                     PictureSource::Path(path) => Some(path.clone()),
@@ -132,6 +143,14 @@ impl Worker {
                     (Err(_), Some(path)) if looks_like_a_model(&path) => {
                         worker.outbox.send(Event::Forgotten(vec![item]));
                         worker.queue.accept(Command::OpenModel(Some(path)));
+                        return Ok(());
+                    }
+                    // Or a folder, all of which is meant.
+                    (Err(EngineError::Picture(DataError::IsFolder { .. })), Some(path)) => {
+                        worker.outbox.send(Event::Forgotten(vec![item]));
+                        let listing = list_pictures(&path)?;
+                        let ticket = None;
+                        worker.outbox.send(Event::FolderRead { ticket, listing });
                         return Ok(());
                     }
                     (imported, _) => imported?,
@@ -331,6 +350,62 @@ impl Worker {
         }
     }
 }
+
+impl Worker {
+    /// Encodes the next picture of a folder for a map. One that cannot be, or that makes us panic, is left out.
+    fn encode_folder(&mut self, mut job: Box<FolderJob>) {
+        let ticket = job.ticket;
+        let inbox = &self.inbox;
+        let given_up = || inbox.any(|c| matches!(c, Command::Cancel(t) if *t == ticket));
+        let cancelled = || inbox.stopped() || given_up();
+        let session = &mut self.session;
+        let result = catch_unwind(AssertUnwindSafe(|| job.step(session, &cancelled)));
+        let step = match result {
+            Ok(Ok(step)) => step,
+            // The command that cancels it takes it from the line.
+            Ok(Err(EngineError::Cancelled)) if cancelled() => {
+                return self.queue.resume_folder(job);
+            }
+            Ok(Err(error)) => return self.fail(Some(ticket), None, error.to_string()),
+            Err(panic) => {
+                let what = panic_text(panic.as_ref());
+                let why = format!("a fault in the program ({what}): {}", job.last_name());
+                if self.session.model_panicked() {
+                    self.recover(None, None, panic.as_ref());
+                }
+                job.faults += 1;
+                // The model may be another one by now, or break on each of them.
+                if job.faults > MAX_FAULTS || self.session.map(ticket).is_none() {
+                    return self.fail(Some(ticket), None, format!("the folder is given up: {why}"));
+                }
+                FolderStep {
+                    news: vec![FolderNews::LeftOut(why)],
+                    finished: false,
+                }
+            }
+        };
+        self.send_folder_news(ticket, step.news);
+        let (done, total) = job.progress();
+        self.outbox.send(Event::Progress {
+            ticket: Some(ticket),
+            what: "mapping".to_owned(),
+            done,
+            total,
+        });
+        if !step.finished {
+            self.queue.resume_folder(job);
+        }
+    }
+
+    pub(super) fn send_folder_news(&self, ticket: Ticket, news: Vec<FolderNews>) {
+        for event in folder::events(ticket, news) {
+            self.outbox.send(event);
+        }
+    }
+}
+
+/// Pictures of a folder that may make the program panic before the rest is given up.
+const MAX_FAULTS: usize = 3;
 
 /// Latents, and what model they belong to.
 type Stamped = (Vec<Arc<Latent>>, Arc<Stamp>);

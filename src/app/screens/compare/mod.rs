@@ -1,5 +1,6 @@
 //! The compare screen: the figures of the shelf in a table, and two pictures held against each other.
 
+mod folder;
 mod tab;
 mod table;
 #[cfg(test)]
@@ -18,7 +19,7 @@ use crate::app::document::Named;
 use crate::app::keys::{Entry, entries, plain};
 use crate::app::state::{Picture, Selection, State};
 use crate::app::widgets::Cx;
-use crate::engine::message::{Command, ItemId, Question, View};
+use crate::engine::message::{Command, ItemId, Question, Recipe, View};
 
 /// The two pictures.
 pub const PICTURES: View = super::view(Tab::Compare, 0);
@@ -107,6 +108,13 @@ impl Screen for CompareScreen {
         })
     }
 
+    fn inspected(&self, state: &State) -> Vec<Recipe> {
+        let shown = state.desks.compare.way == CompareWay::Folder;
+        let pair = state.doc.compare.pair.iter().filter(|_| shown);
+        let pair = pair.flatten();
+        pair.map(|named| named.recipe.clone()).collect()
+    }
+
     fn sync(&self, state: &mut State) -> Vec<Command> {
         if state.desks.compare.way != CompareWay::Table {
             return Vec::new();
@@ -128,7 +136,7 @@ impl Screen for CompareScreen {
         match state.desks.compare.way {
             CompareWay::Wipe => wish::apply(state, CompareWish::SetEdge(edge)),
             CompareWay::Flip => wish::apply(state, CompareWish::Flip),
-            CompareWay::Beside | CompareWay::Table => {
+            CompareWay::Beside | CompareWay::Table | CompareWay::Folder => {
                 let second = state.selection == FIRST && (dx + dy) > 0;
                 state.selection = Selection::Of(Tab::Compare, u32::from(second));
             }

@@ -24,11 +24,13 @@ pub enum CompareWay {
     Wipe,
     /// One in the place of the other.
     Flip,
+    /// Among the pictures of a folder.
+    Folder,
 }
 
 impl CompareWay {
     /// All, in the order of the buttons: each with its name and what it is good for.
-    pub const ALL: [(Self, &'static str, &'static str); 4] = [
+    pub const ALL: [(Self, &'static str, &'static str); 5] = [
         (
             Self::Table,
             "Table",
@@ -48,6 +50,11 @@ impl CompareWay {
             Self::Flip,
             "Flip",
             "One in the place of the other: what moves is what differs",
+        ),
+        (
+            Self::Folder,
+            "Folder",
+            "Where a picture's bits/dim lie among those of a whole folder",
         ),
     ];
 }

@@ -68,11 +68,12 @@ fn sort(rows: &mut [ShelfRow], desk: &CompareDesk) {
 }
 
 /// The rows as comma-separated values, with a heading.
-pub fn csv(rows: &[ShelfRow]) -> String {
+pub fn csv(state: &State, rows: &[ShelfRow]) -> String {
     let n_levels = rows.first().map_or(0, |row| row.figures.level_bits.len());
     let mut text = String::from("name,bits_per_dim");
-    for level in 1..=n_levels {
-        text += &format!(",level_{level}_bits");
+    for level in 0..n_levels {
+        let name = state.level_name(level).to_lowercase().replace(' ', "_");
+        text += &format!(",{name}_bits");
     }
     text += ",relative_norm,round_trip,nearest,distance\n";
     for row in rows {

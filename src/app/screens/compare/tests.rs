@@ -62,7 +62,7 @@ fn the_table_sorts_and_becomes_csv() {
     bench.click("Sort by Bits/dim");
     assert!(bits(&bench).iter().rev().is_sorted());
     assert_eq!(asked(&bench), 1, "sorting asks for nothing");
-    let text = table::csv(&table::rows(bench.state()));
+    let text = table::csv(bench.state(), &table::rows(bench.state()));
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!(lines.len(), 6);
     assert!(lines[0].starts_with("name,bits_per_dim,level_1_bits,level_2_bits,level_3_bits,"));
@@ -113,4 +113,49 @@ fn two_pictures_are_wiped_flipped_and_subtracted() {
         .harness
         .get_by_role_and_label(egui::Role::Image, "Seed 1 · 9");
     assert!(bench.state().desks.compare.flipped);
+}
+
+#[test]
+fn a_picture_has_its_place_among_those_of_a_folder() {
+    let mut bench = Bench::new(Vec::new());
+    bench.perform(Action::SetTab(Tab::Compare));
+    bench.perform(CompareWish::SetWay(CompareWay::Folder));
+    let offers = bench
+        .harness
+        .query_all_by_role_and_label(egui::Role::Button, "Map a folder…");
+    assert_eq!(offers.count(), 1);
+    let folder = tempfile::tempdir().unwrap();
+    for i in 0..40 {
+        std::fs::write(folder.path().join(format!("{i:02}.jpg")), "text").unwrap();
+    }
+    bench.perform(crate::app::screens::map::MapWish::Open(
+        folder.path().to_owned(),
+    ));
+    bench.perform(CompareWish::SetPicture(0, named(4)));
+    let first = bench.state().doc.shelf[0].id;
+    bench.perform(Action::SetTab(Tab::Compare));
+    bench.perform(Action::Select(Selection::Item(first)));
+    let state = bench.state();
+    let bits = state.items[&first]
+        .inspection
+        .as_ref()
+        .unwrap()
+        .bits_per_dim;
+    let share = state.shown_map().unwrap().percentile(bits).unwrap();
+    let text = format!(
+        "{bits:.3} bits/dim, more than {:.0} % of the folder",
+        100.0 * share
+    );
+    bench.harness.get_by_label_contains(&text);
+    bench.harness.get_by_label_contains("A  Seed 1 · 5: ");
+    bench
+        .harness
+        .get_by_label_contains("Histogram of bits/dim from ");
+    assert_eq!(
+        bench
+            .harness
+            .query_all_by_label_contains("measuring")
+            .count(),
+        0
+    );
 }

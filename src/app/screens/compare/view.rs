@@ -5,6 +5,7 @@ use std::sync::Arc;
 use egui::{Align2, CentralPanel, Margin, Rect, RichText, Sense, Stroke, Ui, pos2, vec2};
 use image::RgbImage;
 
+use super::folder;
 use super::table::{self, ShelfRow};
 use super::{CompareWay, CompareWish, PICTURES, SortColumn};
 use crate::app::action::Action;
@@ -28,6 +29,7 @@ pub fn compare_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
         .frame(frame)
         .show(ui, |ui| match cx.state.desks.compare.way {
             CompareWay::Table => table_ui(ui, cx),
+            CompareWay::Folder => folder::folder_ui(ui, cx),
             _ if cx.state.doc.compare.pair.iter().all(Option::is_some) => pictures_ui(ui, cx),
             _ => empty_ui(ui, cx),
         });
@@ -49,7 +51,7 @@ fn empty_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
 
 /// The table as comma-separated values on the clipboard.
 pub(super) fn copy_csv(state: &State) -> Action {
-    Action::CopyText(table::csv(&table::rows(state)))
+    Action::CopyText(table::csv(state, &table::rows(state)))
 }
 
 fn table_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
@@ -73,7 +75,7 @@ fn table_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
                 heading_ui(ui, cx, SortColumn::Bits, "Bits/dim", "Bits per dimension: how surprised the model is by this picture; less is more typical");
                 for level in 0..n_levels {
                     let tip = "What this level adds to the bits per dimension";
-                    heading_ui(ui, cx, SortColumn::Level(level), &format!("Level {}", level + 1), tip);
+                    heading_ui(ui, cx, SortColumn::Level(level), &cx.state.level_name(level), tip);
                 }
                 heading_ui(ui, cx, SortColumn::Norm, "Norm", "|eps| / sqrt(D): 1 for a typical picture");
                 heading_ui(ui, cx, SortColumn::RoundTrip, "Round trip", "Largest difference between the picture and decode(encode(picture))");
@@ -146,7 +148,9 @@ fn pictures_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
     let room = ui.available_rect_before_wrap();
     let pictures = [0, 1].map(|i| cx.state.cell_picture(PICTURES, i).cloned());
     match cx.state.desks.compare.way {
-        CompareWay::Beside | CompareWay::Table => beside_ui(ui, cx, room, &pictures),
+        CompareWay::Beside | CompareWay::Table | CompareWay::Folder => {
+            beside_ui(ui, cx, room, &pictures);
+        }
         CompareWay::Wipe => wipe_ui(ui, cx, square_in(room), &pictures),
         CompareWay::Flip => {
             let which = usize::from(cx.state.desks.compare.flipped);
@@ -408,7 +412,7 @@ fn controls_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
                     cx.push(CompareWish::Flip);
                 }
             }
-            CompareWay::Table => {}
+            CompareWay::Table | CompareWay::Folder => {}
         }
     });
 }

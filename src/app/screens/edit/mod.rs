@@ -10,6 +10,7 @@ mod wish;
 use egui::{Key, Ui};
 
 pub use tab::{EditDesk, EditTab};
+pub use view::pretty;
 pub use wish::EditWish;
 
 use super::{Cells, Document, Exported, Lead, Offer, Screen, Tab};

@@ -61,9 +61,28 @@ fn flatten(key: &str, value: &Value, lines: &mut Vec<(String, String)>) {
                 flatten(&format!("{key}, {name}"), value, lines);
             }
         }
+        Value::Array(all) if all.iter().any(Value::is_object) => {
+            for (at, value) in all.iter().enumerate() {
+                flatten(&format!("{key} {}", at + 1), value, lines);
+            }
+        }
         Value::String(text) => lines.push((words(key), text.clone())),
         Value::Null => {}
+        Value::Number(number) => lines.push((words(key), figure(number))),
         other => lines.push((words(key), other.to_string())),
+    }
+}
+
+/// A number to four digits or so.
+fn figure(number: &serde_json::Number) -> String {
+    match number.as_f64().filter(|_| number.is_f64()) {
+        None => number.to_string(),
+        Some(v) if v.fract() == 0.0 && v.abs() < 1e15 => format!("{v:.0}"),
+        Some(v) if (1e-3..1e6).contains(&v.abs()) => {
+            let text = format!("{v:.4}");
+            text.trim_end_matches('0').to_owned()
+        }
+        Some(v) => format!("{v:.2e}"),
     }
 }
 
@@ -80,14 +99,16 @@ mod tests {
     fn a_curve_is_taken_out_of_what_a_file_says_of_itself() {
         let text = r#"{
             "curve": [{"pictures": 10, "train_bits_per_dim": 2.0, "valid_bits_per_dim": 2.5}, {"odd": 1}],
-            "made_by": "glow-explorer", "training": {"lr": 0.001, "pictures": null}
+            "made_by": "glow-explorer", "training": {"lr": 0.001, "pictures": null},
+            "detail": [{"seconds": 2998.0, "round_trip": 2.264976501464844e-6}]
         }"#;
         let (curve, lines) = read_provenance(text);
         assert_eq!(curve.len(), 1);
         assert_eq!((curve[0].pictures, curve[0].valid), (10.0, 2.5));
         let has = |key: &str, value: &str| lines.contains(&(key.to_owned(), value.to_owned()));
         assert!(has("made by", "glow-explorer") && has("training, lr", "0.001"));
-        assert_eq!(lines.len(), 2, "{lines:?}");
+        assert!(has("detail 1, seconds", "2998") && has("detail 1, round trip", "2.26e-6"));
+        assert_eq!(lines.len(), 4, "{lines:?}");
         assert_eq!(read_provenance("not json"), (Vec::new(), Vec::new()));
     }
 }

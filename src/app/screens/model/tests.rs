@@ -13,7 +13,7 @@ fn the_model_says_what_it_is_and_is_tested() {
     let mut bench = Bench::new(Vec::new());
     bench.perform(Action::SetTab(Tab::Model));
     for label in [
-        "Steps a level",
+        "Flow",
         "4,812,000",
         "Not tested in this run",
         "Training curve",
@@ -58,6 +58,13 @@ fn models_that_were_opened_before_are_offered() {
     let recent = bench.state().recent_models.clone();
     assert_eq!(recent.len(), 2);
     assert!(recent[0].ends_with("a.safetensors"), "newest first");
-    bench.click("Open the shipped model");
+    bench.click("faces-128");
     assert_eq!(bench.state().live.model.as_ref().unwrap().path, None);
+    bench.click("faces-64");
+    let opened = bench.state().live.model.as_ref().unwrap().path.clone();
+    assert_eq!(opened, Some("faces-64".into()));
+    let buttons = bench
+        .harness
+        .query_all_by_role_and_label(egui::Role::Button, "faces-64");
+    assert_eq!(buttons.count(), 1, "it is not among those opened before");
 }

@@ -1,5 +1,7 @@
 //! The model screen: facts and self-test on the left, curve and tensors on the right.
 
+use std::path::PathBuf;
+
 use egui::{CentralPanel, Margin, RichText, Ui};
 
 use super::{ModelWish, test_question};
@@ -11,6 +13,7 @@ use crate::app::widgets::controls::{button_ui, thousands};
 use crate::app::widgets::curve::curve_ui;
 use crate::app::widgets::icons::{Icon, note_ui};
 use crate::engine::message::{Answer, ModelInfo, SelfTest};
+use crate::engine::shipped;
 
 /// A round trip that is larger is no longer rounding alone.
 const EXACT: f64 = 1e-3;
@@ -57,19 +60,11 @@ fn left_ui(ui: &mut Ui, cx: &mut Cx<'_>, model: &ModelInfo) {
             "The size of the pictures that it makes and takes",
         ),
         (
-            "Levels",
-            c.levels.to_string(),
-            "How often the flow halves the picture; each level has a latent of its own",
-        ),
-        (
-            "Steps a level",
-            c.depth.to_string(),
-            "Actnorm, 1x1 convolution and coupling, so many times over",
-        ),
-        (
-            "Width",
-            c.width.to_string(),
-            "Channels inside the coupling networks",
+            "Flow",
+            c.parts_text(),
+            "Levels: how often the flow halves the picture; each has a latent of its own. Steps: actnorm, 1x1 convolution and \
+             coupling, so many times over. Width: channels inside the coupling networks. A detail stage draws the next finer \
+             picture given the one below",
         ),
         (
             "Couplings",
@@ -78,7 +73,7 @@ fn left_ui(ui: &mut Ui, cx: &mut Cx<'_>, model: &ModelInfo) {
         ),
         (
             "Permutation",
-            format!("{:?}", c.permutation),
+            c.permutation.about().to_owned(),
             "How channels are mixed between two couplings",
         ),
         (
@@ -126,21 +121,22 @@ fn choose_ui(ui: &mut Ui, cx: &mut Cx<'_>, model: &ModelInfo) {
         ) {
             cx.push(Action::Browse(PathPurpose::Model));
         }
-        let shipped = model.path.is_some();
-        if button_ui(
-            ui,
-            shipped,
-            "Open the shipped model",
-            "The model that is part of this program",
-        ) {
-            cx.push(Action::OpenModel(None));
+    });
+    section_ui(ui, "PART OF THIS PROGRAM");
+    ui.horizontal_wrapped(|ui| {
+        for (at, shipped) in shipped::MODELS.iter().enumerate() {
+            let path = (at > 0).then(|| PathBuf::from(shipped.name));
+            let button = egui::Button::selectable(model.path == path, shipped.name);
+            if ui.add(button).on_hover_text(shipped.about).clicked() && model.path != path {
+                cx.push(Action::OpenModel(path));
+            }
         }
     });
     let recent: Vec<_> = cx
         .state
         .recent_models
         .iter()
-        .filter(|p| Some(*p) != model.path.as_ref())
+        .filter(|p| Some(*p) != model.path.as_ref() && shipped::named(p).is_none())
         .cloned()
         .collect();
     if recent.is_empty() {
