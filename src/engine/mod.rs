@@ -29,6 +29,7 @@ use std::thread::JoinHandle;
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
+pub use crate::files::shipped;
 pub use loader::Loader;
 pub use seams::{ModelOpener, OpenForeign};
 

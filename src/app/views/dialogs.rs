@@ -6,7 +6,6 @@ use super::frame::{TextEntry, buttons_ui, field_ui, title_ui};
 use super::{asks, crop, export, folder, paths, status};
 use crate::app::action::Action;
 use crate::app::dialog::Dialog;
-use crate::app::intake;
 use crate::app::keys;
 use crate::app::theme::{self, section_ui};
 use crate::app::training::{TrainingPhase, TrainingRun};
