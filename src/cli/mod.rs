@@ -17,6 +17,7 @@ mod import;
 mod info;
 mod morph;
 mod output;
+mod package;
 mod ranks;
 mod sample;
 mod scaling;
@@ -99,6 +100,9 @@ enum Sub {
     Convert(convert::Args),
     /// Measure encode, decode and training step
     Bench(bench::Args),
+    /// Write manual pages, completions of shells and icons, for packages
+    #[command(hide = true)]
+    PackageFiles(package::Args),
 }
 
 impl Cli {
@@ -161,6 +165,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Some(Sub::Export(args)) => export::run(args),
         Some(Sub::Convert(args)) => convert::run(args),
         Some(Sub::Bench(args)) => bench::run(args),
+        Some(Sub::PackageFiles(args)) => package::run(args),
     }
 }
 

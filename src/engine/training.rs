@@ -177,20 +177,7 @@ fn report(outbox: &Outbox, report: TrainReport) {
 /// The thread: the whole training, and whatever it ends with.
 fn work(order: &TrainOrder, steering: &Steering, outbox: &Outbox) {
     lower_priority();
-    let failed = |message| TrainingEnd::Failed {
-        message,
-        path: order.out.clone(),
-    };
-    let followed = catch_unwind(AssertUnwindSafe(|| follow(order, steering, outbox)));
-    let end = match followed {
-        Ok(Ok(end)) => end,
-        Ok(Err(error)) => failed(in_the_window(&error, &order.out)),
-        Err(panic) => failed(format!(
-            "a fault in the program stopped the training ({}); what was saved before is kept, and it can go on from there: {}",
-            panic_text(panic.as_ref()),
-            order.out.display()
-        )),
-    };
+    let end = caught(&order.out, || follow(order, steering, outbox));
     if let TrainingEnd::Failed { message, .. } = &end
         && steering.wish().leaving
     {
@@ -199,6 +186,21 @@ fn work(order: &TrainOrder, steering: &Steering, outbox: &Outbox) {
     }
     steering.change(|wish| wish.ended = true);
     report(outbox, TrainReport::Ended(end));
+}
+
+/// What work ends with, also where it fails or panics.
+fn caught(out: &Path, work: impl FnOnce() -> Result<TrainingEnd, TrainError>) -> TrainingEnd {
+    let message = match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(Ok(end)) => return end,
+        Ok(Err(error)) => in_the_window(&error, out),
+        Err(panic) => format!(
+            "a fault in the program stopped the training ({}); what was saved before is kept, and it can go on from there: {}",
+            panic_text(panic.as_ref()),
+            out.display()
+        ),
+    };
+    let path = out.to_owned();
+    TrainingEnd::Failed { message, path }
 }
 
 fn follow(
@@ -226,11 +228,18 @@ fn follow(
         match trainer.train(&stop, &mut |event| teller.tell(event)) {
             Ok(()) if is_done(&trainer, order) => return Ok(TrainingEnd::Finished),
             Ok(()) => return Ok(TrainingEnd::Stopped),
-            Err(error) => {
+            Err(error) if is_of_the_disk(&error) => {
                 let message = in_the_window(&error, &order.out);
-                if !is_of_the_disk(&error) || !steering.waits_for_a_way_out(outbox, message) {
+                if !steering.waits_for_a_way_out(outbox, message) {
                     return Err(error);
                 }
+            }
+            Err(error) => {
+                // Where it is the pictures that have gone, what was learnt from them has not.
+                if let TrainError::Data(_) = error {
+                    let _ = trainer.train(&|| true, &mut |event| teller.tell(event));
+                }
+                return Err(error);
             }
         }
     }
@@ -378,5 +387,20 @@ impl<'a> Teller<'a> {
             pictures_per_sec: rate,
             secs_left: left.map(|left| left / rate.max(1e-9)),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_ends_the_training_and_not_the_program() {
+        let end = caught(Path::new("/data/w.safetensors"), || panic!("index 7"));
+        let TrainingEnd::Failed { message, path } = end else {
+            panic!("{end:?}");
+        };
+        assert!(message.contains("index 7") && message.contains("go on from there"));
+        assert!(message.ends_with("w.safetensors") && path.ends_with("w.safetensors"));
     }
 }

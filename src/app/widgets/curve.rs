@@ -57,12 +57,18 @@ pub fn curve_ui(ui: &mut Ui, curve: &[PlotPoint], live: &[[f64; 2]]) {
         let points = curve.iter().filter(|p| value(p).is_finite());
         points.map(|p| at(p.pictures, value(p))).collect()
     };
-    let batches: Vec<egui::Pos2> = live.iter().map(|p| at(p[0], p[1])).collect();
-    if batches.is_empty() {
-        line(of(|p| p.train), 1.5, tokens.text_weak);
-    } else {
-        line(batches, 1.0, tokens.text_weak);
-    }
+    // What a resumed training had learnt before is known by its saves alone.
+    let begins = live.first().map_or(f64::INFINITY, |p| p[0]);
+    let saved = curve.iter().filter(|p| p.pictures < begins);
+    let saved = saved.map(|p| [p.pictures, p.train]);
+    let learnt = saved.chain(live.iter().copied());
+    let learnt = learnt.filter(|p| p[1].is_finite());
+    let width = if live.is_empty() { 1.5 } else { 1.0 };
+    line(
+        learnt.map(|p| at(p[0], p[1])).collect(),
+        width,
+        tokens.text_weak,
+    );
     line(of(|p| p.valid), 1.5, tokens.accent);
     let font = egui::TextStyle::Small.resolve(ui.style());
     let ink = tokens.text_weak;

@@ -28,10 +28,11 @@ pub fn run_ui(ui: &mut Ui, cx: &mut Cx<'_>, run: &TrainingRun) {
         bar_ui(ui, cx, run);
         figures_ui(ui, run);
     }
-    phase_ui(ui, cx, &run.phase);
     left_out_ui(ui, cx, run);
     ui.add_space(4.0);
+    // Above what is said, so that they stay where they are while that changes.
     buttons_ui(ui, cx, run);
+    phase_ui(ui, cx, &run.phase);
     ui.add_space(theme::GROUP_GAP);
 }
 
@@ -97,7 +98,12 @@ fn phase_ui(ui: &mut Ui, cx: &Cx<'_>, phase: &TrainingPhase) {
     let t = &cx.tokens;
     match phase {
         TrainingPhase::Running | TrainingPhase::Earlier(_) => {}
-        TrainingPhase::Preparing => note_ui(ui, Icon::Busy, t.text_weak, "Reading the pictures…"),
+        TrainingPhase::Preparing => note_ui(
+            ui,
+            Icon::Busy,
+            t.text_weak,
+            "Reading the first pictures and setting the model up…",
+        ),
         TrainingPhase::Pausing => note_ui(ui, Icon::Pause, t.text_weak, "Pauses after this step…"),
         TrainingPhase::Paused => note_ui(ui, Icon::Pause, t.text, "Paused"),
         TrainingPhase::Stopping => note_ui(ui, Icon::Busy, t.text_weak, "Saving…"),
