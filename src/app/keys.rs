@@ -77,7 +77,7 @@ macro_rules! entries {
 pub(super) use entries;
 
 /// Keys of the screens, in the order of the bar.
-const TAB_KEYS: [Key; 10] = [
+const TAB_KEYS: [Key; 9] = [
     Key::Num1,
     Key::Num2,
     Key::Num3,
@@ -87,7 +87,6 @@ const TAB_KEYS: [Key; 10] = [
     Key::Num7,
     Key::Num8,
     Key::Num9,
-    Key::Num0,
 ];
 
 /// All entries: the window's own, and those of the screens.

@@ -214,7 +214,12 @@ fn tabs_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
                 let stroke = egui::Stroke::new(2.0, cx.tokens.accent);
                 ui.painter().hline(line, y, stroke);
             }
-            let tip = format!("{} ({})", tab.screen().about(), (number + 1) % 10);
+            let about = tab.screen().about();
+            // There are nine keys for them.
+            let tip = match number {
+                0..9 => format!("{about} ({})", number + 1),
+                _ => about.to_owned(),
+            };
             if response.on_hover_text(tip).clicked() {
                 cx.push(Action::SetTab(tab));
             }
