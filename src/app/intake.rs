@@ -9,7 +9,8 @@ use crossbeam_channel::Sender;
 use super::action::Action;
 use super::autosave::SESSION_ENDING;
 use super::dialog::{Dialog, PathPurpose, PathsChosen, REPLACE};
-use super::screens::attributes::{AttributesWish, ExamplePath};
+use super::screens::Tab;
+use super::screens::attributes::{AttributesWish, ExampleOrigin, ExamplePath};
 use super::screens::map::MapWish;
 use super::screens::train::TrainWish;
 use super::state::LogLevel;
@@ -35,6 +36,8 @@ pub const MODEL_ENDINGS: &[&str] = &[
     "meta",
     "pb",
 ];
+/// Endings of tables of labels.
+const TABLE_ENDINGS: &[&str] = &["csv", "tsv", "txt"];
 /// Endings of direction files.
 pub const ATTRIBUTES_ENDINGS: &[&str] = &["safetensors", "npy"];
 
@@ -77,7 +80,7 @@ pub fn browse(
                 .pick_file()
                 .map(|path| vec![path]),
             PathPurpose::Examples(ExamplePath::Table) => dialog
-                .add_filter("Tables", &["csv", "tsv", "txt"])
+                .add_filter("Tables", TABLE_ENDINGS)
                 .add_filter("All files", &["*"])
                 .pick_file()
                 .map(|path| vec![path]),
@@ -210,7 +213,15 @@ pub fn actions_of_paths(purpose: PathPurpose, paths: Vec<PathBuf>) -> Vec<Action
                 rest.into_iter().partition(is_npy);
             let (models, pictures): (Vec<PathBuf>, Vec<PathBuf>) =
                 rest.into_iter().partition(|path| is_model(path));
+            let (tables, pictures): (Vec<PathBuf>, Vec<PathBuf>) =
+                pictures.into_iter().partition(|path| is_table(path));
             let mut actions = Vec::new();
+            actions.extend(
+                tables
+                    .first()
+                    .into_iter()
+                    .flat_map(|path| labels_from(path)),
+            );
             actions.extend(sessions.into_iter().map(Action::OpenSession));
             // Somebody who drops a weight file on the window means to open it.
             actions.extend(models.into_iter().map(|path| Action::OpenModel(Some(path))));
@@ -261,6 +272,21 @@ pub fn actions_of_paths(purpose: PathPurpose, paths: Vec<PathBuf>) -> Vec<Action
 fn typed_wish(path: Option<PathBuf>, wish: fn(String) -> TrainWish) -> Vec<Action> {
     let text = path.map(|path| path.display().to_string());
     text.map(|text| wish(text).into()).into_iter().collect()
+}
+
+/// A table of labels is something to build directions from.
+fn labels_from(table: &Path) -> [Action; 3] {
+    let text = table.display().to_string();
+    [
+        Action::SetTab(Tab::Attributes),
+        AttributesWish::SetOrigin(ExampleOrigin::Labels).into(),
+        AttributesWish::SetPath(ExamplePath::Table, text).into(),
+    ]
+}
+
+fn is_table(path: &Path) -> bool {
+    let ending = path.extension().map(|e| e.to_string_lossy().to_lowercase());
+    ending.is_some_and(|e| TABLE_ENDINGS.contains(&e.as_str()))
 }
 
 /// Whether a name is a model's. The numbers of a TensorFlow checkpoint end in `.data-00000-of-00001`.
@@ -389,6 +415,9 @@ mod tests {
         }
         let actions = actions_of_paths(PathPurpose::Pictures, vec!["z.npy".into()]);
         assert_eq!(actions, [Action::OpenAttributes("z.npy".into())]);
+        let actions = actions_of_paths(PathPurpose::Pictures, vec!["list_attr.TXT".into()]);
+        let wish = AttributesWish::SetPath(ExamplePath::Table, "list_attr.TXT".to_owned());
+        assert_eq!(actions[2], wish.into());
         let paths = vec!["a.png".into(), "m.SafeTensors".into(), "b.jpg".into()];
         let actions = actions_of_paths(PathPurpose::Pictures, paths);
         assert_eq!(actions[0], Action::OpenModel(Some("m.SafeTensors".into())));

@@ -149,6 +149,7 @@ fn unit(
     if rows.is_empty() {
         return Ok(*UNITS.end());
     }
+    go_on(watch, UNIT_TEXT, 0, 1)?;
     let faces = looked_at(model, vectors, rows, direction, &[0.0], true)?;
     let rows_with_face: Vec<bool> = faces.into_iter().map(|seen| seen.has_face).collect();
     let n_faces = rows_with_face.iter().filter(|&&f| f).count();
@@ -324,6 +325,7 @@ pub(super) fn sound_range(
     direction: &Direction,
     watch: Watch<'_>,
 ) -> Result<[f32; 2], WorkshopError> {
+    go_on(watch, RANGE_TEXT, 0, 1)?;
     let before = looked_at(model, vectors, rows, direction, &[0.0], true)?;
     let n_faces = before.iter().filter(|seen| seen.has_face).count();
     let mut range = direction.range;

@@ -204,6 +204,18 @@ fn directions_that_were_built_come_back_with_their_session() {
     assert_eq!(other.state.doc.edit.amounts.get("Cheerful"), Some(&1.0));
     assert_eq!(edited(&other), before, "equal to the last bit");
     assert_eq!(other.errors(), 0);
+    // Where they cannot be read nothing is written over.
+    let mut third = Pair::new(|_| {});
+    let files = std::fs::read_dir(folder.path()).unwrap();
+    let mut files = files.map(|file| file.unwrap().path());
+    let is_it = |path: &PathBuf| path.to_string_lossy().ends_with("directions.safetensors");
+    let file = files.find(is_it).unwrap();
+    let bytes = std::fs::read(&file).unwrap();
+    std::fs::write(&file, b"damaged").unwrap();
+    third.apply(Action::OpenSession(path.clone()));
+    assert!(third.state.session.read_only.is_some());
+    assert!(third.said(LogLevel::Notice, "directions that were built"));
+    std::fs::write(&file, bytes).unwrap();
     // What is no longer there leaves no file behind.
     let id = other.state.doc.attributes.own[0].id;
     other.apply(AttributesWish::Remove(id));

@@ -103,8 +103,10 @@ impl Worker {
                 session,
                 items,
             } => self.guarded(Some(ticket), None, |worker| {
-                worker.restore_directions(&path, &session);
-                let fit = worker.restore_items(&path, &session, items);
+                let problem = worker.restore_directions(&path, &session);
+                let mut fit = worker.restore_items(&path, &session, items);
+                // What cannot be read must not be written over.
+                fit.lacks = fit.lacks.or(problem);
                 worker.outbox.send(Event::ItemsRestored { ticket, fit });
                 Ok(())
             }),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::super::error::EngineError;
-use super::super::library::{Stamp, failed, store};
+use super::super::library::{Stamp, store};
 use super::super::message::{
     Answer, BuildReport, BuildRequest, Command, Event, ExampleSource, SessionFile, Ticket,
 };
@@ -164,8 +164,13 @@ impl Worker {
         workbench::count_on_thread(source.clone(), config, answer, letters).map_err(no_thread)
     }
 
-    /// Takes in the directions that were built in a session.
-    pub(super) fn restore_directions(&mut self, path: &Path, session: &SessionFile) {
+    /// Takes in the directions that were built in a session; why, where some cannot be read.
+    pub(super) fn restore_directions(
+        &mut self,
+        path: &Path,
+        session: &SessionFile,
+    ) -> Option<String> {
+        let mut problem = None;
         for stored in &session.directions {
             match attributes::read(&store::beside(path, &stored.file)) {
                 Ok(file) => {
@@ -178,16 +183,15 @@ impl Worker {
                     self.session.keep_built_of(&file.directions, &of);
                 }
                 Err(error) => {
-                    let message = format!(
-                        "directions that were built in this session are not there ({error})"
-                    );
-                    self.outbox.send(failed(None, message));
+                    let why = format!("directions that were built in it cannot be read ({error})");
+                    problem.get_or_insert(why);
                 }
             }
         }
         if let Some(event) = self.session.arranged_anew() {
             self.outbox.send(event);
         }
+        problem
     }
 }
 

@@ -29,6 +29,9 @@ use crate::engine::message::{
 /// One picture moved along a direction.
 pub const STRIP: View = super::view(Tab::Attributes, 0);
 
+/// Tagged pictures that do not lie on the shelf.
+pub const TAGGED: View = super::view(Tab::Attributes, 1);
+
 /// See the module.
 pub struct AttributesScreen;
 
@@ -102,7 +105,10 @@ impl Screen for AttributesScreen {
     fn wanted(&self, state: &State) -> Vec<(View, Cells)> {
         let cells = (0..).take(AMOUNTS.len());
         let cells = cells.filter_map(|cell| Some((cell, strip_cell(state, cell)?.recipe)));
-        vec![(STRIP, cells.collect())]
+        let tags = (0..).zip(&state.doc.attributes.tags);
+        let loose = tags.filter(|(_, t)| !matches!(t.named.recipe, Recipe::Item(_)));
+        let loose = loose.map(|(at, t)| (at, t.named.recipe.clone()));
+        vec![(STRIP, cells.collect()), (TAGGED, loose.collect())]
     }
 
     fn lead(&self, state: &State) -> Option<Lead> {
@@ -171,7 +177,7 @@ fn looked_at(state: &State) -> Option<&AttributeInfo> {
 
 fn strip_cell(state: &State, cell: u32) -> Option<Named> {
     let direction = looked_at(state)?;
-    state.doc.attributes.cell(&direction.name, cell)
+    state.doc.attributes.cell(direction, cell)
 }
 
 /// What is known of the files that examples come from.

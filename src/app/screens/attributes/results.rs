@@ -2,12 +2,12 @@
 
 use egui::{Key, Rect, RichText, Sense, Ui, Vec2, vec2};
 
-use super::tab::AMOUNTS;
+use super::tab::{AMOUNTS, amount_of};
 use super::{AttributesWish, OwnDirection, STRIP, looked_at, strip_cell};
 use crate::app::action::Action;
 use crate::app::dialog::PathPurpose;
 use crate::app::screens::Tab;
-use crate::app::screens::edit::EditWish;
+use crate::app::screens::edit::{EditWish, pretty};
 use crate::app::state::Selection;
 use crate::app::theme::{self, section_ui};
 use crate::app::widgets::Cx;
@@ -137,7 +137,7 @@ fn save_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
 }
 
 fn figures_ui(ui: &mut Ui, cx: &mut Cx<'_>, direction: &AttributeInfo) {
-    section_ui(ui, &direction.name.to_uppercase());
+    section_ui(ui, &pretty(&direction.name).to_uppercase());
     let [with, without] = direction.counts;
     if without == 0 {
         let text = "Found without labels: its name is yours to give";
@@ -163,13 +163,13 @@ fn rest_ui(ui: &mut Ui, cx: &mut Cx<'_>, direction: &AttributeInfo) {
     let text = format!("{}; slider {low:+.1} to {high:+.1}", direction.method);
     ui.add(egui::Label::new(RichText::new(text).small().color(weak)).wrap());
     ui.add_space(4.0);
-    strip_ui(ui, cx);
+    strip_ui(ui, cx, direction);
     ui.add_space(4.0);
     leakage_ui(ui, cx, direction);
 }
 
 /// One picture moved along it.
-fn strip_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
+fn strip_ui(ui: &mut Ui, cx: &mut Cx<'_>, direction: &AttributeInfo) {
     ui.horizontal(|ui| {
         ui.label("Shown on");
         let shown = cx.state.doc.attributes.shown.clone();
@@ -183,7 +183,7 @@ fn strip_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
         .floor()
         .clamp(16.0, 128.0);
     let (room, _) = ui.allocate_exact_size(vec2(width, side + 16.0), Sense::hover());
-    for (i, amount) in AMOUNTS.iter().enumerate() {
+    for i in 0..n {
         let left = room.min + vec2(i as f32 * (side + gap), 0.0);
         let rect = Rect::from_min_size(left, Vec2::splat(side));
         let Some(named) = strip_cell(cx.state, i as u32) else {
@@ -198,9 +198,9 @@ fn strip_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
         if response.on_hover_text(&named.label).clicked() {
             cx.push(Action::Select(selection));
         }
-        let text = match *amount {
-            0.0 => "as it is".to_owned(),
-            amount => format!("{amount:+}"),
+        let text = match amount_of(direction, i as u32) {
+            Some(amount) if amount != 0.0 => format!("{amount:+}"),
+            _ => "as it is".to_owned(),
         };
         ui.painter().text(
             rect.center_bottom() + vec2(0.0, 2.0),
@@ -215,7 +215,7 @@ fn strip_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
 /// What it brings along.
 fn leakage_ui(ui: &mut Ui, cx: &Cx<'_>, direction: &AttributeInfo) {
     let leaks = direction.leakage.iter().filter(|(_, by)| by.abs() >= LEAK);
-    let leaks = leaks.map(|(name, by)| format!("{name} {by:+.2}"));
+    let leaks = leaks.map(|(name, by)| format!("{} {by:+.2}", pretty(name)));
     let leaks: Vec<String> = leaks.take(LEAKS).collect();
     let text = match (direction.leakage.is_empty(), leaks.is_empty()) {
         (true, _) => "No other directions are open that it could move".to_owned(),

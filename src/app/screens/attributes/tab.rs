@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 use crate::app::dialog::ExamplePath;
 use crate::app::document::Named;
 use crate::app::intake;
+use crate::app::screens::edit::pretty;
 use crate::engine::message::{
-    AttributeEdit, BuildReport, DirectionId, ExampleSource, FindBy, Recipe,
+    AttributeEdit, AttributeInfo, BuildReport, DirectionId, ExampleSource, FindBy, Recipe,
 };
 
 /// How far the picture of the strip is moved in each of its cells.
@@ -79,15 +80,15 @@ impl AttributesTab {
         tagged.map(|t| t.tag)
     }
 
-    /// A cell of the strip along the direction of this name.
-    pub fn cell(&self, direction: &str, cell: u32) -> Option<Named> {
+    /// A cell of the strip along a direction.
+    pub fn cell(&self, direction: &AttributeInfo, cell: u32) -> Option<Named> {
         let shown = self.shown.as_ref()?;
-        let &amount = AMOUNTS.get(cell as usize)?;
+        let amount = amount_of(direction, cell)?;
         if amount == 0.0 {
             return Some(shown.clone());
         }
         let edit = AttributeEdit {
-            name: direction.to_owned(),
+            name: direction.name.clone(),
             amount,
         };
         Some(Named {
@@ -96,9 +97,16 @@ impl AttributesTab {
                 edits: vec![edit],
                 keep_others: false,
             },
-            label: format!("{}, {direction} {amount:+}", shown.label),
+            label: format!("{}, {} {amount:+}", shown.label, pretty(&direction.name)),
         })
     }
+}
+
+/// How far a cell of the strip is moved: no further than its slider goes.
+pub fn amount_of(direction: &AttributeInfo, cell: u32) -> Option<f32> {
+    let [low, high] = direction.range;
+    let amount = AMOUNTS.get(cell as usize)?;
+    Some(amount.max(low.min(0.0)).min(high.max(0.0)))
 }
 
 /// Where the examples come from.

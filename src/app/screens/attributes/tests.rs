@@ -3,11 +3,13 @@
 use egui::{Key, Modifiers};
 use egui_kittest::kittest::Queryable as _;
 
-use super::{AttributesWish, ExampleOrigin, ExamplePath, STRIP, Tag};
+use super::tab::amount_of;
+use super::{AttributesWish, ExampleOrigin, ExamplePath, STRIP, TAGGED, Tag};
 use crate::app::action::Action;
 use crate::app::dialog::{Dialog, PathPurpose};
 use crate::app::intake;
 use crate::app::screens::edit::EditWish;
+use crate::app::screens::sample::SampleWish;
 use crate::app::state::{LogLevel, Selection, State, Tab, ThemeChoice};
 use crate::app::tests::{Bench, named};
 use crate::engine::message::{BuildRequest, Command, ExampleSource, FindBy, Recipe};
@@ -276,6 +278,41 @@ fn a_direction_is_renamed_and_removed_and_its_slider_with_it() {
     );
     bench.press(Modifiers::COMMAND, Key::Z);
     assert_eq!(own(&bench), ["Kind"]);
+}
+
+#[test]
+fn a_picture_that_is_not_on_the_shelf_is_tagged_and_seen() {
+    let mut bench = Bench::new(Vec::new());
+    bench.perform(AttributesWish::SetTag(named(9), Tag::With));
+    bench.perform(SampleWish::SetSeed(77));
+    open(&mut bench);
+    let shown = &bench.state().live.views[&TAGGED].shown;
+    assert_eq!(shown[&0].recipe, named(9).recipe);
+    bench.click(&format!("Untag {}", named(9).label));
+    assert!(bench.state().doc.attributes.tags.is_empty());
+}
+
+#[test]
+fn closing_the_window_over_a_build_asks() {
+    let mut bench = Bench::new(Vec::new());
+    open(&mut bench);
+    tag_four(&mut bench);
+    bench.engine.holds_builds = true;
+    bench.click("Build");
+    bench.perform(Action::Show(Dialog::Quit));
+    bench.harness.get_by_label("Directions are being built");
+    bench.click("Stay");
+}
+
+#[test]
+fn the_strip_goes_no_further_than_the_slider() {
+    let bench = Bench::new(Vec::new());
+    let mut direction = bench.state().live.attributes[0].clone();
+    direction.range = [-1.5, 3.5];
+    let amounts: Vec<f32> = (0..6)
+        .filter_map(|cell| amount_of(&direction, cell))
+        .collect();
+    assert_eq!(amounts, [-1.5, -1.0, 0.0, 1.0, 2.0]);
 }
 
 #[test]
