@@ -12,16 +12,20 @@
 //! Reading order: [`model`] and [`flow`] for Glow itself, [`kernels`] and [`model::fast`] for its speed, [`train`],
 //! [`latent`], [`files`], `data`, `recipe` (what decides a picture), then `engine` (the worker), the window, and [`cli`].
 //!
-//! Public is what the program, its tests and its benches use, the window and its worker; the rest is the crate's own, so that
-//! the compiler says what nobody uses any more.
+//! Public is what the program, its tests and its benches use; the rest is the crate's own, so that the compiler says what
+//! nobody uses any more.
 
 #[cfg(feature = "gui")]
-pub mod app;
+mod app;
 pub mod cli;
 pub mod config;
 pub mod data;
 pub(crate) mod disk;
-pub mod engine;
+#[cfg_attr(
+    all(not(feature = "gui"), not(test)),
+    expect(dead_code, reason = "only the window asks it for anything")
+)]
+pub(crate) mod engine;
 pub mod export;
 pub mod files;
 pub mod flow;

@@ -8,7 +8,7 @@ const OVERHEAD: usize = 96;
 
 /// Values by exact keys; the least recently used go first when the bound is reached.
 pub(crate) struct Lru<V> {
-    entries: HashMap<Arc<[u8]>, Entry<V>>,
+    entries: HashMap<Arc<[u8]>, LruEntry<V>>,
     /// Keys by the time of their last use.
     order: BTreeMap<u64, Arc<[u8]>>,
     clock: u64,
@@ -16,7 +16,7 @@ pub(crate) struct Lru<V> {
     bound: usize,
 }
 
-struct Entry<V> {
+struct LruEntry<V> {
     value: V,
     bytes: usize,
     used: u64,
@@ -62,7 +62,7 @@ impl<V: Clone> Lru<V> {
         self.clock += 1;
         let (key, used): (Arc<[u8]>, _) = (key.into(), self.clock);
         self.order.insert(used, key.clone());
-        self.entries.insert(key, Entry { value, bytes, used });
+        self.entries.insert(key, LruEntry { value, bytes, used });
         self.bytes += bytes;
     }
 

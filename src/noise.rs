@@ -14,7 +14,7 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 
 /// Keeps the streams for different uses of one seed apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Purpose {
+pub(crate) enum NoisePurpose {
     /// Samples of a grid.
     Sample = 0,
     /// Noise of a variation.
@@ -49,7 +49,7 @@ impl Noise {
 
     /// Stream `index` of a seed, for one purpose: ChaCha's key is the seed as 8 little-endian bytes, then the
     /// purpose's byte, then 23 zero bytes.
-    pub(crate) fn of(purpose: Purpose, seed: u64, index: u64) -> Self {
+    pub(crate) fn of(purpose: NoisePurpose, seed: u64, index: u64) -> Self {
         let mut key = [0u8; 32];
         key[..8].copy_from_slice(&seed.to_le_bytes());
         key[8] = purpose as u8;
@@ -203,7 +203,7 @@ mod tests {
 
     #[test]
     fn moments_are_those_of_a_standard_normal() {
-        let mut noise = Noise::of(Purpose::Sample, 5, 0);
+        let mut noise = Noise::of(NoisePurpose::Sample, 5, 0);
         let n = 200_000;
         let (mut m1, mut m2, mut m4) = (0.0, 0.0, 0.0);
         for _ in 0..n {
@@ -220,7 +220,7 @@ mod tests {
 
     #[test]
     fn below_stays_below() {
-        let mut noise = Noise::of(Purpose::Split, 1, 0);
+        let mut noise = Noise::of(NoisePurpose::Split, 1, 0);
         let mut seen = [false; 7];
         for _ in 0..200 {
             seen[noise.below(7)] = true;

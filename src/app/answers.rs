@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 use std::mem::discriminant;
 
-use super::state::{Picture, State};
-use crate::engine::message::{Answer, Command, ItemId, Question, Ticket};
+use super::picture::Picture;
+use crate::engine::message::{Answer, ItemId, Question, Ticket};
 
 /// Answers kept.
 const KEPT: usize = 24;
@@ -58,13 +58,27 @@ impl Answers {
         self.failed.contains(question)
     }
 
-    /// Whether any is on its way.
-    pub fn is_waiting(&self) -> bool {
-        !self.asked.is_empty()
+    /// Whether it is neither answered, nor on its way, nor known to have no answer.
+    pub(crate) fn lacks(&self, question: &Question) -> bool {
+        let asked = self.asked.iter().any(|(_, q)| q == question);
+        !asked && self.get(question).is_none() && !self.has_failed(question)
+    }
+
+    /// Takes note of a question that is sent; an older one of its kind is no longer waited for.
+    pub(crate) fn ask(&mut self, ticket: Ticket, question: Question) {
+        self.asked
+            .retain(|(_, q)| discriminant(q) != discriminant(&question));
+        self.asked.push((ticket, question));
+    }
+
+    /// What was known of it holds no longer.
+    pub(crate) fn outdate(&mut self, question: &Question) {
+        self.known.retain(|known| known.question != *question);
+        self.failed.retain(|q| q != question);
     }
 
     /// Takes an answer in, if it is still waited for.
-    fn answered(&mut self, ticket: Ticket, answer: Answer, pictures: Vec<Picture>) {
+    pub(crate) fn answered(&mut self, ticket: Ticket, answer: Answer, pictures: Vec<Picture>) {
         let Some(at) = self.asked.iter().position(|(t, _)| *t == ticket) else {
             return;
         };
@@ -107,38 +121,5 @@ impl Answers {
         self.asked.retain(|(_, question)| !question.concerns(id));
         self.known.retain(|known| !known.question.concerns(id));
         self.failed.retain(|question| !question.concerns(id));
-    }
-}
-
-impl State {
-    pub(super) fn answered(&mut self, ticket: Ticket, answer: Answer) {
-        let pictures = answer.pictures().into_iter();
-        let pictures = pictures.map(|pixels| self.picture(pixels, 0)).collect();
-        self.live.answers.answered(ticket, answer, pictures);
-    }
-
-    /// The command that asks a question, unless it is answered, on its way, or cannot be answered now.
-    pub fn ask(&mut self, question: Question) -> Option<Command> {
-        let drawable = question
-            .recipe()
-            .is_none_or(|recipe| self.is_drawable(recipe));
-        let answers = &self.live.answers;
-        let asked = answers.asked.iter().any(|(_, q)| *q == question);
-        if asked || !drawable || answers.get(&question).is_some() || answers.has_failed(&question) {
-            return None;
-        }
-        let ticket = Ticket(self.fresh());
-        let asked = &mut self.live.answers.asked;
-        asked.retain(|(_, q)| discriminant(q) != discriminant(&question));
-        asked.push((ticket, question.clone()));
-        Some(Command::Ask { ticket, question })
-    }
-
-    /// The same after a failure, or once more: what was known is asked for anew.
-    pub fn ask_again(&mut self, question: Question) -> Option<Command> {
-        let answers = &mut self.live.answers;
-        answers.known.retain(|known| known.question != question);
-        answers.failed.retain(|q| *q != question);
-        self.ask(question)
     }
 }

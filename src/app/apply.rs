@@ -1,9 +1,10 @@
 //! What a person's wishes do to the [`State`]. Pure: no window, no files, no clock.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::action::Action;
 use super::dialog::{CropForm, Dialog, ExportForm, PathPurpose};
+use super::document::name_of_path;
 use super::export;
 use super::session::Opening;
 use super::state::{Document, ItemStatus, LogLevel, Selection, State, Tab};
@@ -56,9 +57,6 @@ impl State {
 
     /// Does what the person wants; what the worker must hear is returned.
     pub fn apply(&mut self, action: impl Into<Action>) -> Vec<Command> {
-        if self.running().is_none() {
-            self.session.desks_at_rest = self.desks.clone();
-        }
         match action.into() {
             Action::SetTab(tab) => self.set_tab(tab),
             Action::Select(selection) => self.select(selection),
@@ -305,14 +303,6 @@ pub fn mentions_any(recipe: &Recipe) -> bool {
 
 fn stands_on(recipe: &Recipe, wanted: &impl Fn(ItemId) -> bool) -> bool {
     !recipe.all_items(&|item| !wanted(item))
-}
-
-/// A file as people call it.
-pub(super) fn name_of_path(path: &Path) -> String {
-    path.file_name().map_or_else(
-        || path.display().to_string(),
-        |n| n.to_string_lossy().into_owned(),
-    )
 }
 
 impl CropForm {

@@ -12,8 +12,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
-use super::session::SESSION_ENDING;
-
+/// Ending of a session file.
+pub const SESSION_ENDING: &str = "glow.json";
 /// How long a new window waits for one that is closing to write its session.
 const CLOSING_WAIT: Duration = Duration::from_secs(12);
 /// Kept sessions that are offered.

@@ -3,10 +3,22 @@
 use std::path::PathBuf;
 
 use super::document::Named;
-use super::live::Picture;
+use super::picture::Picture;
 use super::screens::Tab;
-use super::screens::attributes::ExamplePath;
 use crate::engine::message::{CropSquare, FolderListing, ItemId, ModelOptions, PlayMode};
+
+/// A path of the form for a new attribute.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExamplePath {
+    /// The folder of pictures with the attribute.
+    With,
+    /// The folder of pictures without it.
+    Without,
+    /// The table of labels.
+    Table,
+    /// The folder of its pictures.
+    Pictures,
+}
 
 /// What a typed or chosen path is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

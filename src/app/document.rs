@@ -1,5 +1,7 @@
 //! What documents are made of: pictures by name, and the shelf's rows. The rest of a document is the screens' own.
 
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
 
 pub use super::screens::{Desks, Document};
@@ -34,4 +36,12 @@ impl ShelfEntry {
             label: self.name.clone(),
         }
     }
+}
+
+/// A file as people call it.
+pub(super) fn name_of_path(path: &Path) -> String {
+    path.file_name().map_or_else(
+        || path.display().to_string(),
+        |n| n.to_string_lossy().into_owned(),
+    )
 }

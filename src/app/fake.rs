@@ -18,7 +18,8 @@ use crate::engine::message::{
     TrainingStep, WalkStep,
 };
 use crate::latent::LevelEps;
-use crate::model::{Coupling, GlowConfig, Padding, Permutation};
+use crate::latent::tests::tiny_config;
+use crate::model::{GlowConfig, Padding};
 
 /// Numbers that make up a drawn face.
 const N: usize = 10;
@@ -581,21 +582,16 @@ impl FakeEngine {
 fn model_info(path: Option<PathBuf>) -> ModelInfo {
     let config = GlowConfig {
         image_size: 64,
-        channels: 3,
         levels: 3,
         depth: 16,
         width: 128,
-        permutation: Permutation::InvconvLu,
-        coupling: Coupling::Affine,
-        bits: 5,
-        variant: Default::default(),
         padding: Padding::EdgeBias,
-        scale_floor: Default::default(),
-        detail: Vec::new(),
+        ..tiny_config()
     };
     ModelInfo {
         name: "faces-64 (shipped)".to_owned(),
         path,
+        answers: Default::default(),
         config: config.validated().unwrap(),
         n_parameters: 4_812_000,
         fingerprint: "0".repeat(32).parse().unwrap(),

@@ -1,6 +1,6 @@
 //! Undo and redo: whole documents, which are small.
 
-use super::state::Document;
+use super::document::Document;
 use crate::engine::message::{CropSquare, ItemId};
 
 /// Most documents kept.

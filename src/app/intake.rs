@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::Sender;
 
 use super::action::Action;
+use super::autosave::SESSION_ENDING;
 use super::dialog::{Dialog, PathPurpose, PathsChosen, REPLACE};
 use super::screens::Tab;
 use super::screens::attributes::{AttributesWish, ExampleOrigin, ExamplePath};
 use super::screens::map::MapWish;
 use super::screens::train::TrainWish;
-use super::session::SESSION_ENDING;
 use super::state::LogLevel;
 use crate::engine::message::PictureSource;
 

@@ -2,27 +2,15 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::path::PathBuf;
-use std::sync::Arc;
 
-use image::RgbImage;
+use serde::{Deserialize, Serialize};
 
 use super::answers::Answers;
 use super::maps::FolderMaps;
-use super::session::Framing;
+pub use super::picture::Picture;
 use crate::engine::message::{
     AttributeInfo, CropSquare, DirectionId, Inspection, ItemSource, ModelInfo, Recipe, Ticket, View,
 };
-
-/// Pixels, with a number that no other picture has: the key of its texture.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Picture {
-    /// Unique in this run.
-    pub id: u64,
-    /// The pixels.
-    pub pixels: Arc<RgbImage>,
-    /// Subpixels that were not finite.
-    pub non_finite: usize,
-}
 
 /// Where a shelf item comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +30,15 @@ pub enum ItemStatus {
     Ready,
     /// It cannot be drawn now, and why: its photo or its model is not there. It keeps its place.
     Failed(String),
+}
+
+/// How a photo was framed before a hand moved the square.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Framing {
+    /// The square first proposed.
+    pub proposal: CropSquare,
+    /// Whether a face led to it.
+    pub face_found: bool,
 }
 
 /// An imported picture, before the model.

@@ -19,6 +19,7 @@ pub mod intake;
 pub mod keys;
 pub mod live;
 pub mod maps;
+pub mod picture;
 mod receive;
 pub mod reopened;
 pub mod replay;
@@ -252,8 +253,9 @@ impl ExplorerApp {
         app
     }
 
-    /// Everything on the screen, for tests.
-    pub fn state(&self) -> &State {
+    /// Everything on the screen.
+    #[cfg(test)]
+    pub(crate) fn state(&self) -> &State {
         &self.state
     }
 

@@ -2,10 +2,9 @@
 
 use super::answers::Answers;
 use super::dialog::{AskForm, Dialog};
-use super::session::Framing;
 use super::state::{
-    Flight, Item, ItemStatus, Live, LogLevel, Named, Origin, Photo, Progress, ShelfEntry, Shown,
-    State, Tab, ViewState,
+    Flight, Framing, Item, ItemStatus, Live, LogLevel, Named, Origin, Photo, Progress, ShelfEntry,
+    Shown, State, Tab, ViewState,
 };
 use crate::engine::message::{
     AttributeInfo, Command, Event, ItemId, ItemSource, ModelInfo, Recipe, Ticket, View,
@@ -213,7 +212,11 @@ impl State {
                     }
                 }
             }
-            Event::Answered { ticket, answer } => self.answered(ticket, answer),
+            Event::Answered { ticket, answer } => {
+                let pictures = answer.pictures().into_iter();
+                let pictures = pictures.map(|pixels| self.picture(pixels, 0)).collect();
+                self.live.answers.answered(ticket, answer, pictures);
+            }
             Event::Progress {
                 ticket,
                 what,

@@ -19,7 +19,7 @@ impl State {
         if !self.items.contains_key(&item) {
             return Vec::new(); // cancelled meanwhile
         }
-        let name = super::apply::name_of_path(&path);
+        let name = super::document::name_of_path(&path);
         let settings = settings.and_then(PictureSettings::from_json);
         let as_picture = Command::Import {
             item,

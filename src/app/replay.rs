@@ -51,7 +51,7 @@ pub struct Drag {
 
 /// What a replay measured.
 #[derive(Clone, Debug, Serialize)]
-pub struct Report {
+pub struct ReplayReport {
     /// The model.
     pub model: String,
     /// Where it runs.
@@ -80,7 +80,7 @@ pub fn run(
     engine: &Engine,
     model: Option<std::path::PathBuf>,
     script: Script,
-) -> Result<Report, String> {
+) -> Result<ReplayReport, String> {
     let link = engine.link();
     let mut replay = Replay {
         state: State::default(),
@@ -103,7 +103,7 @@ pub fn run(
         SampleWish::SetTemperature(0.3 + 0.6 * share).into()
     })?;
     let info = replay.state.live.model.as_ref();
-    Ok(Report {
+    Ok(ReplayReport {
         model: info.map(|m| m.name.clone()).unwrap_or_default(),
         device: info.map(|m| m.device.clone()).unwrap_or_default(),
         hero,

@@ -8,7 +8,7 @@ use super::dialog::Dialog;
 use super::screens::{Cells, Lead, Running};
 use super::state::{Flight, State};
 use super::views::paths::entries_question;
-use crate::engine::message::{Command, Recipe, Ticket, View};
+use crate::engine::message::{Command, Question, Recipe, Ticket, View};
 
 /// Cells that must have been answered before a newer request may replace one on its way: without
 /// this a fast drag would cancel every picture before it is drawn.
@@ -139,6 +139,24 @@ impl State {
             cells,
             draft: !last,
         })
+    }
+
+    /// The command that asks a question, unless it is answered, on its way, or cannot be answered now.
+    pub fn ask(&mut self, question: Question) -> Option<Command> {
+        let recipe = question.recipe();
+        let drawable = recipe.is_none_or(|recipe| self.is_drawable(recipe));
+        if !drawable || !self.live.answers.lacks(&question) {
+            return None;
+        }
+        let ticket = Ticket(self.fresh());
+        self.live.answers.ask(ticket, question.clone());
+        Some(Command::Ask { ticket, question })
+    }
+
+    /// The same after a failure, or once more: what was known is asked for anew.
+    pub fn ask_again(&mut self, question: Question) -> Option<Command> {
+        self.live.answers.outdate(&question);
+        self.ask(question)
     }
 
     fn sync_inspection(&mut self) -> Option<Command> {

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use super::apply::{mentions, name_of_path};
+use super::apply::mentions;
+use super::document::name_of_path;
 use super::state::{Item, ItemStatus, LogLevel, Named, Origin, Selection, ShelfEntry, State, Tab};
 use crate::engine::message::{Command, ItemId, ItemSource, ModelInfo, PictureSource};
 

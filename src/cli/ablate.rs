@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
 use super::common::{FolderArgs, note, read_labels, say, say_json};
-use crate::measure::ablation::{Ablation, Event};
+use crate::measure::ablation::{Ablation, AblationEvent};
 use crate::measure::results::{markdown, summary};
 use crate::measure::table::Table;
 use crate::train::trainer::TrainEvent;
@@ -100,15 +100,15 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
     let mut before = 0;
     let mut report = |event| {
         match event {
-        Event::Run { index, name } => {
+        AblationEvent::Run { index, name } => {
             before = ends.iter().take(index).sum();
             bar.set_position(before);
             bar.set_prefix(format!("{} of {n_runs}: {name}", index + 1));
         }
-        Event::Train(TrainEvent::Started { pictures_seen, .. }) => {
+        AblationEvent::Train(TrainEvent::Started { pictures_seen, .. }) => {
             bar.set_position(before + pictures_seen);
         }
-        Event::Train(TrainEvent::Step {
+        AblationEvent::Train(TrainEvent::Step {
             pictures_seen,
             bits_per_dim,
             ..
@@ -116,9 +116,9 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
             bar.set_position(before + pictures_seen);
             bar.set_message(format!("{bits_per_dim:.3} bits/dim"));
         }
-        Event::Train(TrainEvent::LeftOut(name)) => bar.suspend(|| note(format_args!("left out: {name}"))),
-        Event::Train(TrainEvent::Note(text)) => bar.suspend(|| note(text)),
-        Event::Train(TrainEvent::WentBack {
+        AblationEvent::Train(TrainEvent::LeftOut(name)) => bar.suspend(|| note(format_args!("left out: {name}"))),
+        AblationEvent::Train(TrainEvent::Note(text)) => bar.suspend(|| note(text)),
+        AblationEvent::Train(TrainEvent::WentBack {
             reason,
             pictures_seen,
             rate_factor,
@@ -127,8 +127,8 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
                 "the training diverged ({reason}): back to {pictures_seen} pictures, learning rates times {rate_factor}"
             ));
         }),
-        Event::Train(TrainEvent::Skipped | TrainEvent::Saved(_) | TrainEvent::Samples(_)) => {}
-        Event::Failed { name, reason } => {
+        AblationEvent::Train(TrainEvent::Skipped | TrainEvent::Saved(_) | TrainEvent::Samples(_)) => {}
+        AblationEvent::Failed { name, reason } => {
             bar.suspend(|| note(format_args!("{name} failed: {reason}")))
         }
     }

@@ -16,7 +16,7 @@ use crate::data::labels::LabelTable;
 use crate::disk::is_same_file;
 use crate::files::attributes::{self, Precision};
 use crate::latent::attributes::compare::{self, Approach};
-use crate::workshop::{self, Built, LeftOut, Progress, WorkshopOptions};
+use crate::workshop::{self, Built, LeftOut, WorkshopOptions, WorkshopProgress};
 
 pub(super) const EXAMPLES: &str = "Examples:
   glow-explorer attributes --images faces/ --labels labels.csv --out faces-64.attributes.safetensors
@@ -51,8 +51,8 @@ pub(super) struct Args {
     #[arg(long, default_value = "train")]
     split: String,
     /// How a direction is found
-    #[arg(long, value_enum, default_value_t = Method::Auto)]
-    method: Method,
+    #[arg(long, value_enum, default_value_t = MethodArg::Auto)]
+    method: MethodArg,
     /// Columns whose influence is taken out, and that `auto` judges by, separated by commas; the default is all others
     #[arg(long, value_delimiter = ',', value_name = "NAMES")]
     balance_by: Option<Vec<String>>,
@@ -131,7 +131,7 @@ fn held_out(text: &str) -> Result<f32, String> {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
-enum Method {
+enum MethodArg {
     /// What does best on pictures held out
     Auto,
     /// The difference of the two means, as in the paper
@@ -170,13 +170,13 @@ impl Args {
     /// The approach that is asked for; `None` where it is to be found.
     fn approach(&self) -> Option<Approach> {
         let method = match self.method {
-            Method::Auto => return None,
-            Method::Difference => compare::Method::Difference,
-            Method::Balanced => compare::Method::Balanced,
-            Method::Adjusted => compare::Method::Adjusted,
-            Method::Classifier => compare::Method::Classifier,
-            Method::Ridge => compare::Method::Ridge,
-            Method::Joint => compare::Method::Joint,
+            MethodArg::Auto => return None,
+            MethodArg::Difference => compare::Method::Difference,
+            MethodArg::Balanced => compare::Method::Balanced,
+            MethodArg::Adjusted => compare::Method::Adjusted,
+            MethodArg::Classifier => compare::Method::Classifier,
+            MethodArg::Ridge => compare::Method::Ridge,
+            MethodArg::Joint => compare::Method::Joint,
         };
         let mut approach = Approach::new(method);
         approach.shrinkage = approach.shrinkage.map(|_| f64::from(self.shrinkage));
@@ -193,7 +193,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
     let mut outputs = Outputs::beside(read.chain(args.model.files())).json(args.json);
     let what = "directions are written as safetensors";
     let out = outputs.file(&args.out, SAFETENSORS, what)?;
-    if args.method == Method::Auto && !args.level_weights.is_empty() {
+    if args.method == MethodArg::Auto && !args.level_weights.is_empty() {
         bail!(
             "--level-weights go with one method; name it with --method, auto chooses weights by itself"
         );
@@ -224,7 +224,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
     check_names(&table, &set, &tables)?;
     let options = args.options(&model);
     let mut bar: Option<(&str, ProgressBar)> = None;
-    let mut watch = |at: Progress| {
+    let mut watch = |at: WorkshopProgress| {
         if bar.as_ref().is_none_or(|(what, _)| *what != at.what) {
             bar.take().inspect(|(_, bar)| bar.finish_and_clear());
             bar = Some((at.what, progress(at.total, at.what)));

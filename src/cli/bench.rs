@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use super::common::{note, progress, say, say_json};
 use crate::export::check_target;
 use crate::export::write_png;
-use crate::files::{shipped, weights};
+use crate::files::shipped::{self, Choice};
+use crate::files::weights;
 use crate::measure::bench::{BenchOptions, BenchReport, run as measure};
 use crate::measure::memory::TrainMemory;
 use crate::measure::{scaling, sweep};
@@ -90,16 +91,15 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
     }
     let batch = args.batch.max(1);
     let params = match (&args.model, &args.config) {
-        (Some(path), _) => match shipped::named(path) {
-            Some(model) => model.weights()?.params,
-            None => weights::read(path)?.params,
-        },
         (None, Some(path)) => {
             let config = super::read_config(path)?;
             refuse_too_large(&config, batch)?;
             Params::perturbed(config, 0)
         }
-        (None, None) => shipped::usual().weights()?.params,
+        (model, _) => match shipped::choose(model.as_deref()) {
+            Choice::Shipped(model) => model.weights()?.params,
+            Choice::File(path) => weights::read(path)?.params,
+        },
     };
     let threads = args.threads.map_or_else(super::cores, usize::from);
     refuse_too_large(&params.config, batch)?;
@@ -291,7 +291,6 @@ fn through_window(args: Args) -> anyhow::Result<()> {
         threads: args.threads.map_or_else(super::cores, usize::from),
         foreign: Default::default(),
         tf32: args.tf32,
-        shipped: Some(shipped::usual()),
     };
     let options = EngineOptions::new(loader.into_open());
     let engine = Engine::spawn(options, || {});

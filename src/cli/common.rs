@@ -17,8 +17,9 @@ use crate::data::intake::SourcePicture;
 use crate::data::labels::LabelTable;
 use crate::data::{CropSquare, DataError, PictureSource, intake};
 use crate::files::attributes::{self, AttributesFile};
+use crate::files::shipped::{self, Choice};
 use crate::files::weights::WeightFile;
-use crate::files::{import, latents, shipped};
+use crate::files::{import, latents};
 use crate::kernels::Arithmetic;
 use crate::model::pixels::largest_difference;
 use crate::model::{
@@ -277,18 +278,13 @@ impl ModelArgs {
 
     /// The name for people and the contents of the weight file.
     pub(super) fn read(&self) -> anyhow::Result<(String, WeightFile)> {
-        let built_in = match &self.model {
-            None => Some(shipped::usual()),
-            Some(path) => shipped::named(path),
-        };
-        Ok(match (&self.model, built_in) {
-            (_, Some(model)) => (model.label.to_owned(), model.weights()?),
-            (Some(path), None) => {
+        Ok(match shipped::choose(self.model.as_deref()) {
+            Choice::Shipped(model) => (model.label.to_owned(), model.weights()?),
+            Choice::File(path) => {
                 let opened = import::open(path, &self.foreign.options())?;
                 note_all(path, &opened.notes);
                 (file_name(path), opened.file)
             }
-            (None, None) => bail!("no model is named"),
         })
     }
 }
@@ -304,27 +300,23 @@ impl OpenModel {
         &self,
         given: Option<&Path>,
     ) -> anyhow::Result<(String, AttributesFile)> {
-        let built_in = match &self.path {
-            None => Some(shipped::usual()),
-            Some(path) => shipped::named(path),
+        let read = |path: &Path| -> anyhow::Result<(String, AttributesFile)> {
+            let file = attributes::read_for(path, self.config())?;
+            Ok((path.display().to_string(), file))
         };
-        let beside = match built_in {
-            Some(_) => None,
-            None => self.path.as_deref().map(shipped::attributes_beside),
-        };
-        let (name, file) = match given.or(beside.as_deref()) {
-            Some(path) if given.is_none() && !path.exists() => bail!(
-                "this model has no attributes file; name one with --attributes, or build it with \
-                 `glow-explorer attributes`: {}",
-                path.display()
-            ),
-            Some(path) => (
-                path.display().to_string(),
-                attributes::read_for(path, self.config())?,
-            ),
-            None => {
-                let model = built_in.unwrap_or_else(shipped::usual);
-                (model.label.to_owned(), model.attributes()?)
+        let (name, file) = match (given, shipped::choose(self.path.as_deref())) {
+            (Some(path), _) => read(path)?,
+            (None, Choice::Shipped(model)) => (model.label.to_owned(), model.attributes()?),
+            (None, Choice::File(model)) => {
+                let path = attributes::path_beside(model);
+                if !path.exists() {
+                    bail!(
+                        "this model has no attributes file; name one with --attributes, or build it with \
+                         `glow-explorer attributes`: {}",
+                        path.display()
+                    );
+                }
+                read(&path)?
             }
         };
         self.check_config(&file.config, "its directions", Path::new(&name))?;
@@ -442,7 +434,7 @@ impl OpenModel {
         path: &Path,
         no_crop: bool,
         (at, n): (usize, usize),
-    ) -> anyhow::Result<Photo> {
+    ) -> anyhow::Result<EncodedPhoto> {
         let source = intake::read(&PictureSource::Path(path.to_owned()))?;
         let (photo, _) = self.encode_picture(source, path, no_crop, (at, n))?;
         Ok(photo)
@@ -455,7 +447,7 @@ impl OpenModel {
         path: &Path,
         no_crop: bool,
         (at, n): (usize, usize),
-    ) -> anyhow::Result<(Photo, SourcePicture)> {
+    ) -> anyhow::Result<(EncodedPhoto, SourcePicture)> {
         let size = self.config().image_size;
         let (pixels, crop, face_found) = frame_for_model(&source, size, no_crop)
             .with_context(|| format!("cannot be framed: {}", path.display()))?;
@@ -472,7 +464,7 @@ impl OpenModel {
                 path.display()
             );
         }
-        let photo = Photo {
+        let photo = EncodedPhoto {
             name: source.name.clone(),
             crop,
             framed: pixels,
@@ -521,7 +513,7 @@ impl OpenModel {
 }
 
 /// An encoded photo.
-pub(super) struct Photo {
+pub(super) struct EncodedPhoto {
     pub(super) name: String,
     /// The square that the model was shown.
     pub(super) crop: CropSquare,

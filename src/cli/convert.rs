@@ -27,18 +27,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
     let what = "weights are written as safetensors";
     let out = outputs.file(&args.output, SAFETENSORS, what)?;
     let file = weights::read(&args.input)?;
-    let precision = if args.half {
-        Precision::F16
-    } else {
-        Precision::F32
-    };
-    weights::write(
-        &out,
-        &file.params,
-        &file.provenance,
-        file.preview.as_ref(),
-        precision,
-    )?;
+    file.write(&out, Precision::of(args.half))?;
     say(format_args!("written: {}", shown(&out)))?;
     outputs.finish()
 }

@@ -163,7 +163,7 @@ impl Drawing<'_> {
     pub(super) fn draw(self, quiet: bool) -> anyhow::Result<()> {
         self.check()?;
         let n = self.recipes.len();
-        let folder = match &self.targets.frames {
+        let mut folder = match &self.targets.frames {
             Some(path) => Some(FrameFolder::create(path, n)?),
             None => None,
         };
@@ -178,7 +178,7 @@ impl Drawing<'_> {
             let latents = self.latents(&self.recipes[done..end])?;
             for decoded in self.model.decode(&latents)? {
                 non_finite += usize::from(decoded.non_finite > 0);
-                if let Some(folder) = &folder {
+                if let Some(folder) = &mut folder {
                     self.write_frame(folder, done, &decoded.pixels)?;
                 }
                 if keep {
@@ -227,7 +227,7 @@ impl Drawing<'_> {
 
     fn write_frame(
         &self,
-        folder: &FrameFolder,
+        folder: &mut FrameFolder,
         index: usize,
         picture: &RgbImage,
     ) -> anyhow::Result<()> {

@@ -15,7 +15,7 @@ use super::output::{Outputs, shown};
 use crate::data::intake::{self, SourcePicture};
 use crate::data::original::Original;
 use crate::data::{CropSquare, PictureSource};
-use crate::files::shipped::attributes_beside;
+use crate::files::attributes;
 use crate::latent::Latent;
 use crate::latent::attributes::{AttributeEdit, Directions, EditOptions};
 use crate::paste::{self, Change, paste_back};
@@ -89,7 +89,7 @@ fn edit(text: &str) -> Result<AttributeEdit, String> {
 
 pub(super) fn run(args: Args) -> anyhow::Result<()> {
     note_decimal_comma("--temperature", &args.temperature);
-    let beside = args.model.model.as_deref().map(attributes_beside);
+    let beside = args.model.model.as_deref().map(attributes::path_beside);
     let read = args.model.files().chain([args.input.as_path()]);
     let directions = args.attributes.as_ref().or(beside.as_ref());
     let read = read.chain(directions.map(PathBuf::as_path));

@@ -39,7 +39,7 @@ fn open_window(args: Args) -> anyhow::Result<()> {
     use std::rc::Rc;
 
     use crate::app::{AppOptions, Wake};
-    use crate::engine::{Engine, Loader, shipped};
+    use crate::engine::{Engine, Loader};
 
     let ModelArgs {
         model,
@@ -59,7 +59,6 @@ fn open_window(args: Args) -> anyhow::Result<()> {
         threads: threads.map_or_else(super::cores, usize::from),
         tf32,
         foreign: foreign.options(),
-        shipped: Some(shipped::usual()),
     };
     // The worker lives as long as the window: dropping the engine ends and joins its thread.
     let engine = Rc::new(RefCell::new(None));

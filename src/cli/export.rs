@@ -6,8 +6,9 @@ use clap::ValueEnum;
 
 use super::common::{ForeignArgs, note_all, say};
 use super::output::{Outputs, shown};
+use crate::files::import;
 use crate::files::outward::{self, Target};
-use crate::files::{import, shipped};
+use crate::files::shipped::{self, Choice};
 
 pub(super) const EXAMPLES: &str = "Examples:
   glow-explorer export --to onnx --out faces.onnx
@@ -47,14 +48,9 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
         endings,
         "the model is written for another program",
     )?;
-    let built_in = match &args.model {
-        None => Some(shipped::usual()),
-        Some(path) => shipped::named(path),
-    };
-    let file = match (&args.model, built_in) {
-        (_, Some(model)) => model.weights()?,
-        (None, None) => anyhow::bail!("no model is named"),
-        (Some(path), None) => {
+    let file = match shipped::choose(args.model.as_deref()) {
+        Choice::Shipped(model) => model.weights()?,
+        Choice::File(path) => {
             let opened = import::open(path, &args.foreign.options())?;
             note_all(path, &opened.notes);
             opened.file

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::common::{ForeignArgs, config_text, note_all, say, say_json};
 use super::output::{Outputs, SAFETENSORS, shown};
 use crate::files::import;
-use crate::files::weights::{self, Precision};
+use crate::files::weights::Precision;
 
 pub(super) const EXAMPLES: &str = "Examples:
   glow-explorer import model_200000.pt --out m.safetensors --image-size 64 --bits 5
@@ -37,18 +37,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
     let opened = import::open(&args.input, &args.foreign.options())?;
     note_all(&args.input, &opened.notes);
     let file = opened.file;
-    let precision = if args.half {
-        Precision::F16
-    } else {
-        Precision::F32
-    };
-    weights::write(
-        &out,
-        &file.params,
-        &file.provenance,
-        file.preview.as_ref(),
-        precision,
-    )?;
+    file.write(&out, Precision::of(args.half))?;
     let program = opened.program.map_or("this program", |p| p.name());
     if args.json {
         return say_json(&serde_json::json!({

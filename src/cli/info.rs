@@ -12,7 +12,7 @@ use crate::export::read_settings_from;
 use crate::files::attributes::{self, AttributesFile};
 use crate::files::import::{self, Opened};
 use crate::files::latents;
-use crate::files::shipped::{self, ShippedModel};
+use crate::files::shipped::{self, Choice, ShippedModel};
 use crate::files::tensors;
 use crate::files::weights::{self, WeightFile};
 use crate::model::Fingerprint;
@@ -41,14 +41,9 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: Args) -> anyhow::Result<()> {
-    let built_in = match &args.file {
-        None => Some(shipped::usual()),
-        Some(path) => shipped::named(path),
-    };
-    let (value, lines) = match (&args.file, built_in) {
-        (_, Some(model)) => about_shipped(model)?,
-        (None, None) => anyhow::bail!("no model is named"),
-        (Some(path), None) => match kind(path, &args.foreign)? {
+    let (value, lines) = match shipped::choose(args.file.as_deref()) {
+        Choice::Shipped(model) => about_shipped(model)?,
+        Choice::File(path) => match kind(path, &args.foreign)? {
             FileKind::Foreign(opened, len) => {
                 note_all(path, &opened.notes);
                 about_weights(&path.display().to_string(), &opened.file, len)

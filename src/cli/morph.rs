@@ -34,8 +34,8 @@ pub(super) struct Args {
     #[arg(long, value_enum, default_value_t = Path::Linear)]
     path: Path,
     /// How time runs along the path
-    #[arg(long, value_enum, default_value_t = Easing::Linear)]
-    easing: Easing,
+    #[arg(long, value_enum, default_value_t = EasingArg::Linear)]
+    easing: EasingArg,
     /// Factor on the latents from 0 to 10, or one for each level, finest first, separated by commas
     #[arg(long, value_delimiter = ',', value_parser = temperature)]
     temperature: Vec<f32>,
@@ -90,7 +90,7 @@ enum Path {
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum Easing {
+enum EasingArg {
     /// At constant speed
     Linear,
     /// Slow at both ends
@@ -164,8 +164,8 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
         Path::PerLevel => interpolate::PathKind::SphericalPerLevel,
     };
     let easing = match args.easing {
-        Easing::Linear => interpolate::Easing::Linear,
-        Easing::Smooth => interpolate::Easing::Smooth,
+        EasingArg::Linear => interpolate::Easing::Linear,
+        EasingArg::Smooth => interpolate::Easing::Smooth,
     };
     let recipe = |&t: &f32| {
         let keys = (0..n_keys).map(item).collect();

@@ -100,15 +100,15 @@ impl Connection {
 }
 
 /// An error as the line that people see.
-pub(super) struct Line(pub(super) anyhow::Error);
+pub(super) struct SaidLine(pub(super) anyhow::Error);
 
-impl Display for Line {
+impl Display for SaidLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&super::error_line(&self.0))
     }
 }
 
-impl From<RanksError> for Line {
+impl From<RanksError> for SaidLine {
     fn from(error: RanksError) -> Self {
         Self(TrainError::from(error).into())
     }

@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::common::{FolderArgs, read_labels, shown_line};
 use super::output::{Outputs, SAFETENSORS};
-use super::ranks::{Connection, Line};
+use super::ranks::{Connection, SaidLine};
 use crate::data::batches::PictureSet;
 use crate::files::weights::{self, Precision};
 use crate::model::params::Params;
@@ -103,7 +103,7 @@ struct Prepared {
 }
 
 fn on_ranks(args: Args, ranks: &Arc<dyn Communicator>) -> anyhow::Result<()> {
-    let prepared = prepare(&args, ranks).map_err(Line);
+    let prepared = prepare(&args, ranks).map_err(SaidLine);
     let Prepared { config, start, run } = agree(&**ranks, prepared).map_err(|line| line.0)?;
     let identity = Identity::new(
         &**ranks,
@@ -116,7 +116,7 @@ fn on_ranks(args: Args, ranks: &Arc<dyn Communicator>) -> anyhow::Result<()> {
     if args.ranks_check && ranks.is_first() {
         super::ranks::say_identities(&identities);
     }
-    let summary = Summary::new(&args.folder.images, &run);
+    let summary = TrainSummary::new(&args.folder.images, &run);
     let n_threads = run.threads;
     let trainer = if args.resume {
         Trainer::resume(&config, args.train.clone(), run)?
@@ -239,7 +239,7 @@ fn save_every(text: &str) -> Result<f32, String> {
 }
 
 /// What is said at the end: what was learnt from, what was left out and why, what was written.
-struct Summary {
+struct TrainSummary {
     images: PathBuf,
     pictures: Arc<PictureSet>,
     valid: Option<Arc<PictureSet>>,
@@ -249,7 +249,7 @@ struct Summary {
 /// Pictures left out that are named one by one.
 const NAMED: usize = 10;
 
-impl Summary {
+impl TrainSummary {
     fn new(images: &Path, run: &Run) -> Self {
         Self {
             images: images.to_owned(),
@@ -324,7 +324,7 @@ fn train(
     settings: &TrainConfig,
     name: &str,
     json: bool,
-    summary: Summary,
+    summary: TrainSummary,
     has_others: bool,
 ) -> anyhow::Result<()> {
     // mpirun asks its processes to end where one of them has died, and soon after kills them.

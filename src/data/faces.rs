@@ -54,7 +54,7 @@ impl FaceBox {
 /// The faces of a picture, best first: large, confident, near the middle. Pictures of any size
 /// from a few pixels, so also the model's own; never panics, finds nothing where it cannot look.
 pub fn detect(rgb: &RgbImage) -> Vec<FaceBox> {
-    let Some(shown) = Shown::new(rgb) else {
+    let Some(shown) = ShownCopy::new(rgb) else {
         return Vec::new();
     };
     let (width, height) = rgb.dimensions();
@@ -131,14 +131,14 @@ pub fn has_face(rgb: &RgbImage) -> bool {
 }
 
 /// The grey, padded copy that the detector sees, and the way back.
-struct Shown {
+struct ShownCopy {
     grey: GrayImage,
     /// Shown pixels per picture pixel.
     scale: [f32; 2],
     margin: u32,
 }
 
-impl Shown {
+impl ShownCopy {
     fn new(rgb: &RgbImage) -> Option<Self> {
         let (width, height) = rgb.dimensions();
         if width == 0 || height == 0 {

@@ -223,7 +223,7 @@ impl LabelTable {
             return Err(table_error(path, None, problem));
         }
         let first = records.first().map(|(_, cells)| cells);
-        let layout = Layout::of_header(path, header_line, &header, first, separator)?;
+        let layout = TableLayout::of_header(path, header_line, &header, first, separator)?;
         let numbers = layout.numbers.iter().filter_map(|&i| header.get(i));
         let mut table = Self {
             columns: numbers.map(|name| TableColumn::named(name)).collect(),
@@ -467,7 +467,7 @@ pub(super) fn alias(file: &str) -> String {
 }
 
 /// Which field of a row is what.
-struct Layout {
+struct TableLayout {
     /// What parts the cells.
     separator: u8,
     file: usize,
@@ -475,7 +475,7 @@ struct Layout {
     numbers: Vec<usize>,
 }
 
-impl Layout {
+impl TableLayout {
     fn of_header(
         path: &Path,
         line: u64,

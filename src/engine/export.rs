@@ -24,6 +24,8 @@ pub(super) struct ExportJob {
     items: Option<ShelfItems>,
     pictures: Vec<RgbImage>,
     latents: Vec<Latent>,
+    /// The folder of numbered pictures, from the first one on.
+    frames: Option<FrameFolder>,
     done: usize,
     /// What people should know of the written file.
     pub(super) notes: Vec<String>,
@@ -31,7 +33,7 @@ pub(super) struct ExportJob {
 
 /// How far a step brought an export.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Step {
+pub(super) enum ExportStep {
     /// So many recipes are done.
     Going(usize),
     /// The file is there.
@@ -46,6 +48,7 @@ impl ExportJob {
             items: None,
             pictures: Vec::new(),
             latents: Vec::new(),
+            frames: None,
             done: 0,
             notes: Vec::new(),
         }
@@ -61,14 +64,14 @@ impl ExportJob {
         &mut self,
         session: &mut Library,
         cancelled: Cancelled<'_>,
-    ) -> Result<Step, EngineError> {
+    ) -> Result<ExportStep, EngineError> {
         if self.items.is_none() {
             self.check()?;
             self.items = Some(session.items());
         }
         let Some(recipe) = self.request.recipes.get(self.done) else {
             self.finish(session, cancelled)?;
-            return Ok(Step::Finished);
+            return Ok(ExportStep::Finished);
         };
         let latent = session.latent(recipe, self.items.as_ref())?;
         match self.request.kind {
@@ -92,7 +95,7 @@ impl ExportJob {
             }
         }
         self.done += 1;
-        Ok(Step::Going(self.done))
+        Ok(ExportStep::Going(self.done))
     }
 
     fn check(&self) -> Result<(), EngineError> {
@@ -138,10 +141,22 @@ impl ExportJob {
             return Ok(());
         }
         let settings = self.settings(session, &self.request.recipes[self.done..=self.done])?;
-        let ExportRequest { scale, path, .. } = &self.request;
-        let folder = FrameFolder::create(path, self.total())?;
-        folder.write(self.done, &enlarge(&pixels, *scale), Some(&settings))?;
+        let (scale, n_frames) = (self.request.scale, self.total());
+        let folder = match &mut self.frames {
+            Some(folder) => folder,
+            none => none.insert(FrameFolder::create(&self.request.path, n_frames)?),
+        };
+        folder.write(self.done, &enlarge(&pixels, scale), Some(&settings))?;
         Ok(())
+    }
+
+    /// Takes back what an export that comes to no end has written; in words, what stays of it.
+    pub(super) fn take_back(&mut self) -> String {
+        match self.frames.take().map_or(0, FrameFolder::take_back) {
+            0 => String::new(),
+            1 => "; one picture of an earlier export was replaced already".to_owned(),
+            n => format!("; {n} pictures of an earlier export were replaced already"),
+        }
     }
 
     fn finish(&mut self, session: &Library, cancelled: Cancelled<'_>) -> Result<(), EngineError> {

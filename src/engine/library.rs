@@ -20,7 +20,7 @@ use super::message::{
     DirectionId, Event, Fingerprint, Inspection, ItemId, ModelInfo, ModelOptions, Recipe,
     StoredModel, Ticket,
 };
-use super::seams::{Cancelled, Codec, OpenForeign, OpenModel, OpenedModel};
+use super::seams::{Cancelled, Codec, ModelOpener, OpenForeign, OpenedModel};
 use crate::files;
 use crate::latent::attributes::Directions;
 use crate::latent::{Condition, Latent, LatentShape, temperature};
@@ -37,12 +37,12 @@ const SAMPLES_BYTES: usize = 32 << 20;
 
 /// A decoded picture, as views and caches hold it.
 #[derive(Clone)]
-pub(super) struct Picture {
+pub(super) struct DrawnPicture {
     pub(super) pixels: Arc<RgbImage>,
     pub(super) non_finite: usize,
 }
 
-impl Picture {
+impl DrawnPicture {
     pub(super) fn new(decoded: Decoded) -> Self {
         Self {
             pixels: Arc::new(decoded.pixels),
@@ -85,6 +85,7 @@ impl Model {
                 name: info.name.clone(),
                 path: info.path.clone(),
                 fingerprint: Some(info.fingerprint),
+                answers: info.answers.clone(),
             },
         });
         Self {
@@ -98,7 +99,7 @@ impl Model {
 
 /// See the module.
 pub(super) struct Library {
-    open: OpenModel,
+    open: ModelOpener,
     model: Option<Model>,
     /// What `model` was opened from, to open it again after a panic.
     asked_for: Option<PathBuf>,
@@ -116,7 +117,7 @@ pub(super) struct Library {
     built_as: Vec<Option<DirectionId>>,
     items: ShelfItems,
     last_version: u64,
-    pictures: Lru<Picture>,
+    pictures: Lru<DrawnPicture>,
     samples: Lru<Arc<Latent>>,
     /// Given which photos are encoded that come from now on.
     condition: Condition,
@@ -132,7 +133,7 @@ pub(super) struct Library {
 
 impl Library {
     pub(super) fn new(
-        open: OpenModel,
+        open: ModelOpener,
         open_foreign: OpenForeign,
         picture_bytes: usize,
         source_bytes: usize,
@@ -472,13 +473,13 @@ impl Library {
     }
 
     /// A picture that was decoded before.
-    pub(super) fn cached(&mut self, key: &[u8]) -> Option<Picture> {
+    pub(super) fn cached(&mut self, key: &[u8]) -> Option<DrawnPicture> {
         self.pictures.get(key)
     }
 
     /// Keeps a decoded picture.
-    pub(super) fn keep(&mut self, key: &[u8], decoded: Decoded) -> Picture {
-        let picture = Picture::new(decoded);
+    pub(super) fn keep(&mut self, key: &[u8], decoded: Decoded) -> DrawnPicture {
+        let picture = DrawnPicture::new(decoded);
         let bytes = picture.pixels.as_raw().len();
         self.pictures.insert(key, picture.clone(), bytes);
         picture

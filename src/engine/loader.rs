@@ -5,14 +5,13 @@ use std::sync::Arc;
 
 use super::EngineOptions;
 use super::message::{ModelInfo, TensorInfo};
-use super::seams::{OpenModel, OpenedModel};
+use super::seams::{ModelOpener, OpenedModel};
 use crate::files::attributes::{self, AttributesFile};
+use crate::files::import;
+use crate::files::shipped::{self, Choice};
 use crate::files::weights::WeightFile;
-use crate::files::{import, shipped};
 use crate::latent::attributes::Directions;
 use crate::model::{DeviceChoice, Fingerprint, GlowModel};
-
-use crate::files::shipped::ShippedModel;
 
 /// How models are opened.
 #[derive(Clone, Debug)]
@@ -25,13 +24,11 @@ pub struct Loader {
     pub tf32: bool,
     /// What checkpoints of other programs do not say of themselves.
     pub foreign: import::Options,
-    /// What is opened where no file is named.
-    pub shipped: Option<&'static ShippedModel>,
 }
 
 impl Loader {
     /// The loader as the engine takes it, for those whom nobody can ask: what a file does not say is guessed.
-    pub fn into_open(self) -> OpenModel {
+    pub fn into_open(self) -> ModelOpener {
         Box::new(move |path| {
             let mut opened = self.open(path)?;
             opened.asks = import::Options::default();
@@ -64,28 +61,30 @@ impl Loader {
     /// Errors: one message that names the file, what is wrong and what to do.
     pub fn open(&self, path: Option<&Path>) -> Result<OpenedModel, String> {
         let (mut notes, mut asks) = (Vec::new(), import::Options::default());
-        // A name that is no file's may be that of another model that is built in.
-        let named = path.and_then(shipped::named);
-        let built_in = match path {
-            None => self.shipped,
-            Some(_) => named.filter(|_| self.shipped.is_some()),
-        };
-        let (name, file, attributes) = match (path, built_in) {
-            (_, Some(shipped)) => (
+        let mut answers = import::Options::default();
+        let (place, name, file, attributes) = match shipped::choose(path) {
+            Choice::Shipped(shipped) => (
+                // By its name it is found again from everywhere.
+                (shipped.name != shipped::usual().name).then(|| shipped.name.into()),
                 shipped.label.to_owned(),
                 shipped.weights().map_err(|e| e.to_string())?,
                 Some(shipped.attributes()),
             ),
-            (Some(path), None) => {
+            Choice::File(path) => {
                 let opened = import::guess(path, &self.foreign).map_err(|e| e.to_string())?;
                 let file = opened.file;
                 (notes, asks) = (opened.notes, opened.unsaid);
+                if opened.program.is_some() {
+                    answers.clone_from(&self.foreign);
+                }
                 let beside = attributes::path_beside(path);
                 let attributes = beside.is_file().then(|| attributes::read(&beside));
                 let name = path.file_name().unwrap_or(path.as_os_str());
-                (name.to_string_lossy().into_owned(), file, attributes)
+                let name = name.to_string_lossy().into_owned();
+                // Absolute, so that a session finds it again from another folder.
+                let place = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+                (Some(place), name, file, attributes)
             }
-            (None, None) => return Err("no model is shipped: open a weight file".to_owned()),
         };
         let condition_names = file.condition_names();
         let WeightFile {
@@ -108,13 +107,8 @@ impl Loader {
         });
         let info = ModelInfo {
             name,
-            path: match built_in {
-                Some(shipped) if path.is_none() || shipped.name == shipped::usual().name => None,
-                // By its name it is found again from everywhere.
-                Some(shipped) => Some(shipped.name.into()),
-                // Absolute, so that a session finds it again from another folder.
-                None => path.map(|p| std::path::absolute(p).unwrap_or_else(|_| p.to_owned())),
-            },
+            path: place,
+            answers,
             config: params.config.clone(),
             n_parameters: params.layout.len(),
             fingerprint: Fingerprint::of(&params),
@@ -152,7 +146,6 @@ mod tests {
             threads: 1,
             tf32: false,
             foreign: import::Options::default(),
-            shipped: None,
         }
     }
 
@@ -169,10 +162,7 @@ mod tests {
 
     #[test]
     fn shipped_models_are_found_again_by_name_from_every_folder() {
-        let loader = Loader {
-            shipped: Some(shipped::usual()),
-            ..loader()
-        };
+        let loader = loader();
         let path = |path: Option<&str>| loader.open(path.map(Path::new)).unwrap().info.path;
         assert_eq!(path(None), None);
         assert_eq!(path(Some("faces-128")), None);
@@ -191,7 +181,6 @@ mod tests {
         let opened = loader().open(Some(&path)).unwrap();
         assert!(opened.warnings[0].contains("tiny.attributes.safetensors"));
         assert!(loader().open(Some(&beside)).is_err());
-        assert!(loader().open(None).is_err());
     }
 
     #[test]
@@ -337,11 +326,34 @@ mod tests {
             } => assert_eq!(pictures[0].width(), 8),
             other => panic!("{other:?}"),
         }
+        let said = options.clone();
         engine.send(Command::OpenModelAs { path, options });
         match next() {
             Event::ModelOpened(info) => assert_eq!(info.config.image_size, 8),
             other => panic!("{other:?}"),
         }
+        // A session knows what was said of its model, so that nobody is asked again.
+        let session = folder.path().join("s.glow.json");
+        let ticket = Ticket(1);
+        engine.send(Command::SaveSession {
+            ticket,
+            path: session.clone(),
+            items: Vec::new(),
+            model: None,
+            window: serde_json::json!({}),
+        });
+        engine.send(Command::OpenSession {
+            ticket,
+            path: session,
+        });
+        let session = loop {
+            match next() {
+                Event::SessionRead { session, .. } => break session,
+                Event::Failed { message, .. } => panic!("{message}"),
+                _ => {}
+            }
+        };
+        assert_eq!(session.model.unwrap().answers, said);
         engine.send(Command::OpenModel(Some(data.join("cha_reverse.pkg"))));
         let asks = loop {
             match next() {

@@ -16,7 +16,7 @@ pub use super::examples::{
     BuildReport, BuildRequest, ColumnCount, DirectionId, ExampleCounts, ExampleSource, FindBy,
 };
 pub use crate::data::{CropSquare, FolderListing, PictureSource};
-pub use crate::export::{FilmFormat, Rate};
+pub use crate::export::Rate;
 pub use crate::files::import::Options as ModelOptions;
 pub use crate::latent::Condition;
 use crate::latent::LatentShape;
@@ -143,6 +143,9 @@ pub struct StoredModel {
     /// What tells it from another training of the same shape; older files do not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fingerprint: Option<Fingerprint>,
+    /// What was said of it, where its file does not say everything.
+    #[serde(default, skip_serializing_if = "ModelOptions::is_empty")]
+    pub answers: ModelOptions,
 }
 
 /// Latents of a session that belong to another model than it does.
@@ -656,6 +659,8 @@ pub struct ModelInfo {
     pub name: String,
     /// Its path, where it is a file.
     pub path: Option<PathBuf>,
+    /// What was said of it, where its file does not say everything.
+    pub answers: ModelOptions,
     /// The configuration.
     pub config: GlowConfig,
     /// Numbers in the model.

@@ -31,7 +31,7 @@ use crossbeam_channel::{Receiver, Sender, unbounded};
 
 pub use crate::files::shipped;
 pub use loader::Loader;
-pub use seams::{OpenForeign, OpenModel};
+pub use seams::{ModelOpener, OpenForeign};
 
 use library::{Library, failed};
 use mail::{Inbox, Outbox};
@@ -51,7 +51,7 @@ pub struct EngineLink {
 /// What an engine works with.
 pub struct EngineOptions {
     /// Loads models.
-    pub open: OpenModel,
+    pub open: ModelOpener,
     /// Loads models of other programs, given what their files do not say.
     pub open_foreign: OpenForeign,
     /// Decoded pictures that are kept, in bytes.
@@ -63,7 +63,7 @@ pub struct EngineOptions {
 impl EngineOptions {
     /// With the usual bounds: 128 MiB of decoded pictures (10,000 of 64 pixels a side) and 256 MiB of
     /// whole ones.
-    pub fn new(open: OpenModel) -> Self {
+    pub fn new(open: ModelOpener) -> Self {
         Self {
             open,
             open_foreign: Box::new(|path, _| {
@@ -132,7 +132,8 @@ impl Engine {
     }
 
     /// Sends a command; never blocks.
-    pub fn send(&self, command: Command) {
+    #[cfg(test)]
+    pub(crate) fn send(&self, command: Command) {
         // The thread ends before the engine only if it could not be started, which was reported.
         let _ = self.link.commands.send(command);
     }

@@ -7,15 +7,13 @@ use image::RgbImage;
 
 use super::message::{ModelInfo, ModelOptions};
 use crate::latent::attributes::Directions;
+pub use crate::model::fast::Cancelled;
 use crate::model::{
     Condition, Decoded, Encoded, GlowConfig, GlowModel, Latent, ModelError, WalkStep,
 };
 
 /// Above this, one picture takes a processor about a tenth of a second.
 const SLOW_FLOPS: f64 = 1e10;
-
-/// Asked now and then during long work; true means that nobody waits for it any more.
-pub type Cancelled<'a> = &'a (dyn Fn() -> bool + Sync);
 
 /// Encoding and decoding: the model, or a stand-in.
 ///
@@ -25,9 +23,6 @@ pub type Cancelled<'a> = &'a (dyn Fn() -> bool + Sync);
 pub trait Codec: Send {
     /// The configuration.
     fn config(&self) -> &GlowConfig;
-
-    /// Where the numbers are computed, for people.
-    fn device_label(&self) -> String;
 
     /// Encodes pictures of the model's size.
     ///
@@ -105,10 +100,6 @@ impl Codec for GlowModel {
         GlowModel::config(self)
     }
 
-    fn device_label(&self) -> String {
-        GlowModel::device_label(self)
-    }
-
     fn encode(
         &self,
         pictures: &[RgbImage],
@@ -181,7 +172,7 @@ pub struct OpenedModel {
 }
 
 /// Loads a weight file, or the shipped model; the message of an error is shown as it is.
-pub type OpenModel = Box<dyn Fn(Option<&Path>) -> Result<OpenedModel, String> + Send>;
+pub type ModelOpener = Box<dyn Fn(Option<&Path>) -> Result<OpenedModel, String> + Send>;
 
 /// Loads a model of another program, given what its file does not say.
 pub type OpenForeign = Box<dyn Fn(&Path, &ModelOptions) -> Result<OpenedModel, String> + Send>;

@@ -417,6 +417,28 @@ fn a_cancelled_export_writes_nothing_and_the_next_request_is_served() {
 }
 
 #[test]
+fn cancelled_numbered_pictures_are_taken_back() {
+    let mut bench = Bench::new(true);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("frames");
+    let recipes: Vec<Recipe> = (0..3).map(sample).collect();
+    bench.send([export(9, ExportKind::Frames, recipes, &path)]);
+    bench.held();
+    bench.release();
+    bench.held();
+    assert!(path.join("frame-0001.png").is_file());
+    bench.send([Command::Cancel(Ticket(9))]);
+    bench.open_gate();
+    let events = bench.until(is_failure);
+    let text = message(&events);
+    assert!(
+        text.contains("cancelled: ") && text.contains("frames"),
+        "{text}"
+    );
+    assert_eq!(folder.path().read_dir().unwrap().count(), 0);
+}
+
+#[test]
 fn a_cancelled_render_is_not_answered() {
     let bench = Bench::new(true);
     bench.send([render(1, View(3), [sample(0)])]);

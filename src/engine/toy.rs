@@ -100,10 +100,6 @@ impl Codec for ToyCodec {
         &self.config
     }
 
-    fn device_label(&self) -> String {
-        "toy".to_owned()
-    }
-
     fn encode(
         &self,
         pictures: &[RgbImage],
@@ -265,12 +261,13 @@ pub(crate) fn open_toy(
         ..ToyCodec::new(config.clone())
     };
     let info = ModelInfo {
+        answers: Default::default(),
         name,
         path: path.map(Path::to_owned),
         n_parameters: 0,
         fingerprint: format!("{side:016x}{training:016x}").parse().unwrap(),
         provenance: "{}".to_owned(),
-        device: codec.device_label(),
+        device: "toy".to_owned(),
         tensors: Arc::default(),
         condition_names: Vec::new(),
         config,

@@ -20,7 +20,7 @@ use crate::latent::Latent;
 use crate::latent::attributes::compare::Approach;
 use crate::model::{Decoded, Encoded, GlowConfig};
 use crate::workshop::{
-    self, Built, Coder, ColumnCount, LeftOut, Progress, WorkshopError, WorkshopOptions,
+    self, Built, Coder, ColumnCount, LeftOut, WorkshopError, WorkshopOptions, WorkshopProgress,
 };
 
 /// Pictures that are decoded after edits, to see how far these stay plausible: fewer than on the command line, as
@@ -40,7 +40,7 @@ pub(super) enum Letter {
     /// Something for the model.
     Chore(Ticket, Chore),
     /// How far it is.
-    Progress(Ticket, Progress),
+    Progress(Ticket, WorkshopProgress),
     /// It has ended; an error is what people are told.
     Done(Ticket, Result<Built, String>),
     /// Something for the window.
@@ -170,7 +170,7 @@ pub(super) fn start(
             letters: letters.clone(),
             cancel: Arc::clone(&cancel),
         };
-        let mut watch = |at: Progress| {
+        let mut watch = |at: WorkshopProgress| {
             let sent = letters.send(Letter::Progress(ticket, at));
             sent.is_ok() && !cancel.load(Ordering::Relaxed)
         };

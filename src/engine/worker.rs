@@ -85,9 +85,11 @@ impl Worker {
                 }
             }
             Accepted::Train(command) => self.training.accept(command, &self.outbox),
-            Accepted::ExportCancelled(job) => {
+            Accepted::ExportCancelled(mut job) => {
+                let stays = job.take_back();
                 let path = job.request.path.display();
-                self.fail(Some(job.ticket), None, format!("export cancelled: {path}"));
+                let message = format!("export cancelled{stays}: {path}");
+                self.fail(Some(job.ticket), None, message);
             }
             Accepted::FolderCancelled(job) => {
                 let news = job.last_news(&mut self.session, true);

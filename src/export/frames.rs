@@ -8,10 +8,16 @@ use image::RgbImage;
 use super::{ExportError, write_png};
 
 /// A folder that takes `frame-0001.png`, `frame-0002.png` and so on.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Debug)]
 pub struct FrameFolder {
     folder: PathBuf,
     n_frames: usize,
+    /// Whether it was made for these frames.
+    is_new: bool,
+    /// Frames written where there was nothing before.
+    new: Vec<PathBuf>,
+    /// Frames written over others.
+    n_replaced: usize,
 }
 
 /// What the names of frames begin and end with.
@@ -24,6 +30,9 @@ impl FrameFolder {
         Self {
             folder: folder.to_owned(),
             n_frames,
+            is_new: false,
+            new: Vec::new(),
+            n_replaced: 0,
         }
     }
 
@@ -37,8 +46,12 @@ impl FrameFolder {
                 path: folder.display().to_string(),
             });
         }
+        let is_new = !folder.exists();
         fs::create_dir_all(folder).map_err(|e| ExportError::from_io(folder, e))?;
-        Ok(Self::new(folder, n_frames))
+        Ok(Self {
+            is_new,
+            ..Self::new(folder, n_frames)
+        })
     }
 
     /// Four digits sort well together with other exports; more where they are needed.
@@ -75,14 +88,33 @@ impl FrameFolder {
 
     /// Writes a frame and says where.
     pub fn write(
-        &self,
+        &mut self,
         index: usize,
         frame: &RgbImage,
         settings: Option<&str>,
     ) -> Result<PathBuf, ExportError> {
         let path = self.path(index);
+        let was_there = path.symlink_metadata().is_ok();
         write_png(&path, frame, settings)?;
+        match was_there {
+            true => self.n_replaced += 1,
+            false => self.new.push(path.clone()),
+        }
         Ok(path)
+    }
+
+    /// Takes back what was written, of frames that are not wanted to the end: those that replaced none, and the folder
+    /// where it was made for them. Gives the number of frames that stay, having replaced older ones.
+    pub fn take_back(self) -> usize {
+        for path in &self.new {
+            // One that cannot be removed is no worse than one that was left.
+            let _ = fs::remove_file(path);
+        }
+        if self.is_new {
+            // It goes only where it is empty.
+            let _ = fs::remove_dir(&self.folder);
+        }
+        self.n_replaced
     }
 }
 
@@ -94,7 +126,7 @@ mod tests {
     fn frames_are_numbered_from_one() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("new/frames");
-        let frames = FrameFolder::create(&path, 2).unwrap();
+        let mut frames = FrameFolder::create(&path, 2).unwrap();
         for index in 0..2 {
             frames.write(index, &RgbImage::new(4, 4), None).unwrap();
         }
@@ -102,6 +134,29 @@ mod tests {
         assert!(path.join("frame-0002.png").is_file());
         let many = FrameFolder::create(&path, 12_345).unwrap();
         assert_eq!(many.path(6), path.join("frame-00007.png"));
+    }
+
+    #[test]
+    fn what_is_taken_back_is_only_what_was_made() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("frames");
+        let write = |n_frames: usize| {
+            let mut frames = FrameFolder::create(&path, 9).unwrap();
+            for index in 0..n_frames {
+                frames.write(index, &RgbImage::new(4, 4), None).unwrap();
+            }
+            frames
+        };
+        assert_eq!(write(3).take_back(), 0);
+        assert!(!path.exists(), "the folder was made for them");
+        drop(write(2));
+        fs::write(path.join("mine.txt"), "mine").unwrap();
+        assert_eq!(write(5).take_back(), 2);
+        let mut names: Vec<_> = (fs::read_dir(&path).unwrap())
+            .map(|entry| entry.unwrap().file_name())
+            .collect();
+        names.sort();
+        assert_eq!(names, ["frame-0001.png", "frame-0002.png", "mine.txt"]);
     }
 
     #[test]

@@ -18,7 +18,7 @@ const MAX_JPEG_EXIF: usize = 65_533 - 6;
 
 /// A photo to be written.
 #[derive(Clone, Copy, Debug)]
-pub struct Photo<'a> {
+pub struct CameraPhoto<'a> {
     /// Upright pixels, in the colours of the profile.
     pub pixels: &'a RgbImage,
     /// A byte a pixel, where some are transparent.
@@ -56,7 +56,7 @@ fn kind_of(path: &Path) -> Result<PhotoFormat, ExportError> {
 /// Writes a photo as JPEG or PNG, as the path ends; `quality`, 1 to 100, is the JPEG's.
 ///
 /// Errors: another ending; transparency or a side that JPEG cannot hold; what can go wrong with a file.
-pub fn write_photo(path: &Path, photo: &Photo<'_>, quality: u8) -> Result<(), ExportError> {
+pub fn write_photo(path: &Path, photo: &CameraPhoto<'_>, quality: u8) -> Result<(), ExportError> {
     let (width, height) = check_frames(std::slice::from_ref(photo.pixels))?;
     match kind_of(path)? {
         PhotoFormat::Jpeg if photo.alpha.is_some() => Err(ExportError::Transparent {
@@ -87,7 +87,7 @@ fn jpeg_exif(exif: Option<&[u8]>) -> &[u8] {
 }
 
 /// What [`write_photo`] would leave out of this file, for people.
-pub fn left_out(path: &Path, photo: &Photo<'_>) -> Option<String> {
+pub fn left_out(path: &Path, photo: &CameraPhoto<'_>) -> Option<String> {
     let is_jpeg = matches!(kind_of(path), Ok(PhotoFormat::Jpeg));
     let too_long = photo.exif.is_some_and(|e| e.len() > MAX_JPEG_EXIF);
     (is_jpeg && too_long).then(|| {
@@ -95,7 +95,7 @@ pub fn left_out(path: &Path, photo: &Photo<'_>) -> Option<String> {
     })
 }
 
-fn write_png(writer: impl io::Write, photo: &Photo<'_>) -> io::Result<()> {
+fn write_png(writer: impl io::Write, photo: &CameraPhoto<'_>) -> io::Result<()> {
     let (width, height) = photo.pixels.dimensions();
     let mut info = Info::with_size(width, height);
     info.bit_depth = BitDepth::Eight;
@@ -140,7 +140,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (profile, exif) = (vec![7; 100_000], b"II\x2a\0\x08\0\0\0\0\0\0\0\0\0".to_vec());
         let pixels = pixels();
-        let photo = Photo {
+        let photo = CameraPhoto {
             pixels: &pixels,
             alpha: None,
             profile: Some(&profile),
@@ -165,7 +165,7 @@ mod tests {
     fn transparency_needs_a_png() {
         let folder = tempfile::tempdir().unwrap();
         let (pixels, alpha) = (pixels(), vec![128; 240]);
-        let photo = Photo {
+        let photo = CameraPhoto {
             pixels: &pixels,
             alpha: Some(&alpha),
             profile: None,
@@ -188,7 +188,7 @@ mod tests {
     fn exif_too_long_for_a_jpeg_is_left_out_and_said() {
         let folder = tempfile::tempdir().unwrap();
         let (pixels, exif) = (pixels(), vec![1; 70_000]);
-        let photo = Photo {
+        let photo = CameraPhoto {
             pixels: &pixels,
             alpha: None,
             profile: None,

@@ -46,7 +46,7 @@ pub struct AttributesFile {
 
 /// A direction as its metadata has it.
 #[derive(Serialize, Deserialize)]
-struct Entry {
+struct StoredDirection {
     name: String,
     center: f32,
     range: [f32; 2],
@@ -88,7 +88,7 @@ pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<AttributesFile, FormatErr
     let config = file.config()?;
     let fingerprint = file.fingerprint()?;
     let shape = config.latent_shape();
-    let entries: Vec<Entry> = file.json("directions")?;
+    let entries: Vec<StoredDirection> = file.json("directions")?;
     let mut list = Vec::with_capacity(entries.len());
     for entry in entries {
         let invalid = |reason: &str| {
@@ -157,7 +157,7 @@ pub fn write(
             let tensor = OutTensor::checked(&name, shape, &e.data, precision, path)?;
             tensors.push((name, tensor));
         }
-        entries.push(Entry {
+        entries.push(StoredDirection {
             name: d.name.clone(),
             center: d.center,
             range: d.range,
@@ -180,6 +180,12 @@ mod tests {
     use super::*;
     use crate::latent::temperature::sample;
     use crate::latent::tests::tiny_config;
+
+    #[test]
+    fn directions_lie_beside_their_weights() {
+        let path = path_beside(Path::new("models/my.faces.safetensors"));
+        assert_eq!(path, Path::new("models/my.faces.attributes.safetensors"));
+    }
 
     fn directions() -> Directions {
         let one = |name: &str, index: u32| Direction {

@@ -1,6 +1,6 @@
 //! The models that come with the program, inside its binary, so that they work from anywhere.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::FormatError;
 use super::attributes::{self, AttributesFile};
@@ -44,10 +44,25 @@ pub fn usual() -> &'static ShippedModel {
     &MODELS[0]
 }
 
-/// The shipped model of that name, where it is no file's.
-pub fn named(path: &Path) -> Option<&'static ShippedModel> {
+/// What a name given by a person, or none, stands for.
+#[derive(Clone, Copy, Debug)]
+pub enum Choice<'a> {
+    /// A model of the program.
+    Shipped(&'static ShippedModel),
+    /// A file.
+    File(&'a Path),
+}
+
+/// The usual model where none is named; the shipped model of that name where it is no file's; else the file.
+pub fn choose(path: Option<&Path>) -> Choice<'_> {
+    let Some(path) = path else {
+        return Choice::Shipped(usual());
+    };
     let found = MODELS.iter().find(|model| Path::new(model.name) == path);
-    found.filter(|_| !path.exists())
+    match found.filter(|_| !path.exists()) {
+        Some(model) => Choice::Shipped(model),
+        None => Choice::File(path),
+    }
 }
 
 impl ShippedModel {
@@ -64,12 +79,6 @@ impl ShippedModel {
     pub fn attributes(&self) -> Result<AttributesFile, FormatError> {
         attributes::from_bytes(self.attributes, Path::new(self.label))
     }
-}
-
-/// Where the directions of a weight file are looked for: `faces.attributes.safetensors` beside
-/// `faces.safetensors`.
-pub fn attributes_beside(weights: &Path) -> PathBuf {
-    weights.with_extension("attributes.safetensors")
 }
 
 #[cfg(test)]
@@ -89,15 +98,14 @@ mod tests {
 
     #[test]
     fn shipped_models_are_found_by_name() {
-        let found = |path: &str| named(Path::new(path)).map(|model| model.name);
-        assert_eq!(found("faces-64"), Some("faces-64"));
-        assert_eq!(found("models/faces-64"), None);
-        assert_eq!(found("faces-64.safetensors"), None);
-    }
-
-    #[test]
-    fn directions_lie_beside_their_weights() {
-        let path = attributes_beside(Path::new("models/my.faces.safetensors"));
-        assert_eq!(path, Path::new("models/my.faces.attributes.safetensors"));
+        let found = |path: Option<&str>| match choose(path.map(Path::new)) {
+            Choice::Shipped(model) => Ok(model.name),
+            Choice::File(path) => Err(path.to_str().unwrap().to_owned()),
+        };
+        assert_eq!(found(None), Ok(usual().name));
+        assert_eq!(found(Some("faces-64")), Ok("faces-64"));
+        for file in ["models/faces-64", "faces-64.safetensors"] {
+            assert_eq!(found(Some(file)), Err(file.to_owned()));
+        }
     }
 }

@@ -26,6 +26,16 @@ pub enum Precision {
     F16,
 }
 
+impl Precision {
+    /// Half where it is asked for.
+    pub fn of(half: bool) -> Self {
+        match half {
+            true => Self::F16,
+            false => Self::F32,
+        }
+    }
+}
+
 /// Reads a whole safetensors file of at most `limit` bytes. One whose start already says that it is something else is
 /// refused before the rest is read.
 ///

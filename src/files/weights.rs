@@ -36,6 +36,14 @@ pub struct WeightFile {
 }
 
 impl WeightFile {
+    /// Writes it: to a temporary file beside `path`, which then takes its name.
+    ///
+    /// Errors: as [`write`].
+    pub fn write(&self, path: &Path, precision: Precision) -> Result<(), FormatError> {
+        let preview = self.preview.as_ref();
+        write(path, &self.params, &self.provenance, preview, precision)
+    }
+
     /// The names of the values that the model is conditioned on, as `condition_names` of the provenance has them: one for each
     /// value, or none.
     pub fn condition_names(&self) -> Vec<String> {
@@ -57,7 +65,8 @@ pub const CONDITION_NAMES: &str = "condition_names";
 /// Reads a weight file.
 ///
 /// Errors: missing or unreadable, not safetensors, another format, a config that no model can have, missing,
-/// unknown or wrongly shaped tensors, numbers that are not finite. Each message names the file.
+/// unknown or wrongly shaped tensors, numbers that are not finite, a channel mixing without an inverse. Each message names
+/// the file.
 pub fn read(path: &Path) -> Result<WeightFile, FormatError> {
     from_bytes(&read_bytes(path, MAX_BYTES)?, path)
 }
@@ -97,6 +106,10 @@ pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<WeightFile, FormatError> 
             file.f32s(&entry.name, &entry.shape)?
         };
         params.slice_mut(&entry.name).copy_from_slice(&numbers);
+    }
+    if let Some(step) = params.first_singular() {
+        let problem = format!("\"{step}permutation\" is a singular matrix, which nothing undoes");
+        return Err(file.contents_error(problem));
     }
     Ok(WeightFile {
         params,
@@ -200,22 +213,15 @@ pub fn to_bytes(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Coupling, GlowConfig, Padding, Permutation};
+    use crate::config::{GlowConfig, Padding, Permutation};
+    use crate::latent::tests::tiny_config;
 
     fn params(permutation: Permutation) -> Params {
         let config = GlowConfig {
-            image_size: 8,
-            channels: 3,
-            levels: 2,
-            depth: 1,
             width: 4,
             permutation,
-            coupling: Coupling::Affine,
-            bits: 5,
-            variant: Default::default(),
             padding: Padding::EdgeBias,
-            scale_floor: Default::default(),
-            detail: Vec::new(),
+            ..tiny_config()
         };
         Params::perturbed(config, 1)
     }
@@ -307,6 +313,17 @@ mod tests {
         let mut bad = params(Permutation::Shuffle);
         bad.slice_mut("levels.0.steps.0.permutation.indices")[0] = 1e6;
         refused(&bytes(&bad), "not a permutation");
+        let mut flat = params(Permutation::Invconv);
+        flat.slice_mut("levels.1.steps.0.permutation.weight")
+            .fill(0.25);
+        let name = "\"levels.1.steps.0.permutation\" is a singular matrix";
+        refused(&bytes(&flat), name);
+        let mut flat = params(Permutation::InvconvLu);
+        flat.slice_mut("levels.1.steps.0.permutation.sign_s")[3] = 0.0;
+        refused(&bytes(&flat), name);
+        let mut flat = params(Permutation::InvconvLu);
+        flat.slice_mut("levels.1.steps.0.permutation.p")[..24].fill(0.0);
+        refused(&bytes(&flat), name);
         // What no reader takes back is not written, nor what half precision cannot hold.
         let mut large = params(Permutation::Shuffle);
         large.slice_mut("prior.mean")[0] = 1e6;

@@ -5,7 +5,7 @@ use candle_nn::VarBuilder;
 
 use super::actnorm::ActNorm;
 use super::conv::{Conv, ZeroConv};
-use super::{Bijector, log_sigmoid, sum_per_picture};
+use super::{Bijector, log_sigmoid, relu, sum_per_picture};
 use crate::config::{GlowConfig, ScaleFloor, ScaleFunction};
 
 /// The coupling network: 3x3, actnorm, relu, 1x1, actnorm, relu, zero-initialised 3x3. In a detail stage, `inject(u)` of
@@ -44,8 +44,8 @@ impl Net {
         if let Some((inject, u)) = self.inject.as_ref().zip(u) {
             h = (h + inject.apply(u)?)?;
         }
-        let h = self.actnorm1.apply(&h)?.relu()?;
-        let h = self.actnorm2.apply(&self.conv2.apply(&h)?)?.relu()?;
+        let h = relu(&self.actnorm1.apply(&h)?)?;
+        let h = relu(&self.actnorm2.apply(&self.conv2.apply(&h)?)?)?;
         self.conv3.apply(&h)
     }
 }
@@ -58,7 +58,7 @@ impl Net {
 /// `log_det = 0`.
 ///
 /// Shapes: `x`, `z` `[n, h, w, c]`, `c` even.
-pub struct Coupling {
+pub struct CouplingLayer {
     net: Net,
     /// The floor of the factor, where it is affine.
     affine: Option<ScaleFloor>,
@@ -66,7 +66,7 @@ pub struct Coupling {
     function: ScaleFunction,
 }
 
-impl Coupling {
+impl CouplingLayer {
     /// The tensors at `vb`, for `c` channels, given `features` channels beside (0: none).
     ///
     /// Errors: missing tensors or other shapes.
@@ -99,7 +99,7 @@ fn log_scale(v: &Tensor, floor: ScaleFloor, function: ScaleFunction) -> Result<T
     ((log_sigmoid(v)?.exp()? * (1.0 - f))? + f)?.log()
 }
 
-impl Coupling {
+impl CouplingLayer {
     /// As [`Bijector::forward`], given the features `u` of a detail stage.
     ///
     /// Errors: as for `forward`.
@@ -151,7 +151,7 @@ impl Coupling {
     }
 }
 
-impl Bijector for Coupling {
+impl Bijector for CouplingLayer {
     fn forward(&self, x: &Tensor) -> Result<(Tensor, Tensor)> {
         self.forward_given(x, None)
     }

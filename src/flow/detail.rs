@@ -3,12 +3,12 @@
 use candle_core::{Result, Tensor};
 use candle_nn::VarBuilder;
 
-use super::Bijector;
 use super::conv::{BiasedConv, ZeroConv};
 use super::gaussian::Gaussian;
 use super::haar::Haar;
 use super::squeeze::Squeeze;
 use super::step::Step;
+use super::{Bijector, relu};
 use crate::config::GlowConfig;
 
 /// What the couplings and the prior of a stage know of the low-pass: a residual network on the squeezed picture.
@@ -42,9 +42,9 @@ impl TrunkNet {
     pub fn apply(&self, low: &Tensor) -> Result<Tensor> {
         let mut x = self.first.apply(&Squeeze.forward(low)?.0)?;
         for [conv1, conv2] in &self.blocks {
-            x = (&x + conv2.apply(&conv1.apply(&x.relu()?)?.relu()?)?)?;
+            x = (&x + conv2.apply(&relu(&conv1.apply(&relu(&x)?)?)?)?)?;
         }
-        self.last.apply(&x.relu()?)
+        self.last.apply(&relu(&x)?)
     }
 }
 

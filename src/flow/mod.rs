@@ -41,6 +41,11 @@ pub(crate) fn scale(log_scale: &Tensor) -> Result<Tensor> {
     (log_scale * LOG_SCALE_FACTOR)?.exp()
 }
 
+/// `max(v, 0)`, where NaN stays NaN; candle's own makes it 0.
+pub(crate) fn relu(v: &Tensor) -> Result<Tensor> {
+    v.lt(0f32)?.where_cond(&v.zeros_like()?, v)
+}
+
 /// `ln sigmoid(v) = -(max(-v, 0) + ln(1 + exp(-|v|)))`, which neither overflows nor loses precision.
 pub(crate) fn log_sigmoid(v: &Tensor) -> Result<Tensor> {
     let tail = (v.abs()?.neg()?.exp()? + 1.0)?.log()?;

@@ -5,7 +5,7 @@ use candle_nn::VarBuilder;
 
 use super::Bijector;
 use super::actnorm::ActNorm;
-use super::coupling::Coupling;
+use super::coupling::CouplingLayer;
 use super::permutation::Mixing;
 use crate::config::GlowConfig;
 
@@ -13,7 +13,7 @@ use crate::config::GlowConfig;
 pub struct Step {
     actnorm: ActNorm,
     permutation: Mixing,
-    coupling: Coupling,
+    coupling: CouplingLayer,
 }
 
 impl Step {
@@ -36,7 +36,7 @@ impl Step {
         Ok(Self {
             actnorm: ActNorm::new(&vb.pp("actnorm"), c)?,
             permutation: Mixing::new(&vb.pp("permutation"), config.permutation, c)?,
-            coupling: Coupling::new(&vb.pp("coupling"), config, c, features)?,
+            coupling: CouplingLayer::new(&vb.pp("coupling"), config, c, features)?,
         })
     }
 

@@ -4,19 +4,19 @@ use super::LANES;
 
 #[derive(Clone, Copy)]
 #[repr(C, align(64))]
-struct Line([f32; LANES]);
+struct AlignedLine([f32; LANES]);
 
 /// Floats, zeroed, aligned to 64 bytes; the length is rounded up to whole lines.
 #[derive(Clone, Default)]
 pub struct Aligned {
-    lines: Vec<Line>,
+    lines: Vec<AlignedLine>,
 }
 
 impl Aligned {
     /// A buffer of at least `len` zeros.
     pub fn zeros(len: usize) -> Self {
         Self {
-            lines: vec![Line([0.0; LANES]); len.div_ceil(LANES)],
+            lines: vec![AlignedLine([0.0; LANES]); len.div_ceil(LANES)],
         }
     }
 
@@ -26,13 +26,13 @@ impl Aligned {
         if self.lines.len() < lines {
             // Buffers take their final sizes in the first pass; room for more would only be held.
             self.lines.reserve_exact(lines - self.lines.len());
-            self.lines.resize(lines, Line([0.0; LANES]));
+            self.lines.resize(lines, AlignedLine([0.0; LANES]));
         }
     }
 
     /// Bytes held.
     pub fn bytes(&self) -> usize {
-        self.lines.capacity() * size_of::<Line>()
+        self.lines.capacity() * size_of::<AlignedLine>()
     }
 }
 
@@ -40,7 +40,7 @@ impl std::ops::Deref for Aligned {
     type Target = [f32];
 
     fn deref(&self) -> &[f32] {
-        // SAFETY: `Line` is `repr(C)` with exactly `LANES` floats and no padding (its size, 64 bytes,
+        // SAFETY: `AlignedLine` is `repr(C)` with exactly `LANES` floats and no padding (its size, 64 bytes,
         // equals its alignment), so n lines are n * LANES consecutive initialised floats.
         unsafe { std::slice::from_raw_parts(self.lines.as_ptr().cast(), self.lines.len() * LANES) }
     }

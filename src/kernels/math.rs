@@ -29,6 +29,12 @@ pub fn sigmoid(x: f32) -> f32 {
     1.0 / (1.0 + exp(-x))
 }
 
+/// `max(x, 0)`, where NaN stays NaN: a model that has come apart must not look sound.
+#[inline(always)]
+pub fn relu(x: f32) -> f32 {
+    if x < 0.0 { 0.0 } else { x }
+}
+
 /// `ln(1 + u)` for `u` in 0..=1.
 #[inline(always)]
 fn ln_1p_unit(u: f32) -> f32 {
@@ -104,5 +110,7 @@ mod tests {
         assert!(
             exp(f32::NAN).is_nan() && sigmoid(f32::NAN).is_nan() && log_sigmoid(f32::NAN).is_nan()
         );
+        assert_eq!([-1.5, 0.0, 2.5].map(relu), [0.0, 0.0, 2.5]);
+        assert!(relu(f32::NAN).is_nan());
     }
 }

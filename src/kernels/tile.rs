@@ -6,6 +6,7 @@
 //! that bias, relu and mask cost nothing.
 
 use super::bf16::Arithmetic;
+use super::math::relu;
 use super::{Isa, LANES};
 
 /// Pointers and strides of one tile, `a` and `b` in [cells](super::bf16). `c` and `mask` have the stride `c_row`.
@@ -239,8 +240,8 @@ unsafe fn portable<const ROWS: usize, const VECTORS: usize>(t: &Tile) {
                     if !start.is_null() {
                         sum += *start.add(column);
                     }
-                    if t.relu && sum < 0.0 {
-                        sum = 0.0;
+                    if t.relu {
+                        sum = relu(sum);
                     }
                     let at = i * t.c_row + column;
                     if !t.mask.is_null() && !positive(*t.mask.add(at)) {

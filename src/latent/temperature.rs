@@ -1,7 +1,7 @@
 //! Latents from a seed, at a temperature, and near another latent.
 
 use super::{Latent, LatentError, LatentShape};
-use crate::noise::{Noise, Purpose};
+use crate::noise::{Noise, NoisePurpose};
 
 /// Draws `eps ~ N(0, 1)` for cell `index` of a grid with this seed.
 ///
@@ -10,7 +10,7 @@ use crate::noise::{Noise, Purpose};
 /// filled finest first, each in `[c, h, w]` order.
 pub fn sample(shape: &LatentShape, seed: u64, index: u32) -> Latent {
     let mut latent = Latent::zeros(shape);
-    let mut noise = Noise::of(Purpose::Sample, seed, u64::from(index));
+    let mut noise = Noise::of(NoisePurpose::Sample, seed, u64::from(index));
     for level in &mut latent.levels {
         noise.fill_normal(&mut level.data);
     }
@@ -63,7 +63,7 @@ pub fn varied(latent: &Latent, seed: u64, amount: f32) -> Result<Latent, LatentE
         return Ok(latent.clone());
     }
     let mut varied = latent.clone();
-    let mut noise = Noise::of(Purpose::Variation, seed, 0);
+    let mut noise = Noise::of(NoisePurpose::Variation, seed, 0);
     let norm = f64::from(amount).mul_add(f64::from(amount), 1.0).sqrt();
     let (keep, add) = ((1.0 / norm) as f32, (f64::from(amount) / norm) as f32);
     for level in &mut varied.levels {

@@ -41,7 +41,7 @@ pub struct Ablation {
 
 /// What happens in the meantime.
 #[derive(Debug)]
-pub enum Event {
+pub enum AblationEvent {
     /// A run starts, goes on, or is there already.
     Run {
         /// Its place among all, from 0.
@@ -98,7 +98,7 @@ pub enum AblationError {
 }
 
 /// Where a run stands.
-enum State {
+enum RunState {
     New,
     Unfinished,
     Finished(Vec<CurvePoint>),
@@ -123,7 +123,7 @@ impl Ablation {
         &self,
         resume: bool,
         stop: &dyn Fn() -> bool,
-        report: &mut dyn FnMut(Event),
+        report: &mut dyn FnMut(AblationEvent),
     ) -> Result<Vec<RunResult>, AblationError> {
         let runs = self.out.join("runs");
         let occupied = std::fs::read_dir(&runs).is_ok_and(|mut entries| entries.next().is_some());
@@ -139,7 +139,7 @@ impl Ablation {
                 break;
             }
             let name = row.run_name(seed);
-            report(Event::Run {
+            report(AblationEvent::Run {
                 index,
                 name: name.clone(),
             });
@@ -152,7 +152,7 @@ impl Ablation {
             self.one(row, seed, &runs.join(&name), &mut found, stop, report)?;
             results::write_csv(&self.csv_path(), &self.table, &found)?;
             if let Some(reason) = found.last().and_then(|r| r.failure.clone()) {
-                report(Event::Failed { name, reason });
+                report(AblationEvent::Failed { name, reason });
             }
         }
         if found.iter().any(|run| !run.curve.is_empty()) {
@@ -179,7 +179,7 @@ impl Ablation {
         folder: &Path,
         found: &mut [RunResult],
         stop: &dyn Fn() -> bool,
-        report: &mut dyn FnMut(Event),
+        report: &mut dyn FnMut(AblationEvent),
     ) -> Result<(), AblationError> {
         let settings = row.settings(seed);
         let end = settings.pictures.unwrap_or(0);
@@ -191,7 +191,7 @@ impl Ablation {
         let run = self.training(folder, end);
         let checkpoint = run.checkpoint_path();
         let state = state(row, &settings, &run)?;
-        if let State::Finished(curve) = state {
+        if let RunState::Finished(curve) = state {
             if let Some(result) = found.last_mut() {
                 result.curve = curve;
             }
@@ -222,7 +222,7 @@ impl Ablation {
                     }
                     _ => {}
                 }
-                report(Event::Train(event));
+                report(AblationEvent::Train(event));
             })
         });
         if let Some(error) = broken.take() {
@@ -247,11 +247,11 @@ impl Ablation {
         row: &Row,
         settings: TrainConfig,
         run: Run,
-        state: State,
+        state: RunState,
         work: impl FnOnce(&mut Trainer) -> Result<(), TrainError>,
     ) -> Result<u64, TrainError> {
         let mut trainer = match state {
-            State::Unfinished => Trainer::resume(&row.config, settings, run)?,
+            RunState::Unfinished => Trainer::resume(&row.config, settings, run)?,
             _ => Trainer::start(row.config.clone(), None, settings, run)?,
         };
         work(&mut trainer)?;
@@ -281,7 +281,7 @@ impl Ablation {
 /// Where the run in this folder stands.
 ///
 /// Errors: it is another run than the table's.
-fn state(row: &Row, settings: &TrainConfig, run: &Run) -> Result<State, AblationError> {
+fn state(row: &Row, settings: &TrainConfig, run: &Run) -> Result<RunState, AblationError> {
     let checkpoint = run.checkpoint_path();
     let other = || AblationError::Occupied {
         problem: "the folder holds a run with other settings than the table's; remove it, or choose another --out",
@@ -297,17 +297,17 @@ fn state(row: &Row, settings: &TrainConfig, run: &Run) -> Result<State, Ablation
         let seen = of("pictures_seen").as_u64().unwrap_or(0);
         if settings.pictures.is_some_and(|end| seen >= end) {
             let curve = serde_json::from_value(of("curve")).unwrap_or_default();
-            return Ok(State::Finished(curve));
+            return Ok(RunState::Finished(curve));
         }
     }
     if !checkpoint.exists() {
-        return Ok(State::New);
+        return Ok(RunState::New);
     }
     let before = Checkpoint::read(&checkpoint)?;
     if before.params.config != row.config || before.train != *settings {
         return Err(other());
     }
-    Ok(State::Unfinished)
+    Ok(RunState::Unfinished)
 }
 
 /// Removes a checkpoint that nobody needs any more: it is several times as large as the weights.
@@ -401,7 +401,10 @@ mod tests {
         let ablation = ablation(broken.path(), TABLE, 2);
         let saves = Cell::new(0);
         let mut count = |event| {
-            saves.set(saves.get() + u32::from(matches!(event, Event::Train(TrainEvent::Saved(_)))))
+            saves.set(
+                saves.get()
+                    + u32::from(matches!(event, AblationEvent::Train(TrainEvent::Saved(_)))),
+            )
         };
         let half = ablation
             .run(false, &|| saves.get() >= 3, &mut count)
@@ -412,8 +415,12 @@ mod tests {
         assert!(error.to_string().contains("--resume"), "{error}");
 
         let mut steps = 0;
-        let mut count =
-            |event| steps += u32::from(matches!(event, Event::Train(TrainEvent::Step { .. })));
+        let mut count = |event| {
+            steps += u32::from(matches!(
+                event,
+                AblationEvent::Train(TrainEvent::Step { .. })
+            ))
+        };
         let all = ablation.run(true, &|| false, &mut count).unwrap();
         // 12 steps a run; the first was finished, and half of the second.
         assert_eq!(steps, 6 + 12 + 12);
@@ -431,7 +438,7 @@ mod tests {
 
         // Finished runs are read back and not repeated.
         let mut steps = 0;
-        let mut count = |event| steps += u32::from(matches!(event, Event::Train(_)));
+        let mut count = |event| steps += u32::from(matches!(event, AblationEvent::Train(_)));
         let again = ablation.run(true, &|| false, &mut count).unwrap();
         assert_eq!(steps, 0);
         assert_eq!(points(&again), points(&all));

@@ -345,22 +345,17 @@ fn exponent(points: &[(f64, f64)]) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Coupling, Padding, Permutation};
+    use crate::latent::tests::tiny_config;
+    use crate::model::Padding;
 
     fn base() -> GlowConfig {
         GlowConfig {
             image_size: 64,
-            channels: 3,
             levels: 3,
             depth: 16,
             width: 128,
-            permutation: Permutation::InvconvLu,
-            coupling: Coupling::Affine,
-            bits: 5,
-            variant: Default::default(),
             padding: Padding::EdgeBias,
-            scale_floor: Default::default(),
-            detail: Vec::new(),
+            ..tiny_config()
         }
     }
 

@@ -10,14 +10,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::ModelError;
 use super::fast::step::Given;
-use super::fast::{Cancelled, FastGlow, RawEncoding, shape_error};
+use super::fast::{Cancelled, FastGlow, RawEncoding, load_picture_rows, shape_error};
 use super::folded::scale;
-use super::incremental::keys;
+use super::incremental::{LatentKey, keys};
 use super::params::Params;
 use crate::config::GlowConfig;
 use crate::kernels::neighbours::{Grid, gather, taps_stride};
 use crate::kernels::{
-    Aligned, Arithmetic, Finish, Init, Lhs, PackedMatrix, Rhs, gemm, in_parallel, padded,
+    Aligned, Arithmetic, Finish, Init, Lhs, PackedMatrix, Rhs, gemm, in_parallel, math, padded,
 };
 use crate::latent::Latent;
 use crate::lru::Lru;
@@ -53,7 +53,7 @@ struct Low {
 
 /// What runs the plain Glow at the bottom.
 type Encode<'a> = &'a dyn Fn(&[&[f32]]) -> Result<Vec<RawEncoding>, ModelError>;
-type Decode<'a> = &'a dyn Fn(&[&Latent]) -> Result<Vec<Vec<f32>>, ModelError>;
+type Decode<'a> = &'a dyn Fn(&[&Latent], &[&[LatentKey]]) -> Result<Vec<Vec<f32>>, ModelError>;
 
 impl Chain {
     /// The stages of `params`.
@@ -145,8 +145,10 @@ impl Chain {
         cancelled: Cancelled,
     ) -> Result<Vec<Vec<f32>>, ModelError> {
         let n_stages = self.stages.len();
+        let keys: Vec<Vec<LatentKey>> = latents.iter().map(|z| keys(z)).collect();
         if n_stages == 0 {
-            return base(latents);
+            let keys: Vec<&[LatentKey]> = keys.iter().map(Vec::as_slice).collect();
+            return base(latents, &keys);
         }
         if let Some(wrong) = latents.iter().find(|z| z.levels.len() <= n_stages) {
             return Err(shape_error(
@@ -155,7 +157,6 @@ impl Chain {
                 wrong.levels.len(),
             ));
         }
-        let keys: Vec<Vec<[u8; 16]>> = latents.iter().map(|z| keys(z)).collect();
         // Stage `i` draws level `n_stages - 1 - i`, and what it starts from hangs on the coarser ones.
         let level = |stage: usize| n_stages - 1 - stage;
         let known = |i: usize| {
@@ -176,7 +177,11 @@ impl Chain {
             .collect();
         let drawn = match below.is_empty() {
             true => Vec::new(),
-            false => base(&below.iter().collect::<Vec<_>>())?,
+            false => {
+                let keys: Vec<&[LatentKey]> =
+                    unknown.iter().map(|&i| &keys[i][n_stages..]).collect();
+                base(&below.iter().collect::<Vec<_>>(), &keys)?
+            }
         };
         let mut lows: Vec<Option<Arc<Low>>> = vec![None; latents.len()];
         for (&i, x) in unknown.iter().zip(drawn) {
@@ -218,7 +223,7 @@ impl Chain {
     }
 
     /// The picture below a stage with its features, kept under the key of what it hangs on.
-    fn keep(&self, stage: usize, x: Vec<f32>, key: &[u8; 16]) -> Arc<Low> {
+    fn keep(&self, stage: usize, x: Vec<f32>, key: &LatentKey) -> Arc<Low> {
         let given = self.stages[stage].given(&x, self.threads);
         let low = Arc::new(Low { x, given });
         let bytes = size_of_val(low.x.as_slice()) + low.given.bytes();
@@ -283,7 +288,7 @@ impl FastChain {
         latents: &[&Latent],
         cancelled: Cancelled,
     ) -> Result<Vec<Vec<f32>>, ModelError> {
-        let base = |latents: &[&Latent]| self.base.decode(latents, cancelled);
+        let base = |latents: &[&Latent], _: &[&[LatentKey]]| self.base.decode(latents, cancelled);
         self.chain.decode(latents, &base, cancelled)
     }
 
@@ -321,14 +326,14 @@ impl ChainStage {
 /// The network from the squeezed low-pass to features, and from these to the prior:
 /// `x = first(low)`, `x + conv2(relu(conv1(relu(x))))` for each block, `u = last(relu(x))`, `[mean, log_std] = prior(u)`.
 struct Trunk {
-    first: Conv,
-    blocks: Vec<[Conv; 2]>,
-    last: Conv,
-    prior: Conv,
+    first: PackedConv,
+    blocks: Vec<[PackedConv; 2]>,
+    last: PackedConv,
+    prior: PackedConv,
 }
 
 /// A convolution with zeros outside, ready for products.
-struct Conv {
+struct PackedConv {
     /// `[taps * in, out]`, taps outermost.
     weights: PackedMatrix,
     /// One row.
@@ -337,8 +342,25 @@ struct Conv {
     is_3x3: bool,
 }
 
-impl Conv {
-    fn new(params: &Params, name: &str, arithmetic: Arithmetic) -> Self {
+/// A convolution of a stage, as the parameters have it.
+pub struct StageConv<'a> {
+    weight: &'a [f32],
+    /// Of each output.
+    factor: Vec<f32>,
+    /// One padded row, the factor taken in.
+    pub bias: Aligned,
+    /// Channels in.
+    pub inputs: usize,
+    /// 1 or 9.
+    pub taps: usize,
+}
+
+impl<'a> StageConv<'a> {
+    /// The tensors whose names begin with `name`.
+    ///
+    /// # Panics
+    /// There are none.
+    pub fn read(params: &'a Params, name: &str) -> Self {
         let weight = params.slice(&format!("{name}.weight"));
         let bias = params.slice(&format!("{name}.bias"));
         // Only the prior's convolution has a scale.
@@ -346,22 +368,50 @@ impl Conv {
             Some(log_scale) => log_scale.iter().map(|&v| scale(v)).collect(),
             None => vec![1.0; bias.len()],
         };
-        let out = bias.len();
         let shape = params
             .layout
             .entry(&format!("{name}.weight"))
             .map_or(&[][..], |entry| &entry.shape);
         let (inputs, taps) = (shape[1], shape[2] * shape[3]);
-        let mut row = Aligned::zeros(padded(out));
-        (0..out).for_each(|j| row[j] = bias[j] * factor[j]);
-        let entry = |row: usize, j: usize| {
-            weight[(j * inputs + row % inputs) * taps + row / inputs] * factor[j]
-        };
+        let mut row = Aligned::zeros(padded(bias.len()));
+        for ((to, bias), factor) in row.iter_mut().zip(bias).zip(&factor) {
+            *to = bias * factor;
+        }
         Self {
-            weights: PackedMatrix::with_arithmetic(taps * inputs, out, arithmetic, entry),
+            weight,
+            factor,
             bias: row,
             inputs,
-            is_3x3: taps == 9,
+            taps,
+        }
+    }
+
+    /// Channels out.
+    pub fn out(&self) -> usize {
+        self.factor.len()
+    }
+
+    /// Numbers that an output is a sum over.
+    pub fn rows(&self) -> usize {
+        self.taps * self.inputs
+    }
+
+    /// What takes input `row % inputs` of tap `row / inputs` to output `j`.
+    pub fn entry(&self, row: usize, j: usize) -> f32 {
+        let (tap, input) = (row / self.inputs, row % self.inputs);
+        self.weight[(j * self.inputs + input) * self.taps + tap] * self.factor[j]
+    }
+}
+
+impl PackedConv {
+    fn new(params: &Params, name: &str, arithmetic: Arithmetic) -> Self {
+        let conv = StageConv::read(params, name);
+        let entry = |row: usize, j: usize| conv.entry(row, j);
+        Self {
+            weights: PackedMatrix::with_arithmetic(conv.rows(), conv.out(), arithmetic, entry),
+            inputs: conv.inputs,
+            is_3x3: conv.taps == 9,
+            bias: conv.bias,
         }
     }
 
@@ -436,7 +486,7 @@ impl Conv {
 impl Trunk {
     fn new(params: &Params, i: usize, arithmetic: Arithmetic) -> Self {
         let p = format!("detail.{i}.");
-        let trunk = |name: String| Conv::new(params, &format!("{p}trunk.{name}"), arithmetic);
+        let trunk = |name: String| PackedConv::new(params, &format!("{p}trunk.{name}"), arithmetic);
         Self {
             first: trunk("first".into()),
             blocks: (0..params.config.detail[i].blocks)
@@ -444,14 +494,14 @@ impl Trunk {
                 .collect(),
             last: trunk("last".into()),
             // What is exact about the flow hangs on its prior.
-            prior: Conv::new(params, &format!("{p}prior"), Arithmetic::F32),
+            prior: PackedConv::new(params, &format!("{p}prior"), Arithmetic::F32),
         }
     }
 
     fn bytes(&self) -> usize {
         let convs = self.blocks.iter().flatten();
         let convs = convs.chain([&self.first, &self.last, &self.prior]);
-        convs.map(Conv::bytes).sum()
+        convs.map(PackedConv::bytes).sum()
     }
 
     /// Of a low-pass `[c, 2 side, 2 side]`.
@@ -459,18 +509,10 @@ impl Trunk {
         let grid = Grid { side };
         let stride = padded(4 * channels);
         let mut squeezed = Aligned::zeros(grid.pixels() * stride);
-        for c in 0..channels {
-            for y in 0..2 * side {
-                for x in 0..2 * side {
-                    let row = y / 2 * side + x / 2;
-                    squeezed[row * stride + 4 * c + 2 * (y % 2) + x % 2] =
-                        low[(c * 2 * side + y) * 2 * side + x];
-                }
-            }
-        }
+        load_picture_rows(&[low], channels, grid, stride, &mut squeezed);
         let relu = |x: &Aligned| {
             let mut x = x.clone();
-            x.iter_mut().for_each(|v| *v = v.max(0.0));
+            x.iter_mut().for_each(|v| *v = math::relu(*v));
             x
         };
         let mut x = self.first.apply(&squeezed, grid, Finish::None, threads);

@@ -8,7 +8,7 @@ mod memory;
 
 use super::ModelError;
 use super::params::Params;
-use crate::config::{GlowConfig, Padding, Permutation, ScaleFloor, ScaleFunction, SplitPrior};
+use crate::config::{GlowConfig, Padding, ScaleFloor, ScaleFunction, SplitPrior};
 use crate::kernels::neighbours::{BORDER_CLASSES, Grid, tap_is_outside, taps_stride};
 use crate::kernels::{Aligned, Arithmetic, PackedMatrix, in_parallel, padded, winograd};
 use crate::linalg::Matrix;
@@ -499,24 +499,22 @@ impl FoldedStep {
         (0..width).for_each(|j| b2[j] = bias2[j] * s2[j]);
 
         // Actnorm y = (x + b) s, then W: row vectors times (W diag(s))^T, bias W (s b).
-        let (w, mixing_log_det) = params.mixing_at(p, c);
+        let singular = || ModelError::Shape {
+            what: format!("{p}permutation"),
+            expected: "an invertible matrix".into(),
+            found: "a singular one, or numbers that are not finite".into(),
+        };
+        let (w, inverse, mixing_log_det) =
+            params.mixing_and_inverse_at(p, c).ok_or_else(singular)?;
         let log_s: Vec<f64> = get("actnorm.log_scale")
             .iter()
             .map(|&v| f64::from(v) * f64::from(LOG_SCALE_FACTOR))
             .collect();
         let bias = get("actnorm.bias");
-        let inverse = match config.permutation {
-            Permutation::Reverse | Permutation::Shuffle => Some(w.transposed()),
-            _ => w.inverse(),
-        };
         let log_det = log_s.iter().sum::<f64>() + mixing_log_det;
-        let inverse = inverse
-            .filter(|_| log_det.is_finite())
-            .ok_or_else(|| ModelError::Shape {
-                what: format!("{p}permutation"),
-                expected: "an invertible matrix".into(),
-                found: "a singular one, or numbers that are not finite".into(),
-            })?;
+        if !log_det.is_finite() {
+            return Err(singular());
+        }
         let forward = Matrix::from_fn(c, |i, j| w[(i, j)] * log_s[j].exp());
         let mix = PackedMatrix::from_fn(c, c, |j, i| forward[(i, j)] as f32);
         let mut mix_bias = Aligned::zeros(padded(c));

@@ -15,7 +15,7 @@ use crate::flow::squeeze::Squeeze;
 use crate::flow::step::Step;
 
 /// One level: its steps, and its split unless it is the last.
-pub struct Level {
+pub struct PlainLevel {
     /// The steps, in forward order.
     pub steps: Vec<Step>,
     /// The split.
@@ -26,14 +26,14 @@ pub struct Level {
 pub struct Glow {
     config: GlowConfig,
     /// The levels, finest first.
-    pub levels: Vec<Level>,
+    pub levels: Vec<PlainLevel>,
     prior: Gaussian,
     /// The detail stages above, coarsest first.
     details: Vec<Detail>,
 }
 
 /// What encoding gives on tensors.
-pub struct Encoding {
+pub struct PlainEncoding {
     /// eps of each level, `[n, h, w, c]`, finest first: the detail stages, then the levels of the plain Glow.
     pub eps: Vec<Tensor>,
     /// `ln p` of each level, `[n]`: log-determinants of its steps and log-probability of its eps.
@@ -82,7 +82,7 @@ impl Glow {
                     SplitPrior::Conv => Split::new(&vb.pp("split"), shape.channels, config.padding),
                 })
                 .transpose()?;
-            levels.push(Level { steps, split });
+            levels.push(PlainLevel { steps, split });
         }
         let details = (0..config.detail.len())
             .map(|i| Detail::new(&vb.pp(format!("detail.{i}")), config, i))
@@ -108,7 +108,7 @@ impl Glow {
     /// Encodes `x` `[n, c, h, w]`.
     ///
     /// Errors: another shape than the config's.
-    pub fn encode(&self, x: &Tensor) -> Result<Encoding> {
+    pub fn encode(&self, x: &Tensor) -> Result<PlainEncoding> {
         let (n, ..) = x.dims4()?;
         let mut x = x.permute((0, 2, 3, 1))?.contiguous()?;
         let (mut eps, mut level_log_prob) = (Vec::new(), Vec::new());
@@ -140,7 +140,7 @@ impl Glow {
             eps.push(e);
             level_log_prob.push((log_prob + more)?);
         }
-        Ok(Encoding {
+        Ok(PlainEncoding {
             eps,
             level_log_prob,
         })

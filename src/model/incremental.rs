@@ -25,8 +25,8 @@ impl Resume {
         }
     }
 
-    /// Decodes latents, each from the finest state that is known for it. The result is the same as that of a
-    /// whole decode, to the bit.
+    /// Decodes latents, each with its [`keys`] and from the finest state that is known for it. The result is the same as
+    /// that of a whole decode, to the bit.
     ///
     /// Errors: as [`FastGlow::decode`].
     pub(super) fn decode(
@@ -34,10 +34,10 @@ impl Resume {
         fast: &FastGlow,
         config: &GlowConfig,
         latents: &[&Latent],
+        keys: &[&[LatentKey]],
         cancelled: Cancelled,
     ) -> Result<Vec<Vec<f32>>, ModelError> {
         let top = config.levels - 1;
-        let keys: Vec<Vec<[u8; 16]>> = latents.iter().map(|z| keys(z)).collect();
         let starts: Vec<Option<Arc<CoarseState>>> = keys
             .iter()
             .map(|keys| (0..top).find_map(|l| self.lock().get(keys.get(l)?)))
@@ -73,11 +73,14 @@ impl Resume {
     }
 }
 
+/// What tells the eps of some levels from others.
+pub(super) type LatentKey = [u8; 16];
+
 /// For each level but the last, a key of the eps of all coarser levels and of the level's number.
 ///
 /// 128 bits of two multiplicative hashes over the numbers' bits: a chance meeting of two latents would show one
 /// picture in place of another, and at 2^-128 a pair that is not a concern.
-pub(super) fn keys(latent: &Latent) -> Vec<[u8; 16]> {
+pub(super) fn keys(latent: &Latent) -> Vec<LatentKey> {
     let (mut a, mut b) = (0x9e37_79b9_7f4a_7c15_u64, 0xc2b2_ae3d_27d4_eb4f_u64);
     let mut out = vec![[0; 16]; latent.levels.len().saturating_sub(1)];
     for (l, level) in latent.levels.iter().enumerate().skip(1).rev() {
@@ -97,7 +100,8 @@ pub(super) fn keys(latent: &Latent) -> Vec<[u8; 16]> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Coupling, Padding, Permutation};
+    use crate::config::{Padding, Permutation};
+    use crate::latent::tests::tiny_config;
     use crate::model::params::Params;
     use crate::noise::Noise;
 
@@ -105,17 +109,11 @@ mod tests {
     fn resumed_decodes_are_the_same_to_the_bit_and_start_where_they_can() {
         let config = GlowConfig {
             image_size: 16,
-            channels: 3,
             levels: 3,
             depth: 2,
-            width: 8,
             permutation: Permutation::Invconv,
-            coupling: Coupling::Affine,
-            bits: 5,
-            variant: Default::default(),
             padding: Padding::EdgeBias,
-            scale_floor: Default::default(),
-            detail: Vec::new(),
+            ..tiny_config()
         };
         let fast = FastGlow::new(&Params::perturbed(config.clone(), 1), 2).unwrap();
         let resume = Resume::new();
@@ -123,7 +121,13 @@ mod tests {
         for level in &mut first.levels {
             Noise::new(2).fill_normal(&mut level.data);
         }
-        let decode = |z: &[&Latent]| resume.decode(&fast, &config, z, &|| false).unwrap();
+        let decode = |z: &[&Latent]| {
+            let hashed: Vec<_> = z.iter().map(|z| keys(z)).collect();
+            let hashed: Vec<&[LatentKey]> = hashed.iter().map(Vec::as_slice).collect();
+            resume
+                .decode(&fast, &config, z, &hashed, &|| false)
+                .unwrap()
+        };
         let whole = |z: &Latent| fast.decode(&[z], &|| false).unwrap().remove(0);
         assert_eq!(decode(&[&first])[0], whole(&first));
         // Changes at each level: keys tell apart from which level on the state is still right.

@@ -16,7 +16,7 @@ pub use crate::config::{
 };
 pub use crate::latent::{Condition, Latent, LatentShape, LevelEps};
 pub(crate) use chain::given_of;
-pub use chain::{FastChain, haar};
+pub use chain::{FastChain, StageConv, haar};
 
 use std::borrow::Cow;
 
@@ -29,7 +29,7 @@ use crate::kernels::Arithmetic;
 use chain::Chain;
 use device::DeviceModel;
 use fast::FastGlow;
-use incremental::Resume;
+use incremental::{LatentKey, Resume};
 use params::Params;
 use priors::Priors;
 
@@ -356,8 +356,11 @@ impl GlowModel {
     ) -> Result<Vec<Decoded>, ModelError> {
         let inner = self.inward(latents)?;
         let refs: Vec<&Latent> = inner.iter().map(|z| &**z).collect();
-        let base = |refs: &[&Latent]| match &self.backend {
-            Backend::Cpu(cpu) => cpu.resume.decode(&cpu.fast, &self.config, refs, cancelled),
+        let base = |refs: &[&Latent], keys: &[&[LatentKey]]| match &self.backend {
+            Backend::Cpu(cpu) => {
+                let (fast, config) = (&cpu.fast, &self.config);
+                cpu.resume.decode(fast, config, refs, keys, cancelled)
+            }
             Backend::Device(model, _) => model.decode(refs, cancelled),
         };
         Ok(self.decoded(self.chain.decode(&refs, &base, cancelled)?))
@@ -403,7 +406,9 @@ impl GlowModel {
         };
         let inner = self.inward(latents)?;
         let refs: Vec<&Latent> = inner.iter().map(|z| &**z).collect();
-        let base = |refs: &[&Latent]| resume.decode(fast, &self.config, refs, cancelled);
+        let base = |refs: &[&Latent], keys: &[&[LatentKey]]| {
+            resume.decode(fast, &self.config, refs, keys, cancelled)
+        };
         let chain = self.draft_chain.as_ref().unwrap_or(&self.chain);
         Ok(self.decoded(chain.decode(&refs, &base, cancelled)?))
     }

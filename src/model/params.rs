@@ -9,7 +9,7 @@ use crate::noise::Noise;
 
 /// One tensor of the weight file.
 #[derive(Clone, Debug)]
-pub struct Entry {
+pub struct LayoutEntry {
     /// Its name in the file.
     pub name: String,
     /// Its shape.
@@ -20,7 +20,7 @@ pub struct Entry {
     pub trained: bool,
 }
 
-impl Entry {
+impl LayoutEntry {
     /// Numbers in it.
     pub fn count(&self) -> usize {
         self.shape.iter().product()
@@ -30,7 +30,7 @@ impl Entry {
 /// Every tensor of a configuration, in the order of the file.
 #[derive(Debug)]
 pub struct Layout {
-    entries: Vec<Entry>,
+    entries: Vec<LayoutEntry>,
     index: HashMap<String, usize>,
     len: usize,
 }
@@ -127,7 +127,7 @@ impl Layout {
     fn push(&mut self, prefix: &str, name: &str, shape: &[usize], trained: bool) {
         let name = format!("{prefix}{name}");
         self.index.insert(name.clone(), self.entries.len());
-        self.entries.push(Entry {
+        self.entries.push(LayoutEntry {
             name,
             shape: shape.to_vec(),
             offset: self.len,
@@ -174,12 +174,12 @@ impl Layout {
     }
 
     /// All tensors, in the order of the file.
-    pub fn entries(&self) -> &[Entry] {
+    pub fn entries(&self) -> &[LayoutEntry] {
         &self.entries
     }
 
     /// The tensor of a name.
-    pub fn entry(&self, name: &str) -> Option<&Entry> {
+    pub fn entry(&self, name: &str) -> Option<&LayoutEntry> {
         self.index.get(name).map(|&at| &self.entries[at])
     }
 
@@ -383,13 +383,12 @@ impl Params {
                 let w = Matrix::from_f32(c, self.slice(&format!("{p}p")))
                     .dot(&lower)
                     .dot(&upper);
-                (
-                    w,
-                    self.slice(&format!("{p}log_s"))
-                        .iter()
-                        .map(|&v| f64::from(v))
-                        .sum(),
-                )
+                // `ln |sign_s exp(log_s)|`: the signs are +1 and -1, and what is neither shows here.
+                let log_s = self.slice(&format!("{p}log_s")).iter();
+                let logs = log_s
+                    .zip(self.slice(&format!("{p}sign_s")))
+                    .map(|(&log, &sign)| f64::from(log) + f64::from(sign).abs().ln());
+                (w, logs.sum())
             }
             Permutation::Shuffle => {
                 let indices = self.slice(&format!("{p}indices"));
@@ -403,6 +402,37 @@ impl Params {
                 0.0,
             ),
         }
+    }
+
+    /// As [`Params::mixing_at`], with the inverse of `W` in between; `None` where it has none, or nothing finite comes of it.
+    pub fn mixing_and_inverse_at(&self, prefix: &str, c: usize) -> Option<(Matrix, Matrix, f64)> {
+        let (w, log_det) = self.mixing_at(prefix, c);
+        let inverse = match self.config.permutation {
+            Permutation::Reverse | Permutation::Shuffle => Some(w.transposed()),
+            Permutation::Invconv | Permutation::InvconvLu => w.inverse(),
+        };
+        let inverse = inverse.filter(|_| log_det.is_finite())?;
+        Some((w, inverse, log_det))
+    }
+
+    /// The first step whose channel mixing cannot be undone, by what its tensors' names begin with. Whoever reads parameters
+    /// asks, so that a file is refused by all or by none.
+    pub fn first_singular(&self) -> Option<&str> {
+        let actnorms = self.layout.entries().iter();
+        let mut steps = actnorms.filter_map(|entry| {
+            let prefix = entry.name.strip_suffix("actnorm.bias")?;
+            Some((prefix, entry.shape[0]))
+        });
+        // Rounding hides it in a product.
+        let has_flat_p = |prefix: &str, c: usize| {
+            let p = self.get(&format!("{prefix}permutation.p"));
+            p.is_some_and(|p| !Matrix::from_f32(c, p).log_abs_det().is_finite())
+        };
+        steps
+            .find(|&(prefix, c)| {
+                has_flat_p(prefix, c) || self.mixing_and_inverse_at(prefix, c).is_none()
+            })
+            .map(|(prefix, _)| prefix)
     }
 
     /// `L + I` and `U + diag(sign_s * exp(log_s))` of the LU form at `prefix`.
@@ -439,22 +469,15 @@ fn copy_f64<'a>(to: &mut [f32], from: impl Iterator<Item = &'a f64>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Coupling;
+    use crate::latent::tests::tiny_config;
 
     pub(crate) fn config(permutation: Permutation) -> GlowConfig {
         GlowConfig {
             image_size: 16,
-            channels: 3,
-            levels: 2,
             depth: 2,
-            width: 8,
             permutation,
-            coupling: Coupling::Affine,
-            bits: 5,
-            variant: Default::default(),
             padding: Padding::EdgeBias,
-            scale_floor: Default::default(),
-            detail: Vec::new(),
+            ..tiny_config()
         }
     }
 

@@ -92,22 +92,18 @@ pub fn largest_difference(a: &[f32], b: &[f32]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Coupling, Padding, Permutation};
+    use crate::config::Permutation;
+    use crate::latent::tests::tiny_config;
 
     fn config(bits: u32, channels: usize) -> GlowConfig {
         GlowConfig {
             image_size: 16,
             channels,
             levels: 1,
-            depth: 1,
             width: 1,
             permutation: Permutation::Reverse,
-            coupling: Coupling::Affine,
             bits,
-            variant: Default::default(),
-            padding: Padding::Zeros,
-            scale_floor: Default::default(),
-            detail: Vec::new(),
+            ..tiny_config()
         }
     }
 

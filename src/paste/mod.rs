@@ -25,7 +25,7 @@ use image::RgbImage;
 use crate::data::CropSquare;
 use crate::data::original::Original;
 use crate::export::ExportError;
-use crate::export::photo::{Photo, left_out, write_photo};
+use crate::export::photo::{CameraPhoto, left_out, write_photo};
 use crate::kernels::{in_parallel, multiversion};
 use enlarge::{Extent, Rows};
 
@@ -199,7 +199,7 @@ pub fn write(
         return Ok(Vec::new());
     }
     let (pixels, mut notes) = original.with_edit(edited, threads);
-    let photo = Photo {
+    let photo = CameraPhoto {
         pixels: &pixels,
         alpha: original.alpha.as_deref(),
         profile: original.profile.as_deref(),

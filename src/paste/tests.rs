@@ -206,7 +206,7 @@ fn a_file_without_a_change_is_written_as_it_is_and_keeps_the_rest_with_one() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("in.jpg");
     let pixels = photo(120, 90);
-    let camera = Photo {
+    let camera = CameraPhoto {
         pixels: &pixels,
         alpha: None,
         profile: None,

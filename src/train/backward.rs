@@ -24,6 +24,7 @@ pub use gradients::{Gradients, LevelGradients, Piece, StepGradients};
 pub use workspace::{Activations, Workspace};
 
 use crate::kernels::padded;
+use crate::model::fast::load_picture_rows;
 use crate::model::fast::step::{self, tile_rows, tiles};
 use crate::model::folded::{Folded, FoldedLevel, FoldedPrior};
 use prior::prior_backward;
@@ -59,7 +60,8 @@ pub fn accumulate(
     }
     let n = x.len();
     ws.reserve(folded, n, activations);
-    crate::model::fast::load_picture_rows(x, channels, &folded.levels[0], &mut ws.state);
+    let (grid, stride) = (folded.levels[0].grid, folded.levels[0].state_stride());
+    load_picture_rows(x, channels, grid, stride, &mut ws.state);
     gradients.log_prob += forward(folded, n, ws);
     backward(folded, n, weight, ws, gradients, finished);
 }

@@ -4,72 +4,23 @@
 //! of its size as if it were alone. The likelihood of details hangs on their neighbourhood only, so a stage may learn from
 //! windows of pictures, which cost less and show more pictures in the same time.
 
-use std::fmt;
 use std::ops::Range;
-use std::str::FromStr;
-
-use serde::{Deserialize, Serialize};
 
 use super::config::TrainConfig;
 use super::device::DeviceGradients;
 use super::error::TrainError;
 use super::gradients::{BatchGradients, BatchShare, CpuGradients, CpuStageGradients, parts_of};
 use super::init::{data_dependent_init, stage_init};
+pub use super::part::Part;
 use super::ranks::Communicator;
 use super::reduce::ReduceTimes;
 use crate::config::GlowConfig;
 use crate::model::params::Params;
 use crate::model::{ModelError, haar};
-use crate::noise::{Noise, Purpose};
+use crate::noise::{Noise, NoisePurpose};
 
 /// What the sides and the places of windows are multiples of: a block of Haar's, squeezed once.
 pub const WINDOW_GRID: usize = 4;
-
-/// A part of a chain.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub enum Part {
-    /// The plain Glow at the bottom.
-    Base,
-    /// A detail stage, 0 the coarsest.
-    Stage(usize),
-}
-
-impl fmt::Display for Part {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Base => write!(f, "base"),
-            Self::Stage(i) => write!(f, "{i}"),
-        }
-    }
-}
-
-impl FromStr for Part {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "base" => Ok(Self::Base),
-            number => number.parse().map(Self::Stage).map_err(|_| {
-                "a part is \"base\", or a detail stage by its number, 0 the coarsest".to_owned()
-            }),
-        }
-    }
-}
-
-impl From<Part> for String {
-    fn from(part: Part) -> Self {
-        part.to_string()
-    }
-}
-
-impl TryFrom<String> for Part {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        text.parse()
-    }
-}
 
 /// Why these settings do not fit a model; `None` where they do.
 pub(super) fn problem(config: &GlowConfig, train: &TrainConfig) -> Option<String> {
@@ -206,7 +157,7 @@ impl Draws {
         // A batch has at most 2^16 pictures, a chain at most 4 stages.
         let place = (self.first + picture) as u64;
         Noise::of(
-            Purpose::Window,
+            NoisePurpose::Window,
             self.seed,
             (((self.step << 16) | place) << 3) | stage as u64,
         )

@@ -45,7 +45,7 @@ fn number_or_nan<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<f6
 
 /// Where a run stands.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Progress {
+pub struct TrainProgress {
     /// Pictures that made gradients.
     pub pictures_seen: u64,
     /// Pictures drawn from the stream, unreadable ones included.
@@ -72,7 +72,7 @@ pub struct Checkpoint {
     /// Moments and averaged weights.
     pub optimizer: Optimizer,
     /// Where the run stands.
-    pub progress: Progress,
+    pub progress: TrainProgress,
     /// The settings of the run.
     pub train: TrainConfig,
 }
@@ -83,7 +83,7 @@ struct Header {
     train: TrainConfig,
     rule: Rule,
     updates: u64,
-    progress: Progress,
+    progress: TrainProgress,
 }
 
 /// A checkpoint holds four numbers for each of a weight file.

@@ -6,8 +6,8 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use serde::{Deserialize, Serialize};
 
 use super::backward::Activations;
-use super::chain::Part;
 use super::optimizer::{Rates, Rule};
+use super::part::Part;
 use crate::config::ScaleFloor;
 use crate::kernels::Arithmetic;
 

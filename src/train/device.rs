@@ -256,6 +256,7 @@ fn gradient_of(grads: &GradStore, var: &Var) -> candle_core::Result<Tensor> {
 mod tests {
     use super::*;
     use crate::config::{Coupling, GlowConfig, Padding, Permutation};
+    use crate::latent::tests::tiny_config;
     use crate::noise::Noise;
     use crate::train::gradients::CpuGradients;
     use crate::train::optimizer::norm;
@@ -265,17 +266,13 @@ mod tests {
     fn params(permutation: Permutation, coupling: Coupling, padding: Padding) -> Params {
         let config = GlowConfig {
             image_size: 16,
-            channels: 3,
             levels: 3,
             depth: 2,
             width: 20,
             permutation,
             coupling,
-            bits: 5,
-            variant: Default::default(),
             padding,
-            scale_floor: Default::default(),
-            detail: Vec::new(),
+            ..tiny_config()
         };
         Params::perturbed(config, 5)
     }

@@ -426,24 +426,19 @@ fn run(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Coupling, GlowConfig, Padding, Permutation};
+    use crate::config::{GlowConfig, Padding};
+    use crate::latent::tests::tiny_config;
     use crate::noise::Noise;
     use crate::train::ranks::threads::on_ranks;
 
     fn params() -> Params {
         let config = GlowConfig {
             image_size: 16,
-            channels: 3,
             levels: 3,
             depth: 2,
             width: 20,
-            permutation: Permutation::InvconvLu,
-            coupling: Coupling::Affine,
-            bits: 5,
-            variant: Default::default(),
             padding: Padding::EdgeBias,
-            scale_floor: Default::default(),
-            detail: Vec::new(),
+            ..tiny_config()
         };
         Params::perturbed(config, 5)
     }

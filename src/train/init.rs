@@ -2,6 +2,7 @@
 
 use super::error::TrainError;
 use super::ranks::Communicator;
+use crate::kernels::neighbours::Grid;
 use crate::kernels::{Aligned, Finish, Init, Lhs, PackedMatrix, Rhs, gemm, padded};
 use crate::model::fast::load_picture_rows;
 use crate::model::fast::step::{self, Given, Scratch, tile_rows, tiles};
@@ -30,16 +31,12 @@ pub fn data_dependent_init(
         let stride = padded(shape.channels);
         if l == 0 {
             state = Aligned::zeros(rows * stride);
-            load_picture_rows(
-                x,
-                params.config.channels,
-                &Folded::level(params, 0, 0..0, Purpose::Forward)?,
-                &mut state,
-            );
+            let (channels, grid) = (params.config.channels, Grid { side: shape.side });
+            load_picture_rows(x, channels, grid, stride, &mut state);
         }
         let width = params.config.width;
         for k in 0..params.config.depth {
-            let site = Site {
+            let site = StepSite {
                 prefix: format!("levels.{l}.steps.{k}."),
                 width,
                 given: &[],
@@ -86,10 +83,12 @@ pub fn stage_init(
     let given = given_of(params, i, &lows);
     let given: Vec<&Given> = given.iter().collect();
     let details: Vec<&[f32]> = details.iter().map(Vec::as_slice).collect();
-    let mut state = Aligned::zeros(rows * padded(shape.channels));
+    let (grid, stride) = (Grid { side: shape.side }, padded(shape.channels));
+    let mut state = Aligned::zeros(rows * stride);
+    load_picture_rows(&details, of_stage.channels, grid, stride, &mut state);
     let mut scratch = Scratch::default();
     for k in 0..stage.depth {
-        let site = Site {
+        let site = StepSite {
             prefix: format!("detail.{i}.steps.{k}."),
             width: stage.width,
             given: &given,
@@ -99,17 +98,13 @@ pub fn stage_init(
                 Ok((level, step))
             },
         };
-        if k == 0 {
-            let (level, _) = (site.fold)(params)?;
-            load_picture_rows(&details, of_stage.channels, &level, &mut state);
-        }
         init_step(params, &site, &mut state, rows, &mut scratch, ranks)?;
     }
     Ok(())
 }
 
 /// A step of the flow whose actnorms are to be set.
-struct Site<'a> {
+struct StepSite<'a> {
     /// What the names of its parameters start with.
     prefix: String,
     /// Hidden channels.
@@ -117,16 +112,16 @@ struct Site<'a> {
     /// What a detail stage is given with each picture.
     given: &'a [&'a Given],
     /// The level that it stands in, without steps, and the step, of the parameters as they are.
-    fold: &'a dyn Fn(&Params) -> Result<Place, ModelError>,
+    fold: &'a dyn Fn(&Params) -> Result<FoldedPlace, ModelError>,
 }
 
 /// A level without steps, and the step that stands in it.
-type Place = (FoldedLevel, FoldedStep);
+type FoldedPlace = (FoldedLevel, FoldedStep);
 
 /// Sets the actnorms of a step, and carries the pixel rows `state` through it.
 fn init_step(
     params: &mut Params,
-    site: &Site,
+    site: &StepSite,
     state: &mut Aligned,
     rows: usize,
     scratch: &mut Scratch,
@@ -263,7 +258,7 @@ fn product(
 fn couple(
     level: &FoldedLevel,
     step: &FoldedStep,
-    site: &Site,
+    site: &StepSite,
     state: &mut [f32],
     rows: usize,
     scratch: &mut Scratch,

@@ -12,6 +12,7 @@ pub mod gradients;
 pub mod init;
 pub mod optimizer;
 pub mod order;
+mod part;
 pub mod prepare;
 pub mod ranks;
 pub mod reduce;

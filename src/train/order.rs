@@ -14,8 +14,9 @@ use super::trainer::Trainer;
 use crate::data::batches::PictureSet;
 use crate::disk::is_same_file;
 use crate::export::check_target;
+use crate::files::import;
+use crate::files::shipped::{self, Choice};
 use crate::files::weights::Precision;
-use crate::files::{import, shipped};
 use crate::model::params::Params;
 use crate::model::{DeviceChoice, GlowConfig};
 
@@ -322,19 +323,19 @@ impl ReadyTraining {
 
 /// The weights of a model by its file, or of one that comes with the program.
 fn weights_of(path: Option<&Path>) -> Result<Params, TrainError> {
-    let built_in = match path {
-        None => Some(shipped::usual()),
-        Some(path) if path.exists() => None,
-        // The window knows it by the whole path that its name would have.
-        Some(path) => path
-            .file_name()
-            .and_then(|name| shipped::named(name.as_ref())),
-    };
-    match (path, built_in) {
-        (Some(path), None) => import::guess(path, &import::Options::default())
-            .map(|opened| opened.file.params)
-            .map_err(|e| TrainError::Setup(e.to_string())),
-        (_, model) => Ok(model.unwrap_or_else(shipped::usual).weights()?.params),
+    // The window knows a shipped model by the whole path that its name would have.
+    let named = path.map(|path| match path.file_name() {
+        Some(name) if !path.exists() => Path::new(name),
+        _ => path,
+    });
+    match shipped::choose(named) {
+        Choice::Shipped(model) => Ok(model.weights()?.params),
+        Choice::File(named) => {
+            let opened = import::guess(path.unwrap_or(named), &import::Options::default());
+            opened
+                .map(|opened| opened.file.params)
+                .map_err(|e| TrainError::Setup(e.to_string()))
+        }
     }
 }
 

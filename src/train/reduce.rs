@@ -170,24 +170,19 @@ impl<'a> Buckets<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Coupling, GlowConfig, Padding, Permutation};
+    use crate::config::{GlowConfig, Padding, Permutation};
+    use crate::latent::tests::tiny_config;
 
     #[test]
     fn pieces_cover_the_parameters_from_the_end_to_the_start() {
         for (permutation, levels) in [(Permutation::InvconvLu, 3), (Permutation::Reverse, 1)] {
             let config = GlowConfig {
                 image_size: 16,
-                channels: 3,
                 levels,
                 depth: 3,
-                width: 8,
                 permutation,
-                coupling: Coupling::Affine,
-                bits: 5,
-                variant: Default::default(),
                 padding: Padding::EdgeBias,
-                scale_floor: Default::default(),
-                detail: Vec::new(),
+                ..tiny_config()
             };
             let params = Params::perturbed(config, 1);
             let buckets = Buckets::new(&params, walk(&params), 0.0);

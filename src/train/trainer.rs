@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::chain::{self, ChainGradients, Draws, Part};
-use super::checkpoint::{Checkpoint, CurvePoint, Progress};
+use super::checkpoint::{Checkpoint, CurvePoint, TrainProgress};
 use super::config::TrainConfig;
 use super::device::DeviceGradients;
 pub use super::error::TrainError;
@@ -103,7 +103,7 @@ pub struct Trainer {
     train: TrainConfig,
     params: Params,
     optimizer: Optimizer,
-    progress: Progress,
+    progress: TrainProgress,
     gradients: Source,
     /// The floor that the couplings' factor rises to.
     floor: ScaleFloor,
@@ -186,7 +186,7 @@ impl RunClock {
 }
 
 /// What an update came to.
-struct Step {
+struct TrainStep {
     bits_per_dim: f64,
     gradient_norm: f64,
     times: ReduceTimes,
@@ -252,7 +252,7 @@ impl Trainer {
         };
         ranks::take_from_first(&*ranks, &mut params.data)?;
         let optimizer = Optimizer::new(train.optimizer, train.rates(), &params.data);
-        let progress = Progress {
+        let progress = TrainProgress {
             pictures_seen: 0,
             position: 0,
             seconds: 0.0,
@@ -327,7 +327,7 @@ impl Trainer {
         train: TrainConfig,
         params: Params,
         optimizer: Optimizer,
-        progress: Progress,
+        progress: TrainProgress,
         floor: ScaleFloor,
         lock: Option<RunLock>,
     ) -> Result<Self, TrainError> {
@@ -465,13 +465,13 @@ impl Trainer {
     /// What a step came to; the reason where the training has diverged.
     fn after_step(
         &mut self,
-        step: Result<Option<Step>, TrainError>,
+        step: Result<Option<TrainStep>, TrainError>,
         done: f64,
         losses: &mut Vec<f64>,
         report: &mut dyn FnMut(TrainEvent),
     ) -> Result<Option<String>, TrainError> {
         match step {
-            Ok(Some(Step {
+            Ok(Some(TrainStep {
                 bits_per_dim,
                 gradient_norm,
                 times,
@@ -530,7 +530,7 @@ impl Trainer {
                 self.optimizer.rule = self.train.optimizer;
                 self.optimizer.rates = self.train.rates();
                 let (seconds, set_size) = (self.progress.seconds, self.progress.set_size);
-                self.progress = Progress {
+                self.progress = TrainProgress {
                     seconds,
                     set_size,
                     // What comes next are other pictures than those at which it broke.
@@ -575,9 +575,9 @@ impl Trainer {
     }
 
     /// One update; `None` where the loss or the gradient is not finite.
-    fn step(&mut self, batch: &Batch, done: f64) -> Result<Option<Step>, TrainError> {
+    fn step(&mut self, batch: &Batch, done: f64) -> Result<Option<TrainStep>, TrainError> {
         self.params.config.scale_floor = {
-            let Progress {
+            let TrainProgress {
                 first_floor,
                 pictures_seen,
                 ..
@@ -626,7 +626,7 @@ impl Trainer {
         );
         self.restore_fixed_entries();
         self.progress.pictures_seen += batch.n_whole as u64;
-        Ok(Some(Step {
+        Ok(Some(TrainStep {
             bits_per_dim,
             gradient_norm: length,
             times,
@@ -656,7 +656,7 @@ impl Trainer {
     }
 
     /// Where the run stands.
-    pub fn progress(&self) -> &Progress {
+    pub fn progress(&self) -> &TrainProgress {
         &self.progress
     }
 

@@ -90,7 +90,7 @@ pub(super) fn piece_range(params: &Params, piece: Piece) -> Range<usize> {
         .unwrap_or(0..0)
 }
 
-type Named = (String, Vec<f32>);
+type NamedNumbers = (String, Vec<f32>);
 
 struct Out<'a> {
     params: &'a Params,
@@ -98,7 +98,7 @@ struct Out<'a> {
 }
 
 impl Out<'_> {
-    fn put(&mut self, (name, values): Named) {
+    fn put(&mut self, (name, values): NamedNumbers) {
         if let Some(entry) = self.params.layout.entry(&name) {
             let range: Range<usize> = entry.offset..entry.offset + entry.count();
             self.data[range].copy_from_slice(&values);
@@ -111,7 +111,7 @@ fn scale(log_scale: f32) -> f32 {
 }
 
 /// A folded convolution: weight `[out, in, 3, 3]` (or 1x1) times `s`, bias `(bias + border(class)) s`.
-struct Conv<'a> {
+struct FoldedConv<'a> {
     name: String,
     scale_name: String,
     out: usize,
@@ -125,9 +125,9 @@ struct Conv<'a> {
     padding: Padding,
 }
 
-impl Conv<'_> {
-    fn unfold(&self, params: &Params) -> Vec<Named> {
-        let Conv {
+impl FoldedConv<'_> {
+    fn unfold(&self, params: &Params) -> Vec<NamedNumbers> {
+        let FoldedConv {
             out, input, taps, ..
         } = *self;
         let weight = params.slice(&format!("{}.weight", self.name));
@@ -209,7 +209,12 @@ impl<'a> Site<'a> {
     }
 }
 
-fn step_gradients(params: &Params, site: &Site, g: &StepGradients, weight_sum: f64) -> Vec<Named> {
+fn step_gradients(
+    params: &Params,
+    site: &Site,
+    g: &StepGradients,
+    weight_sum: f64,
+) -> Vec<NamedNumbers> {
     let (p, config, c) = (&site.prefix, site.config, site.shape.channels);
     let (m, o, width) = (c / 2, config.coupling_out(c), config.width);
     let (h, t_stride) = (padded(width), taps_stride(o));
@@ -223,8 +228,8 @@ fn step_gradients(params: &Params, site: &Site, g: &StepGradients, weight_sum: f
     if site.features > 0 {
         named.push(inject_gradients(params, site, &g.w1, h));
     }
-    let mut conv = |conv: Conv| named.extend(conv.unfold(params));
-    conv(Conv {
+    let mut conv = |conv: FoldedConv| named.extend(conv.unfold(params));
+    conv(FoldedConv {
         name: format!("{p}coupling.conv1"),
         scale_name: format!("{p}coupling.actnorm1"),
         out: width,
@@ -235,7 +240,7 @@ fn step_gradients(params: &Params, site: &Site, g: &StepGradients, weight_sum: f
         stride: h,
         padding: first_padding,
     });
-    conv(Conv {
+    conv(FoldedConv {
         name: format!("{p}coupling.conv2"),
         scale_name: format!("{p}coupling.actnorm2"),
         out: width,
@@ -246,7 +251,7 @@ fn step_gradients(params: &Params, site: &Site, g: &StepGradients, weight_sum: f
         stride: h,
         padding: Padding::Zeros,
     });
-    conv(Conv {
+    conv(FoldedConv {
         name: format!("{p}coupling.conv3"),
         scale_name: format!("{p}coupling.conv3"),
         out: o,
@@ -308,7 +313,7 @@ fn folded_inject<'a>(
     move |i, j| w1[(taps + i) * stride + j]
 }
 
-fn inject_gradients(params: &Params, site: &Site, w1: &[f32], stride: usize) -> Named {
+fn inject_gradients(params: &Params, site: &Site, w1: &[f32], stride: usize) -> NamedNumbers {
     let (d, features) = (folded_inject(site, w1, stride), site.features);
     let log_scale = params.slice(&format!("{}coupling.actnorm1.log_scale", site.prefix));
     let values = (0..log_scale.len() * features).map(|at| {
@@ -327,7 +332,7 @@ fn add_scale_of_inject(
     site: &Site,
     w1: &[f32],
     stride: usize,
-    named: &mut [Named],
+    named: &mut [NamedNumbers],
 ) {
     let (d, features) = (folded_inject(site, w1, stride), site.features);
     let name = format!("{}coupling.actnorm1.log_scale", site.prefix);
@@ -369,7 +374,7 @@ pub fn stage_gradients(
     });
     steps.into_iter().flatten().for_each(|named| out.put(named));
     let (given, g) = (2 * shape.channels, &gradients.prior);
-    let prior = Conv {
+    let prior = FoldedConv {
         name: format!("{p}prior"),
         scale_name: format!("{p}prior"),
         out: given,
@@ -410,7 +415,7 @@ fn mixing_gradients(
     w: &Matrix,
     d_w: Matrix,
     log_det_weight: f64,
-) -> Vec<Named> {
+) -> Vec<NamedNumbers> {
     let c = w.n;
     match params.config.permutation {
         Permutation::Reverse | Permutation::Shuffle => Vec::new(),
@@ -459,7 +464,7 @@ fn prior_gradients(
     c: usize,
     is_top: bool,
     [prior_w, prior_b]: [&[f32]; 2],
-) -> Vec<Named> {
+) -> Vec<NamedNumbers> {
     if is_top {
         let pixels = params.slice("prior.mean").len() / c;
         let stride = padded(2 * c);
@@ -476,7 +481,7 @@ fn prior_gradients(
     let m = c / 2;
     let stride = padded(c);
     let name = format!("levels.{level}.split.prior");
-    Conv {
+    FoldedConv {
         name: name.clone(),
         scale_name: name,
         out: c,

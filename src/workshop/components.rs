@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::direction::{first, sound_range};
 use super::encoded::{EncodedPictures, Pictures};
-use super::{Built, Coder, Progress, Watch, WorkshopError, WorkshopOptions};
+use super::{Built, Coder, Watch, WorkshopError, WorkshopOptions, WorkshopProgress};
 use crate::data::batches::PictureSet;
 use crate::latent::Latent;
 use crate::latent::attributes::Directions;
@@ -30,7 +30,7 @@ pub fn components_of_folder(
     let mut done = 0;
     let mut more = |n: usize| {
         done += n;
-        watch(Progress {
+        watch(WorkshopProgress {
             what: "encoding",
             done,
             total,
@@ -67,7 +67,7 @@ fn components(
     let vectors = &encoded.vectors;
     let rows: Vec<usize> = (0..vectors.n()).collect();
     let mut proceed = |done, total| {
-        watch(Progress {
+        watch(WorkshopProgress {
             what: "finding components",
             done,
             total,

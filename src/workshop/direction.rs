@@ -2,12 +2,14 @@
 
 use std::path::Path;
 
-use super::{BATCH, Coder, Progress, Watch, WorkshopError, WorkshopOptions};
+use super::{BATCH, Coder, Watch, WorkshopError, WorkshopOptions, WorkshopProgress};
 use crate::data::faces::has_face;
 use crate::export::{compose, folder_name, write_png};
 use crate::latent::attributes::build::Vectors;
-use crate::latent::attributes::compare::{Approach, Compared, Grid, Task, ranking, relative_norm};
-use crate::latent::attributes::measure::{Split, split};
+use crate::latent::attributes::compare::{
+    Approach, ApproachGrid, Compared, Task, ranking, relative_norm,
+};
+use crate::latent::attributes::measure::{Holdout, split};
 use crate::latent::attributes::{AttributeEdit, Direction, Directions, EditOptions, EditedFigures};
 use crate::latent::{Latent, latent_from_flat};
 use crate::noise::Noise;
@@ -64,7 +66,7 @@ pub(super) fn go_on(
     done: usize,
     total: usize,
 ) -> Result<(), WorkshopError> {
-    match watch(Progress { what, done, total }) {
+    match watch(WorkshopProgress { what, done, total }) {
         true => Ok(()),
         false => Err(WorkshopError::Cancelled),
     }
@@ -126,11 +128,11 @@ pub(super) fn first(rows: &[usize], n: usize) -> &[usize] {
 }
 
 /// The same with the mirrored rows among those that are learnt from. Of the others a picture as it is says enough.
-fn with_mirrored(options: &WorkshopOptions, split: &Split) -> Split {
+fn with_mirrored(options: &WorkshopOptions, split: &Holdout) -> Holdout {
     if !options.mirror {
         return split.clone();
     }
-    Split {
+    Holdout {
         train: split.train.iter().flat_map(|&row| [row, row + 1]).collect(),
         held_out: split.held_out.clone(),
     }
@@ -249,14 +251,14 @@ fn compared(
             options.seed.wrapping_add(i),
         )
     };
-    let splits: Vec<Split> = (1..=SPLITS)
+    let splits: Vec<Holdout> = (1..=SPLITS)
         .map(|i| with_mirrored(options, &parted(i)))
         .collect();
-    let grid = Grid::new(task.vectors.n_levels());
+    let grid = ApproachGrid::new(task.vectors.n_levels());
     let (mut done, mut cancelled) = (0, false);
     let compared = task.compare(&splits, &grid, &mut || {
         done += 1;
-        cancelled |= !watch(Progress {
+        cancelled |= !watch(WorkshopProgress {
             what: "comparing",
             done,
             total: grid.n_approaches(),

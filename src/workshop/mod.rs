@@ -1,5 +1,5 @@
 //! The workshop of attributes: from a folder of pictures and what tables say of them to directions with their
-//! figures, whole. The command line and the window only choose [`WorkshopOptions`] and show the [`Progress`].
+//! figures, whole. The command line and the window only choose [`WorkshopOptions`] and show the [`WorkshopProgress`].
 
 mod columns;
 mod components;
@@ -153,7 +153,7 @@ impl Default for WorkshopOptions {
 
 /// How far the work is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Progress {
+pub struct WorkshopProgress {
     /// What is being done, for people: `encoding`, `comparing`.
     pub what: &'static str,
     /// Done.
@@ -163,7 +163,7 @@ pub struct Progress {
 }
 
 /// Told how far the work is; asked whether it is still wanted.
-pub type Watch<'a> = &'a mut dyn FnMut(Progress) -> bool;
+pub type Watch<'a> = &'a mut dyn FnMut(WorkshopProgress) -> bool;
 
 /// What came of it.
 #[derive(Clone, Debug)]
@@ -346,7 +346,7 @@ fn build_columns(
     for group in &groups {
         let mut more = |n: usize, watch: Watch<'_>| {
             done += n;
-            watch(Progress {
+            watch(WorkshopProgress {
                 what: "encoding",
                 done,
                 total,

@@ -9,6 +9,7 @@ use glow_explorer::config::GlowConfig;
 use glow_explorer::flow::detail::Detail;
 use glow_explorer::kernels::Arithmetic;
 use glow_explorer::kernels::bf16::has_bf16;
+use glow_explorer::model::device::DeviceModel;
 use glow_explorer::model::fast::{FastGlow, RawEncoding, Resumable};
 use glow_explorer::model::glow::{Glow, tensors};
 use glow_explorer::model::params::Params;
@@ -93,6 +94,45 @@ fn a_decode_from_a_coarse_state_is_the_whole_decode() {
                 .unwrap();
             assert_eq!(whole, part.pictures, "{config:?} from level {level}");
         }
+    }
+}
+
+/// A rectifier that turns NaN into 0 would draw a model that has come apart as if it were sound.
+#[test]
+fn what_is_not_a_number_inside_a_network_reaches_the_picture_in_every_form() {
+    let base = &configs()[0];
+    let chain = &chains()[0];
+    for (config, name) in [
+        (base, "levels.0.steps.1.coupling.actnorm1.bias"),
+        (base, "levels.1.steps.0.coupling.actnorm2.bias"),
+        (chain, "detail.0.steps.1.coupling.actnorm1.bias"),
+        (chain, "detail.0.trunk.blocks.0.conv1.bias"),
+        (chain, "detail.0.trunk.first.bias"),
+    ] {
+        let mut params = lively(config, 7);
+        params.slice_mut(name)[2] = f32::NAN;
+        let check = |form: &str, x: &[f32]| {
+            // Half of the channels pass a coupling unchanged; the 1x1 convolution after it mixes them in.
+            let lost = x.iter().filter(|v| v.is_nan()).count();
+            assert!(lost > x.len() / 2, "{form}, {name}: {lost} of {}", x.len());
+        };
+        let zero = Latent::zeros(&config.latent_shape());
+        for arithmetic in [Arithmetic::F32, Arithmetic::Bf16.or_f32()] {
+            let fast = FastChain::with_arithmetic(&params, 2, arithmetic).unwrap();
+            check("folded", &fast.decode(&[&zero], &|| false).unwrap()[0]);
+        }
+        let x = pictures(config, 1, 3);
+        let (c, size) = (config.channels, config.image_size);
+        let input = Tensor::from_vec(x.concat(), (1, c, size, size), &Device::Cpu).unwrap();
+        if config.detail.is_empty() {
+            let device = DeviceModel::new(&params, &Device::Cpu).unwrap();
+            check("device", &device.decode(&[&zero], &|| false).unwrap()[0]);
+        }
+        let glow = Glow::new(&params, &Device::Cpu).unwrap();
+        let eps = glow.encode(&input).unwrap().eps;
+        let eps: Vec<Tensor> = eps.iter().map(|eps| eps.zeros_like().unwrap()).collect();
+        let plain = glow.decode(&eps).unwrap().flatten_all().unwrap();
+        check("plain", &plain.to_vec1::<f32>().unwrap());
     }
 }
 

@@ -4,7 +4,7 @@ use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
 use glow_explorer::flow::Bijector;
 use glow_explorer::flow::actnorm::ActNorm;
-use glow_explorer::flow::coupling::Coupling;
+use glow_explorer::flow::coupling::CouplingLayer;
 use glow_explorer::flow::permutation::Mixing;
 use glow_explorer::flow::squeeze::Squeeze;
 use glow_explorer::flow::step::Step;
@@ -103,7 +103,7 @@ fn every_bijector_is_inverted_and_its_log_determinant_is_that_of_the_jacobian() 
         let mixing = Mixing::new(&vb.pp("permutation"), config.permutation, c).unwrap();
         check_bijector(&format!("permutation, {name}"), &mixing, &x);
         let x = noise((1, 3, 3, c));
-        let coupling = Coupling::new(&vb.pp("coupling"), config, c, 0).unwrap();
+        let coupling = CouplingLayer::new(&vb.pp("coupling"), config, c, 0).unwrap();
         check_bijector(&format!("coupling, {name}"), &coupling, &x);
         check_bijector(
             &format!("step, {name}"),

@@ -365,7 +365,11 @@ fn crates_stay_where_the_table_says() {
 
 #[test]
 fn no_two_files_lean_on_each_other_in_a_circle() {
-    let sources = sources();
+    // The window's frame and its screens meet in one file: the state is made of what the screens remember, and a screen
+    // is shown the state. Beside that file neither may lead back to the other.
+    let meeting = ["app", "screens"];
+    let mut sources = sources();
+    sources.retain(|source| source.module != meeting);
     let at = |path: &[String]| {
         (1..=path.len())
             .rev()
@@ -392,9 +396,8 @@ fn no_two_files_lean_on_each_other_in_a_circle() {
         seen
     };
     let reached: Vec<BTreeSet<usize>> = (0..sources.len()).map(reaches).collect();
-    // The window's state and its dialogs still know each other.
     let circles: Vec<&str> = (0..sources.len())
-        .filter(|&i| reached[i].contains(&i) && sources[i].top() != "app")
+        .filter(|&i| reached[i].contains(&i))
         .map(|i| sources[i].path.as_str())
         .collect();
     assert!(circles.is_empty(), "in circles: {}", circles.join(", "));
@@ -402,41 +405,8 @@ fn no_two_files_lean_on_each_other_in_a_circle() {
 
 #[test]
 fn no_two_types_have_one_name() {
-    // Each subcommand has its own arguments; of the others one of the two is to be renamed.
-    const MANY: [&str; 32] = [
-        "Args",
-        "Cancelled",
-        "Conv",
-        "Coupling",
-        "Decoded",
-        "Easing",
-        "Encoding",
-        "Entry",
-        "Event",
-        "Form",
-        "Grid",
-        "Item",
-        "Layout",
-        "Level",
-        "Line",
-        "Method",
-        "Named",
-        "OpenModel",
-        "Photo",
-        "Picture",
-        "Progress",
-        "Purpose",
-        "Report",
-        "Shown",
-        "Slot",
-        "Split",
-        "State",
-        "Step",
-        "Summary",
-        "Trunk",
-        "Work",
-        "Workspace",
-    ];
+    // Each subcommand has its own arguments, in a file of its own.
+    const MANY: [&str; 1] = ["Args"];
     let mut places: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for source in sources() {
         for line in source.code.lines() {

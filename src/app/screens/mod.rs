@@ -155,6 +155,9 @@ pub trait Screen: Sync {
         None
     }
 
+    /// Puts what moves by itself back to where it was before it did: a session keeps that.
+    fn stop_where_it_began(&self, _desks: &mut Desks) {}
+
     // --- Selection ---
 
     /// What its picture of a number is: see [`Selection::Of`].

@@ -82,6 +82,7 @@ fn fields(pair: &Pair) -> BTreeMap<&'static str, String> {
         corners,
         pair: mixed,
         shares,
+        further_shares,
     } = mix;
     let LevelsTab {
         base: levels_base,
@@ -173,6 +174,7 @@ fn fields(pair: &Pair) -> BTreeMap<&'static str, String> {
     let Playback {
         t,
         playing: _,
+        began: _,
         mode,
         backwards: _,
         seconds,
@@ -182,6 +184,7 @@ fn fields(pair: &Pair) -> BTreeMap<&'static str, String> {
         part,
         walk,
         playing: _,
+        began: _,
     } = levels_desk;
     let (mut order, mut names, mut crops) = (Vec::new(), Vec::new(), Vec::new());
     for entry in &shelf {
@@ -241,6 +244,7 @@ fn fields(pair: &Pair) -> BTreeMap<&'static str, String> {
         ("mix.corners", named(format!("{corners:?}"))),
         ("mix.pair", named(format!("{mixed:?}"))),
         ("mix.shares", format!("{shares:?}")),
+        ("mix.further_shares", format!("{further_shares:?}")),
         ("mix.x", format!("{x}")),
         ("mix.y", format!("{y}")),
         ("levels.base", named(format!("{levels_base:?}"))),
@@ -445,12 +449,13 @@ fn window(path: &Path, restore: Option<bool>) -> Pair {
 }
 
 /// Fields that no action changes alone, or at all in a window whose model stays.
-const OTHERWISE: [&str; 4] = [
+const OTHERWISE: [&str; 5] = [
     // Built by the worker: see the tests of sessions.
     "attributes.own",
     "sample.rows",
     "sample.further_temperatures",
     "sample.condition",
+    "mix.further_shares",
 ];
 
 #[test]
@@ -501,4 +506,20 @@ fn temperatures_of_further_levels_wait_for_a_model_that_has_them() {
     assert_eq!(tab.level_temperatures, [0.1, 0.2, 0.3, 0.4]);
     tab.fit_levels(5);
     assert_eq!(tab.level_temperatures[4], tab.temperature);
+}
+
+#[test]
+fn shares_of_further_levels_wait_for_a_model_that_has_them() {
+    let mut tab = MixTab::default();
+    tab.fit_levels(4);
+    assert_eq!(tab.shares, [0.0, 0.0, 0.0, 1.0]);
+    tab.shares[2] = 0.5;
+    tab.fit_levels(2);
+    assert_eq!(tab.shares, [0.0, 0.0]);
+    let text = serde_json::to_string(&tab).unwrap();
+    let mut tab: MixTab = serde_json::from_str(&text).unwrap();
+    tab.fit_levels(4);
+    assert_eq!(tab.shares, [0.0, 0.0, 0.5, 1.0]);
+    tab.fit_levels(5);
+    assert_eq!(tab.shares[4], 0.0);
 }

@@ -14,7 +14,7 @@ use crate::app::screens::morph::MorphWish;
 use crate::app::screens::sample::{self, SampleWish};
 use crate::app::state::{Selection, Tab, ThemeChoice};
 use crate::app::{AppOptions, ExplorerApp};
-use crate::engine::{Engine, EngineOptions, Loader, shipped};
+use crate::engine::{Engine, EngineOptions, Loader};
 
 /// Draws the window with the shipped model's samples for the README:
 /// `GLOW_SCREENSHOT=assets/screenshot.png cargo test --release --lib draw_the_readme -- --ignored`.
@@ -30,7 +30,6 @@ fn draw_the_readme_screenshot() {
         threads: 2,
         foreign: Default::default(),
         tf32: false,
-        shipped: Some(shipped::usual()),
     };
     let options = EngineOptions::new(loader.into_open());
     let engine = Engine::spawn(options, || {});

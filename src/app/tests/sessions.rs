@@ -16,7 +16,9 @@ use crate::app::screens::sample::SampleWish;
 use crate::app::session::AUTOSAVE_AFTER;
 use crate::app::state::{ItemStatus, LogLevel, Named, Selection, ShelfEntry, State, Tab};
 use crate::app::{export, session};
-use crate::engine::message::{Command, PathKind, Recipe, SESSION_FORMAT};
+use crate::engine::message::{
+    Command, Event, ModelOptions, PathKind, Recipe, SESSION_FORMAT, SessionFile, StoredModel,
+};
 use crate::engine::toy::{open_toy, photo};
 use crate::engine::{Engine, EngineOptions};
 
@@ -756,11 +758,50 @@ fn a_morph_that_plays_is_no_reason_to_save_and_no_hindrance() {
     pair.state.apply(MorphWish::Advance(0.4));
     assert!(pair.state.autosave(10.0).1.is_none(), "nothing was changed");
     pair.state.apply(MorphWish::SetSteps(21));
+    // Beside what moves: it was made by hand, too.
+    pair.state.apply(MorphWish::SetPlaySeconds(7.5));
     pair.autosaved(20.0);
     drop(pair);
     let again = restored(&path);
     assert_eq!(again.state.doc.morph.steps, 21);
     assert_eq!(again.state.desks.morph.t, 0.25);
+    assert_eq!(again.state.desks.morph.seconds, 7.5);
+}
+
+#[test]
+fn what_was_said_of_a_model_is_not_asked_again_with_its_session() {
+    let mut state = State::default();
+    let path = PathBuf::from("s.glow.json");
+    let commands = state.apply(Action::OpenSession(path.clone()));
+    let [Command::OpenSession { ticket, .. }] = commands[..] else {
+        panic!("{commands:?}");
+    };
+    let answers = ModelOptions {
+        image_size: Some(64),
+        ..ModelOptions::default()
+    };
+    let model = PathBuf::from("/models/model_200000.pt");
+    let session = SessionFile {
+        format: SESSION_FORMAT.to_owned(),
+        model: Some(StoredModel {
+            path: Some(model.clone()),
+            answers: answers.clone(),
+            ..StoredModel::default()
+        }),
+        directions: Vec::new(),
+        latents: None,
+        others: Vec::new(),
+        items: Vec::new(),
+        window: serde_json::json!({}),
+    };
+    let session = Box::new(session);
+    let commands = state.receive(Event::SessionRead {
+        ticket,
+        path,
+        session,
+    });
+    let opens = |c: &Command| matches!(c, Command::OpenModelAs { path, options } if *path == model && *options == answers);
+    assert!(commands.iter().any(opens), "{commands:?}");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use egui::{Ui, vec2};
 
-use super::dialogs::{buttons_ui, title_ui};
+use super::frame::{buttons_ui, title_ui};
 use crate::app::action::Action;
 use crate::app::dialog::AskForm;
 use crate::app::theme;

@@ -2,7 +2,7 @@
 
 use egui::{Color32, CursorIcon, Key, Rect, Sense, Stroke, StrokeKind, Ui, Vec2, pos2, vec2};
 
-use super::dialogs;
+use super::frame::{buttons_ui, title_ui};
 use crate::app::action::Action;
 use crate::app::dialog::{CropForm, Dialog};
 use crate::app::state::Photo;
@@ -26,7 +26,7 @@ pub fn crop_ui(ui: &mut Ui, cx: &mut Cx<'_>, form: &CropForm) {
         return;
     };
     let mut square = form.square;
-    dialogs::title_ui(ui, "Crop");
+    title_ui(ui, "Crop");
     let start = if photo.face_found {
         "Proposed from a face."
     } else if photo.is_whole() {
@@ -66,7 +66,7 @@ pub fn crop_ui(ui: &mut Ui, cx: &mut Cx<'_>, form: &CropForm) {
     ui.add_space(8.0);
     let proposal = photo.proposal;
     let item = form.item;
-    dialogs::buttons_ui(ui, cx, |ui, cx| {
+    buttons_ui(ui, cx, |ui, cx| {
         if ui.add(theme::primary_button(ui, "Apply")).clicked() {
             cx.push(Action::Recrop(item, square));
         }

@@ -2,7 +2,7 @@
 
 use egui::Ui;
 
-use super::dialogs;
+use super::frame::{buttons_ui, title_ui};
 use crate::app::action::Action;
 use crate::app::dialog::{Dialog, ExportForm, ExportFormat, ExportSource, PathPurpose};
 use crate::app::export;
@@ -14,7 +14,7 @@ use crate::app::widgets::icons::{Icon, note_ui};
 
 /// What, as what, where to.
 pub fn export_ui(ui: &mut Ui, cx: &mut Cx<'_>, form: &ExportForm) {
-    dialogs::title_ui(ui, "Export");
+    title_ui(ui, "Export");
     // Enter ends the typing of a number, or presses what has the focus; only elsewhere it exports.
     let typing = ui.memory(|m| m.focused().is_some());
     let mut new = form.clone();
@@ -90,7 +90,7 @@ pub fn export_ui(ui: &mut Ui, cx: &mut Cx<'_>, form: &ExportForm) {
         cx.push(Action::Show(Dialog::Export(new.clone())));
     }
     ui.add_space(8.0);
-    dialogs::buttons_ui(ui, cx, |ui, cx| {
+    buttons_ui(ui, cx, |ui, cx| {
         let text = if form.ask_replace {
             "Replace"
         } else {

@@ -5,6 +5,7 @@ pub mod crop;
 pub mod dialogs;
 pub mod export;
 mod folder;
+mod frame;
 pub mod inspector;
 pub mod menu;
 pub(super) mod paths;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use egui::text::{CCursor, CCursorRange};
 use egui::{Button, FocusDirection, Key, Modifiers, Ui, vec2};
 
-use super::dialogs::{TextEntry, buttons_ui, field_ui, title_ui};
+use super::frame::{TextEntry, buttons_ui, field_ui, title_ui};
 use crate::app::action::Action;
 use crate::app::dialog::{Dialog, PathPurpose, REPLACE};
 use crate::app::screens::attributes::ExamplePath;

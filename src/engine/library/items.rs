@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use image::RgbImage;
 
-use super::{Library, Picture, Stamp};
+use super::{DrawnPicture, Library, Stamp};
 use crate::data::{crop as framing, intake};
 use crate::engine::error::EngineError;
 use crate::engine::figures;
@@ -20,7 +20,7 @@ use crate::recipe::{self, Ingredient, Items, RecipeError};
 const PREVIEW_SIDES: [(usize, u32); 3] = [(48, 1024), (256, 320), (usize::MAX, 128)];
 
 /// The items of a session, or those that an export started with.
-pub(in crate::engine) type ShelfItems = BTreeMap<ItemId, Arc<Item>>;
+pub(in crate::engine) type ShelfItems = BTreeMap<ItemId, Arc<ShelfItem>>;
 
 impl Items for ShelfItems {
     fn ingredient(&self, id: ItemId) -> Option<Ingredient<'_>> {
@@ -35,13 +35,13 @@ impl Items for ShelfItems {
 
 /// Something on the shelf.
 #[derive(Clone)]
-pub(in crate::engine) struct Item {
+pub(in crate::engine) struct ShelfItem {
     /// For people.
     pub(in crate::engine) name: String,
     /// Never the same for two states of an item, so that cached pictures of older ones do not match.
     pub(in crate::engine) version: u64,
     /// Where its latent comes from, for an imported picture.
-    pub(super) photo: Option<Photo>,
+    pub(super) photo: Option<ShelfPhoto>,
     /// What the open model decodes; `None` until it has encoded it.
     pub(in crate::engine) latent: Option<Arc<Latent>>,
     /// The newest latent, whichever model it belongs to: what a session keeps.
@@ -60,7 +60,7 @@ pub(in crate::engine) struct Owned {
 }
 
 #[derive(Clone)]
-pub(super) struct Photo {
+pub(super) struct ShelfPhoto {
     pub(super) source: PictureSource,
     pub(super) crop: CropSquare,
     /// Given which it is encoded.
@@ -69,7 +69,7 @@ pub(super) struct Photo {
     pub(super) pixels: Option<Arc<RgbImage>>,
 }
 
-impl Item {
+impl ShelfItem {
     /// The item for another model. One that this cannot decode keeps its latent for the model that can.
     pub(super) fn for_model(&self, stamp: &Stamp, shape: &LatentShape, version: u64) -> Self {
         let kept = self.kept.as_ref();
@@ -176,14 +176,14 @@ impl Library {
         let bytes = picture.rgb.as_raw().len();
         let key = id.0.to_le_bytes();
         self.sources.insert(&key, Arc::new(picture.rgb), bytes);
-        let photo = Photo {
+        let photo = ShelfPhoto {
             source,
             crop,
             condition,
             pixels: None,
         };
         self.last_version += 1;
-        let item = Item {
+        let item = ShelfItem {
             name: picture.name,
             version: self.last_version,
             photo: Some(photo),
@@ -216,10 +216,10 @@ impl Library {
     ) {
         self.last_version += 1;
         let latent = kept.as_ref().filter(|_| usable);
-        let item = Item {
+        let item = ShelfItem {
             name,
             version: self.last_version,
-            photo: photo.map(|(source, crop, condition)| Photo {
+            photo: photo.map(|(source, crop, condition)| ShelfPhoto {
                 source,
                 crop,
                 condition,
@@ -309,7 +309,7 @@ impl Library {
     /// Keeps the figures of an item.
     pub(super) fn measured(&mut self, id: ItemId, inspection: &Inspection) {
         if let Some(item) = self.items.get_mut(&id) {
-            let measured = Item {
+            let measured = ShelfItem {
                 name: item.name.clone(),
                 version: item.version,
                 photo: item.photo.clone(),
@@ -393,8 +393,8 @@ impl Library {
             let latent = Latent::clone(&*latent?).given(condition);
             return self.shelve(id, name, Arc::new(latent), cancelled);
         };
-        let mut item = Item::clone(item);
-        item.photo = Some(Photo {
+        let mut item = ShelfItem::clone(item);
+        item.photo = Some(ShelfPhoto {
             condition,
             ..photo.clone()
         });
@@ -446,7 +446,7 @@ impl Library {
         &mut self,
         id: ItemId,
         name: String,
-        photo: Option<Photo>,
+        photo: Option<ShelfPhoto>,
         latent: Arc<Latent>,
         inspection: Inspection,
         decoded: Decoded,
@@ -461,7 +461,7 @@ impl Library {
         // A latent that stands on no photo keeps the model that it was made with.
         let before = self.items.get(&id).and_then(|item| item.kept.clone());
         let same = before.filter(|kept| Arc::ptr_eq(&kept.latent, &latent));
-        let item = Item {
+        let item = ShelfItem {
             name,
             version: self.last_version,
             photo,
@@ -472,7 +472,7 @@ impl Library {
         self.items.insert(id, Arc::new(item));
         let picture = match self.key(&Recipe::Item(id), None) {
             Ok(key) => self.keep(&key, decoded),
-            Err(_) => Picture::new(decoded),
+            Err(_) => DrawnPicture::new(decoded),
         };
         Event::Encoded {
             item: id,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use image::{RgbImage, imageops};
 
 use super::Library;
-use super::items::{Photo, ShelfItems};
+use super::items::{ShelfItems, ShelfPhoto};
 use crate::data::crop::apply_crop;
 use crate::data::intake;
 use crate::engine::error::EngineError;
@@ -71,7 +71,7 @@ impl Library {
         &self,
         recipe: &Recipe,
         items: Option<&ShelfItems>,
-    ) -> Result<(ItemId, Photo), EngineError> {
+    ) -> Result<(ItemId, ShelfPhoto), EngineError> {
         let items = items.unwrap_or(&self.items);
         let id = recipe::root(recipe);
         let photo = id.and_then(|id| Some((id, items.get(&id)?.photo.clone()?)));

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use image::RgbImage;
 
 pub use crate::train::checkpoint::CurvePoint;
-pub use crate::train::order::{
-    EarlierState, EarlierTraining, EarlierWork, NetworkSize, TrainBase, TrainOrder,
-};
+#[cfg(test)]
+pub use crate::train::order::EarlierState;
+pub use crate::train::order::{EarlierTraining, EarlierWork, NetworkSize, TrainBase, TrainOrder};
 
 /// What the window wants of the training; there is one at a time.
 #[derive(Clone, Debug)]

@@ -266,6 +266,7 @@ fn latents_of_another_model_keep_their_place_and_its_file() {
         name: "16".to_owned(),
         path: Some(PathBuf::from("16")),
         fingerprint: session.model.as_ref().unwrap().fingerprint,
+        answers: ModelOptions::default(),
     };
     let again = folder.path().join("t.glow.json");
     bench.send([Command::SaveSession {

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::super::error::EngineError;
-use super::super::export::{ExportJob, Step};
+use super::super::export::{ExportJob, ExportStep};
 use super::super::folder::{self, FolderJob, FolderStep};
 use super::super::library::{
     Library, ModelOpening, Owned, Stamp, failed, other_training, store, waits_for_model,
@@ -320,7 +320,7 @@ impl Worker {
         let session = &mut self.session;
         let result = catch_unwind(AssertUnwindSafe(|| job.step(session, &cancelled)));
         match result {
-            Ok(Ok(Step::Going(done))) => {
+            Ok(Ok(ExportStep::Going(done))) => {
                 self.outbox.send(Event::Progress {
                     ticket: Some(ticket),
                     what: "exporting".to_owned(),
@@ -329,7 +329,7 @@ impl Worker {
                 });
                 self.queue.resume(Job::Export(job));
             }
-            Ok(Ok(Step::Finished)) => {
+            Ok(Ok(ExportStep::Finished)) => {
                 let path = job.request.path;
                 for note in job.notes {
                     let message = format!("{note}: {}", path.display());
@@ -341,8 +341,14 @@ impl Worker {
             Ok(Err(EngineError::Cancelled)) if cancelled() => {
                 self.queue.resume(Job::Export(job));
             }
-            Ok(Err(error)) => self.fail(Some(ticket), None, error.to_string()),
-            Err(panic) => self.recover(Some(ticket), None, panic.as_ref()),
+            Ok(Err(error)) => {
+                let stays = job.take_back();
+                self.fail(Some(ticket), None, format!("{error}{stays}"));
+            }
+            Err(panic) => {
+                job.take_back();
+                self.recover(Some(ticket), None, panic.as_ref());
+            }
         }
     }
 }

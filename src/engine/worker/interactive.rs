@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use super::super::error::EngineError;
-use super::super::library::Picture;
+use super::super::library::DrawnPicture;
 use super::super::mail::Inbox;
 use super::super::message::{Command, Event, Question, Recipe, Ticket, View};
 use super::super::queue::{Slot, Turn, Work};
@@ -147,7 +147,7 @@ impl Worker {
                 Ready::Decode { key, .. } => {
                     // What is kept is exact.
                     let picture = decoded.next().map(|d| match drafts {
-                        true => Picture::new(d),
+                        true => DrawnPicture::new(d),
                         false => self.session.keep(&key, d),
                     });
                     (picture, drafts, Some(elapsed))
@@ -157,7 +157,7 @@ impl Worker {
                     continue;
                 }
             };
-            if let Some(Picture { pixels, non_finite }) = picture {
+            if let Some(DrawnPicture { pixels, non_finite }) = picture {
                 self.outbox.send(Event::Rendered {
                     view,
                     ticket,
@@ -220,7 +220,7 @@ fn superseded(inbox: &Inbox, ticket: Ticket, work: &Work) -> bool {
 
 /// A cell on its way to the window.
 enum Ready {
-    Cached(Picture),
+    Cached(DrawnPicture),
     Decode { key: Vec<u8>, latent: Latent },
     Failed(String),
 }

@@ -4,8 +4,8 @@
 //! other than matrices are not in the file.
 
 use super::glow::{
-    ByValue, Conv, FinalConv, ForeignGlow, ForeignMixing, Level, Norm, PriorTable, Split, Step,
-    halves_of_pairs,
+    ByValue, FinalConv, ForeignConv, ForeignGlow, ForeignLevel, ForeignMixing, ForeignSplit,
+    ForeignStep, Norm, PriorTable, halves_of_pairs,
 };
 use super::tensors::{self, Tensors};
 use super::{ImportError, Options};
@@ -72,7 +72,7 @@ pub(super) fn glow(
     let (width, mut c) = (first[0], 2 * first[1]);
     let coupling = tensors::coupling(last[0], c)?;
     let channels = c / 4;
-    let mut levels = vec![Level {
+    let mut levels = vec![ForeignLevel {
         steps: Vec::new(),
         split: None,
     }];
@@ -86,9 +86,9 @@ pub(super) fn glow(
             level.steps.push(step);
         } else {
             let conv = final_conv(&layer, names.last("conv", "conv"), c, c / 2)?;
-            level.split = Some(Split::Conv(conv.reordered(&halves_of_pairs(c))));
+            level.split = Some(ForeignSplit::Conv(conv.reordered(&halves_of_pairs(c))));
             c *= 2;
-            levels.push(Level {
+            levels.push(ForeignLevel {
                 steps: Vec::new(),
                 split: None,
             });
@@ -174,7 +174,7 @@ fn final_conv(
 ) -> Result<FinalConv, ImportError> {
     let logs = t.get(&logs, &[out])?;
     Ok(FinalConv {
-        conv: Conv {
+        conv: ForeignConv {
             weight: t.get(&weight, &[out, input, 3, 3])?,
             border: None,
         },
@@ -199,12 +199,12 @@ fn step(
     width: usize,
     coupling: Coupling,
     options: &Options,
-) -> Result<Step, ImportError> {
+) -> Result<ForeignStep, ImportError> {
     let m = c / 2;
-    let hidden = |at: usize, shape: &[usize]| -> Result<(Conv, Norm), ImportError> {
+    let hidden = |at: usize, shape: &[usize]| -> Result<(ForeignConv, Norm), ImportError> {
         let [weight, actnorm] = names.hidden(at);
         let weight = t.get(&weight, shape)?;
-        let conv = Conv {
+        let conv = ForeignConv {
             weight,
             border: None,
         };
@@ -213,7 +213,7 @@ fn step(
     let (conv1, norm1) = hidden(0, &[width, m, 3, 3])?;
     let (conv2, norm2) = hidden(2, &[width, width, 1, 1])?;
     let conv3 = |out| final_conv(t, names.last(names.net(), "conv"), out, width);
-    Ok(Step {
+    Ok(ForeignStep {
         actnorm: norm(t, "actnorm.", c)?,
         mixing: mixing(&t.below("invconv."), names, c, options)?,
         conv1,

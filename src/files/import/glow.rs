@@ -104,14 +104,14 @@ impl ForeignMixing {
 }
 
 /// Weights `[out, in, k, k]`, and those of the channel that is one on the padding, `[out, 3, 3]`.
-pub struct Conv {
+pub struct ForeignConv {
     pub weight: Vec<f64>,
     pub border: Option<Vec<f64>>,
 }
 
 /// `(conv(x) + bias) * exp(log_s)`.
 pub struct FinalConv {
-    pub conv: Conv,
+    pub conv: ForeignConv,
     pub norm: Norm,
 }
 
@@ -126,7 +126,7 @@ impl FinalConv {
                 .collect()
         };
         Self {
-            conv: Conv {
+            conv: ForeignConv {
                 weight: rows(&self.conv.weight),
                 border: self.conv.border.as_deref().map(rows),
             },
@@ -164,12 +164,12 @@ pub fn halves_swapped(n: usize) -> Vec<usize> {
 }
 
 /// A step of flow. The output of `conv3` is shift, then raw; or shift alone.
-pub struct Step {
+pub struct ForeignStep {
     pub actnorm: Norm,
     pub mixing: ForeignMixing,
-    pub conv1: Conv,
+    pub conv1: ForeignConv,
     pub norm1: Norm,
-    pub conv2: Conv,
+    pub conv2: ForeignConv,
     pub norm2: Norm,
     pub conv3: FinalConv,
 }
@@ -263,16 +263,16 @@ impl PriorTable {
 }
 
 /// What a split says of the half that it factors out.
-pub enum Split {
+pub enum ForeignSplit {
     /// Mean, then log_std.
     Conv(FinalConv),
     Table(PriorTable),
 }
 
 /// One level.
-pub struct Level {
-    pub steps: Vec<Step>,
-    pub split: Option<Split>,
+pub struct ForeignLevel {
+    pub steps: Vec<ForeignStep>,
+    pub split: Option<ForeignSplit>,
 }
 
 /// A whole model.
@@ -290,7 +290,7 @@ pub struct ForeignGlow {
     pub bits: (u32, bool),
     /// `their x = gain * ours + offset`.
     pub input: (f64, f64),
-    pub levels: Vec<Level>,
+    pub levels: Vec<ForeignLevel>,
     /// The top's prior, given how many pixels it has a side.
     pub top: Box<dyn Fn(usize) -> PriorTable>,
 }
@@ -370,7 +370,7 @@ impl ForeignGlow {
             .flat_map(|l| &l.steps)
             .map(|s| s.mixing.kind());
         let permutation = same(kinds).unwrap_or(Permutation::Invconv);
-        let has_tables = |l: &Level| matches!(l.split, Some(Split::Table(_)));
+        let has_tables = |l: &ForeignLevel| matches!(l.split, Some(ForeignSplit::Table(_)));
         let mut config = GlowConfig {
             image_size,
             channels: self.channels,
@@ -403,8 +403,8 @@ impl ForeignGlow {
         config.variant.condition = top.condition.as_ref().map_or(0, |c| c.values);
         config = check(config)?;
         let shapes = config.level_shapes();
-        let numbers = |split: &Option<Split>| match split {
-            Some(Split::Table(table)) => table.mean.len(),
+        let numbers = |split: &Option<ForeignSplit>| match split {
+            Some(ForeignSplit::Table(table)) => table.mean.len(),
             _ => 0,
         };
         let is_map = top.mean.len() > shapes[n_levels - 1].channels
@@ -435,8 +435,8 @@ impl ForeignGlow {
             }
             let prefix = format!("levels.{l}.split.prior");
             match level.split {
-                Some(Split::Conv(conv)) => writer.final_conv(&prefix, &conv),
-                Some(Split::Table(table)) => {
+                Some(ForeignSplit::Conv(conv)) => writer.final_conv(&prefix, &conv),
+                Some(ForeignSplit::Table(table)) => {
                     writer.table(&prefix, table, shapes[l].eps_len(), is_map)
                 }
                 None => {}
@@ -444,7 +444,13 @@ impl ForeignGlow {
         }
         let len = shapes[n_levels - 1].eps_len();
         writer.table("prior", top, len, is_map);
-        match writer.wrong {
+        let wrong = writer.wrong.or_else(|| {
+            let step = writer.params.first_singular()?;
+            Some(format!(
+                "the channel mixing of {step}permutation is a singular matrix, which nothing undoes"
+            ))
+        });
+        match wrong {
             Some(problem) => Err(ImportError::damaged(&problem)),
             None => Ok((writer.params, unsaid)),
         }
@@ -491,7 +497,7 @@ impl ParamsWriter {
         self.set(&format!("{prefix}log_scale"), third);
     }
 
-    fn conv(&mut self, prefix: &str, conv: &Conv) {
+    fn conv(&mut self, prefix: &str, conv: &ForeignConv) {
         self.set(&format!("{prefix}.weight"), conv.weight.iter().copied());
         if let Some(border) = &conv.border {
             self.set(&format!("{prefix}.border_weight"), border.iter().copied());
@@ -515,7 +521,7 @@ impl ParamsWriter {
         }
     }
 
-    fn step(&mut self, prefix: &str, c: usize, step: Step) {
+    fn step(&mut self, prefix: &str, c: usize, step: ForeignStep) {
         self.norm(&format!("{prefix}actnorm."), &step.actnorm);
         self.mixing(&format!("{prefix}permutation."), c, &step.mixing);
         let p = format!("{prefix}coupling.");

@@ -5,8 +5,8 @@
 //! each class. The scale map is not in the file.
 
 use super::glow::{
-    ByValue, Conv, FinalConv, ForeignGlow, ForeignMixing, Level, Norm, PriorTable, Split, Step,
-    halves_of_pairs,
+    ByValue, FinalConv, ForeignConv, ForeignGlow, ForeignLevel, ForeignMixing, ForeignSplit,
+    ForeignStep, Norm, PriorTable, halves_of_pairs,
 };
 use super::tensors::{self, Tensors};
 use super::{ImportError, Options};
@@ -65,9 +65,9 @@ pub(super) fn glow(t: &Tensors, options: &Options) -> Result<ForeignGlow, Import
             top = Some(table);
             None
         } else {
-            Some(Split::Table(table))
+            Some(ForeignSplit::Table(table))
         };
-        levels.push(Level { steps, split });
+        levels.push(ForeignLevel { steps, split });
         c = (2 * c).min(1 << 20);
     }
     let top = top.ok_or_else(|| ImportError::damaged("it has no levels"))?;
@@ -186,13 +186,13 @@ fn step(
     width: usize,
     coupling: Coupling,
     scale_function: ScaleFunction,
-) -> Result<Step, ImportError> {
+) -> Result<ForeignStep, ImportError> {
     let m = c / 2;
     let net = t.below(NET);
     let last = last_conv(&net)?;
     let second = last / 2;
-    let conv = |at: usize, shape: &[usize]| -> Result<Conv, ImportError> {
-        Ok(Conv {
+    let conv = |at: usize, shape: &[usize]| -> Result<ForeignConv, ImportError> {
+        Ok(ForeignConv {
             weight: net.get(&format!("{at}.weight"), shape)?,
             border: None,
         })
@@ -230,7 +230,7 @@ fn step(
     };
     // (x - t) exp(-s).
     let (s, shift) = (t.get("flows.2.s", &[c])?, t.get("flows.2.t", &[c])?);
-    Ok(Step {
+    Ok(ForeignStep {
         actnorm: Norm {
             bias: shift.iter().map(|v| -v).collect(),
             log_s: s.iter().map(|v| -v).collect(),

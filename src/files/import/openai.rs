@@ -5,8 +5,8 @@
 
 use super::ImportError;
 use super::glow::{
-    ByValue, Conv, FinalConv, ForeignGlow, ForeignMixing, Level, Norm, PriorTable, Split, Step,
-    halves_of_pairs,
+    ByValue, FinalConv, ForeignConv, ForeignGlow, ForeignLevel, ForeignMixing, ForeignSplit,
+    ForeignStep, Norm, PriorTable, halves_of_pairs,
 };
 use super::tensors::{self, Tensors};
 use crate::config::{Coupling, Padding, ScaleFunction};
@@ -52,9 +52,9 @@ pub(super) fn glow(t: &Tensors) -> Result<ForeignGlow, ImportError> {
             None
         } else {
             let conv = final_conv(t, &format!("pool{l}/conv/"), c / 2, c, has_edge)?;
-            Some(Split::Conv(conv.reordered(&halves_of_pairs(c))))
+            Some(ForeignSplit::Conv(conv.reordered(&halves_of_pairs(c))))
         };
-        levels.push(Level { steps, split });
+        levels.push(ForeignLevel { steps, split });
         if l + 1 < n_levels {
             c = (2 * c).min(1 << 20);
         }
@@ -141,7 +141,7 @@ fn conv(
     input: usize,
     out: usize,
     has_edge: bool,
-) -> Result<Conv, ImportError> {
+) -> Result<ForeignConv, ImportError> {
     let all = input + usize::from(has_edge);
     let w = t.get(name, &[k, k, all, out])?;
     let taps = k * k;
@@ -154,7 +154,7 @@ fn conv(
             .map(|at| entry(at / taps, input, at % taps))
             .collect()
     });
-    Ok(Conv { weight, border })
+    Ok(ForeignConv { weight, border })
 }
 
 fn final_conv(
@@ -180,10 +180,10 @@ fn step(
     width: usize,
     coupling: Coupling,
     has_edge: bool,
-) -> Result<Step, ImportError> {
+) -> Result<ForeignStep, ImportError> {
     let m = c / 2;
     let conv3 = |out| final_conv(t, "f1/l_last/", width, out, has_edge);
-    Ok(Step {
+    Ok(ForeignStep {
         actnorm: norm(t, "", c)?,
         mixing: mixing(t, c)?,
         conv1: conv(t, "f1/l_1/W", 3, m, width, has_edge)?,

@@ -5,8 +5,8 @@
 
 use super::ImportError;
 use super::glow::{
-    Conv, FinalConv, ForeignGlow, ForeignMixing, Level, Norm, PriorTable, Split, Step,
-    halves_swapped,
+    FinalConv, ForeignConv, ForeignGlow, ForeignLevel, ForeignMixing, ForeignSplit, ForeignStep,
+    Norm, PriorTable, halves_swapped,
 };
 use super::tensors::{self, Tensors};
 use crate::config::{Coupling, Padding, ScaleFunction};
@@ -36,9 +36,9 @@ pub(super) fn glow(t: &Tensors) -> Result<ForeignGlow, ImportError> {
             top = Some((prior, input));
             None
         } else {
-            Some(Split::Conv(prior))
+            Some(ForeignSplit::Conv(prior))
         };
-        levels.push(Level { steps, split });
+        levels.push(ForeignLevel { steps, split });
         if !is_last {
             c *= 2;
         }
@@ -69,7 +69,7 @@ pub(super) fn glow(t: &Tensors) -> Result<ForeignGlow, ImportError> {
 fn final_conv(t: &Tensors, out: usize, input: usize) -> Result<FinalConv, ImportError> {
     let scale = t.get("scale", &[out])?;
     Ok(FinalConv {
-        conv: Conv {
+        conv: ForeignConv {
             weight: t.get("conv.weight", &[out, input, 3, 3])?,
             border: None,
         },
@@ -80,7 +80,12 @@ fn final_conv(t: &Tensors, out: usize, input: usize) -> Result<FinalConv, Import
     })
 }
 
-fn step(t: &Tensors, c: usize, width: usize, coupling: Coupling) -> Result<Step, ImportError> {
+fn step(
+    t: &Tensors,
+    c: usize,
+    width: usize,
+    coupling: Coupling,
+) -> Result<ForeignStep, ImportError> {
     let scale = t.get("actnorm.scale", &[c])?;
     if scale.contains(&0.0) {
         return Err(ImportError::damaged(
@@ -89,14 +94,14 @@ fn step(t: &Tensors, c: usize, width: usize, coupling: Coupling) -> Result<Step,
     }
     let (m, sign) = (c / 2, scale.iter().map(|s| s.signum()).collect::<Vec<_>>());
     let conv3 = |out| final_conv(&t.below("coupling.net.4."), out, width);
-    let conv = |name: &str, shape: &[usize]| -> Result<Conv, ImportError> {
-        Ok(Conv {
+    let conv = |name: &str, shape: &[usize]| -> Result<ForeignConv, ImportError> {
+        Ok(ForeignConv {
             weight: t.get(&format!("coupling.net.{name}.weight"), shape)?,
             border: None,
         })
     };
     let bias = |name: &str| t.get(&format!("coupling.net.{name}.bias"), &[width]);
-    Ok(Step {
+    Ok(ForeignStep {
         actnorm: Norm {
             bias: t.get("actnorm.loc", &[c])?,
             log_s: scale.iter().map(|s| s.abs().ln()).collect(),

@@ -65,7 +65,7 @@ fn type_of(number: u64) -> Option<Dtype> {
 }
 
 /// One variable of an index.
-struct Entry {
+struct IndexEntry {
     name: String,
     dtype: Option<Dtype>,
     shape: Vec<usize>,
@@ -77,7 +77,7 @@ struct Entry {
 /// What an index says: how many shards there are, and the variables.
 pub struct Index {
     shards: usize,
-    entries: Vec<Entry>,
+    entries: Vec<IndexEntry>,
 }
 
 impl Index {
@@ -210,8 +210,8 @@ fn block(
     Ok(items)
 }
 
-fn entry(name: String, bytes: &[u8]) -> Option<Entry> {
-    let mut entry = Entry {
+fn entry(name: String, bytes: &[u8]) -> Option<IndexEntry> {
+    let mut entry = IndexEntry {
         name,
         dtype: None,
         shape: Vec::new(),

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 /// An entry: its name and where its bytes are.
-pub struct Entry {
+pub struct ZipEntry {
     /// Its path in the archive.
     pub name: String,
     /// Its bytes in the file.
@@ -30,7 +30,7 @@ fn usize_at(bytes: &[u8], at: usize, n: usize) -> Option<usize> {
 }
 
 /// The entries of an archive; `None` where its directory cannot be read.
-pub fn entries(bytes: &[u8]) -> Option<Vec<Entry>> {
+pub fn entries(bytes: &[u8]) -> Option<Vec<ZipEntry>> {
     let end = end_record(bytes)?;
     let (mut count, mut at) = (usize_at(bytes, end + 10, 2)?, usize_at(bytes, end + 16, 4)?);
     // The record for large archives stands before that for small ones.
@@ -66,7 +66,7 @@ fn end_record(bytes: &[u8]) -> Option<usize> {
     (first..=last).rev().find(is_record)
 }
 
-fn entry(bytes: &[u8], at: usize) -> Option<(Entry, usize)> {
+fn entry(bytes: &[u8], at: usize) -> Option<(ZipEntry, usize)> {
     if bytes.get(at..at.checked_add(4)?)? != b"PK\x01\x02" {
         return None;
     }
@@ -89,7 +89,7 @@ fn entry(bytes: &[u8], at: usize) -> Option<(Entry, usize)> {
         .checked_add(usize_at(bytes, local + 28, 2)?)?;
     let range = start..start.checked_add(packed)?;
     bytes.get(range.clone())?;
-    let entry = Entry {
+    let entry = ZipEntry {
         name: String::from_utf8_lossy(name).into_owned(),
         range,
         compressed: method != 0 || packed != size,

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use super::measure::{Split, auc, correlation, quantile};
+use super::measure::{Holdout, auc, correlation, quantile};
 use super::solve::{cholesky, conjugate_gradient};
 pub use super::vectors::Vectors;
 use super::{Direction, Figures};
@@ -355,7 +355,7 @@ pub fn classifier(
 pub fn direction_from_labels(
     name: &str,
     vectors: &Vectors,
-    split: &Split,
+    split: &Holdout,
     positive: &[bool],
     raw: &[f32],
     method: &str,
@@ -383,7 +383,7 @@ pub fn direction_from_labels(
 pub fn direction_from_values(
     name: &str,
     vectors: &Vectors,
-    split: &Split,
+    split: &Holdout,
     values: &[f64],
     raw: &[f32],
     method: &str,

@@ -14,7 +14,7 @@ use super::build::{
     RidgeOptions, Vectors, adjusted_difference, balanced_difference, classifier,
     difference_of_means, direction_from_labels, direction_from_values, joint_ridge, ridge,
 };
-use super::measure::{Split, auc, quantile};
+use super::measure::{Holdout, auc, quantile};
 use crate::latent::{Latent, LatentError, dot, dot_flat, flat_from_latent};
 
 /// Areas under the curve that differ by less are taken for equal, and the leakage decides.
@@ -168,14 +168,14 @@ impl Labels {
 
 /// The settings that are tried.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Grid {
+pub struct ApproachGrid {
     /// Shrinkages, the usual one first: with it level weights are chosen, and with these the others are tried.
     pub shrinkages: Vec<f64>,
     /// Factors of the levels, finest first, beside all 1.
     pub level_weights: Vec<Vec<f32>>,
 }
 
-impl Grid {
+impl ApproachGrid {
     /// The grid for a model of so many levels: the finest ones hold most of the numbers and the least of what a
     /// face looks like, so they are weakened or left out.
     pub fn new(levels: usize) -> Self {
@@ -204,7 +204,7 @@ impl Grid {
     }
 }
 
-impl Grid {
+impl ApproachGrid {
     /// Approaches that [`Task::compare`] judges at most.
     pub fn n_approaches(&self) -> usize {
         let n_weights = self.level_weights.len();
@@ -293,12 +293,16 @@ impl Task<'_> {
     /// The direction of an approach, with its figures on the rows held out.
     ///
     /// Errors: labels from which it cannot be found, or that it does not tell apart.
-    pub fn direction(&self, split: &Split, approach: &Approach) -> Result<Direction, LatentError> {
+    pub fn direction(
+        &self,
+        split: &Holdout,
+        approach: &Approach,
+    ) -> Result<Direction, LatentError> {
         let raw = self.raw(&split.train, approach)?;
         self.in_units(split, &raw, &approach.text())
     }
 
-    fn in_units(&self, split: &Split, raw: &[f32], text: &str) -> Result<Direction, LatentError> {
+    fn in_units(&self, split: &Holdout, raw: &[f32], text: &str) -> Result<Direction, LatentError> {
         let (name, vectors) = (&self.label.name, self.vectors);
         match self.label.is_number {
             true => direction_from_values(name, vectors, split, &self.label.numbers(), raw, text),
@@ -313,8 +317,8 @@ impl Task<'_> {
     /// Errors: no split, or the labels allow no approach.
     pub fn compare(
         &self,
-        splits: &[Split],
-        grid: &Grid,
+        splits: &[Holdout],
+        grid: &ApproachGrid,
         proceed: &mut dyn FnMut() -> bool,
     ) -> Result<Vec<Compared>, LatentError> {
         let probes: Vec<Vec<Probe>> = splits.iter().map(|split| self.probes(split)).collect();
@@ -387,14 +391,14 @@ impl Task<'_> {
     }
 
     /// The raw vector of an approach from the first part of each split.
-    fn raws(&self, splits: &[Split], approach: &Approach) -> Result<Vec<Vec<f32>>, LatentError> {
-        let of = |split: &Split| self.raw(&split.train, approach);
+    fn raws(&self, splits: &[Holdout], approach: &Approach) -> Result<Vec<Vec<f32>>, LatentError> {
+        let of = |split: &Holdout| self.raw(&split.train, approach);
         splits.iter().map(of).collect()
     }
 
     fn judge(
         &self,
-        split: &Split,
+        split: &Holdout,
         probes: &[Probe],
         approach: Approach,
         raw: &[f32],
@@ -429,7 +433,7 @@ impl Task<'_> {
     }
 
     /// A probe for each other label that has enough rows.
-    fn probes(&self, split: &Split) -> Vec<Probe> {
+    fn probes(&self, split: &Holdout) -> Vec<Probe> {
         let probe = |at: usize| {
             let learnt = self.effect(at, &split.train)?;
             let seen = self.effect(at, &split.held_out)?;
@@ -444,7 +448,7 @@ impl Task<'_> {
     fn effect(&self, at: usize, rows: &[usize]) -> Option<Latent> {
         let label = self.others[at];
         let known = rows.iter().copied().filter(|&i| label.value(i).is_some());
-        let split = Split {
+        let split = Holdout {
             train: known.collect(),
             held_out: Vec::new(),
         };

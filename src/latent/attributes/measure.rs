@@ -1,10 +1,10 @@
 //! How well a score tells the labels: held-out splits, area under the ROC curve, correlation.
 
-use crate::noise::{Noise, Purpose};
+use crate::noise::{Noise, NoisePurpose};
 
 /// Rows to learn from, and rows held out; a permutation decided by the seed alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Split {
+pub struct Holdout {
     /// Rows to learn from, ascending.
     pub train: Vec<usize>,
     /// Rows to measure on, ascending.
@@ -12,14 +12,14 @@ pub struct Split {
 }
 
 /// Splits `rows`, holding out `share` of them (0 to 1, rounded down), seeded.
-pub fn split(rows: &[usize], share: f64, seed: u64) -> Split {
+pub fn split(rows: &[usize], share: f64, seed: u64) -> Holdout {
     let mut order = rows.to_vec();
-    Noise::of(Purpose::Split, seed, 0).shuffle(&mut order);
+    Noise::of(NoisePurpose::Split, seed, 0).shuffle(&mut order);
     let n_held_out = (order.len() as f64 * share.clamp(0.0, 1.0)) as usize;
     let mut train = order.split_off(n_held_out);
     order.sort_unstable();
     train.sort_unstable();
-    Split {
+    Holdout {
         train,
         held_out: order,
     }

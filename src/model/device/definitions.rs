@@ -2,6 +2,7 @@
 //! the tensors live on the CPU.
 
 use super::kernel::{Kernel, Sizes};
+use crate::kernels::math::relu;
 use crate::kernels::neighbours::Grid;
 
 /// Half of `ln(2 pi)`.
@@ -96,7 +97,7 @@ fn bias_relu(table: &[f32], h: &mut [f32], [side, width, by_class, ..]: [usize; 
     let classes = classes(side, by_class != 0);
     for (line, &class) in h.chunks_exact_mut(width).zip(classes.iter().cycle()) {
         for (v, b) in line.iter_mut().zip(&table[class * width..]) {
-            *v = (*v + b).max(0.0);
+            *v = relu(*v + b);
         }
     }
 }

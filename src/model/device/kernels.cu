@@ -72,7 +72,8 @@ KERNEL gather(uint n, INPUT x, INPUT bias, OUTPUT out, uint side, uint m, uint s
     }
 }
 
-/* In place: h = max(0, h + bias of the row's class). A thread for each entry. */
+/* In place: h = max(0, h + bias of the row's class), where NaN stays NaN, which fmaxf would hide. A thread for each
+ * entry. */
 KERNEL bias_relu(uint n, INPUT table, OUTPUT h, uint side, uint width, uint by_class) {
     uint i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= n) {
@@ -80,7 +81,8 @@ KERNEL bias_relu(uint n, INPUT table, OUTPUT h, uint side, uint width, uint by_c
     }
     uint row = i / width, j = i % width;
     uint at = by_class ? border_class(row, side) : 0;
-    h[i] = fmaxf(h[i] + table[at * width + j], 0.0f);
+    float v = h[i] + table[at * width + j];
+    h[i] = v < 0.0f ? 0.0f : v;
 }
 
 /* y1 = x1 + b1; y2 = ((x2 + b2) + shift) * sigmoid(raw + 2). `out` has the rows y, then m columns a row with the

@@ -22,7 +22,7 @@ use super::glow::Glow;
 use super::params::Params;
 use super::{Condition, DeviceChoice, Latent, LevelEps, ModelError};
 use crate::config::{GlowConfig, ScaleFunction};
-use net::{Encoding, FoldedGlow};
+use net::{DeviceEncoding, FoldedGlow};
 
 /// The device of `choice`; `None` is the CPU, which has a form of its own.
 ///
@@ -110,10 +110,10 @@ fn quietly<T>(work: impl FnOnce() -> T + std::panic::UnwindSafe) -> Option<T> {
 pub struct DeviceModel {
     config: GlowConfig,
     device: Device,
-    form: Form,
+    form: DeviceForm,
 }
 
-enum Form {
+enum DeviceForm {
     Folded(FoldedGlow),
     Plain(Glow),
 }
@@ -128,9 +128,9 @@ impl DeviceModel {
         let other = params.config.affine().is_some_and(|f| f.value() > 0.0)
             || params.config.variant.scale_function != ScaleFunction::Sigmoid;
         let form = if device.is_metal() || other {
-            Form::Plain(Glow::new(params, device)?)
+            DeviceForm::Plain(Glow::new(params, device)?)
         } else {
-            Form::Folded(FoldedGlow::new(params, device)?)
+            DeviceForm::Folded(FoldedGlow::new(params, device)?)
         };
         Ok(Self {
             config: params.config.clone(),
@@ -146,14 +146,14 @@ impl DeviceModel {
     /// setting. Latents and likelihoods agree with those of single precision to about three digits only, which is outside
     /// the tolerances of the weight file's format; hence it is off unless asked for.
     pub fn set_tf32(&mut self, allowed: bool) {
-        if let Form::Folded(glow) = &mut self.form {
+        if let DeviceForm::Folded(glow) = &mut self.form {
             glow.tf32 = allowed && self.device.is_cuda();
         }
     }
 
     /// Whether they round.
     pub fn is_tf32(&self) -> bool {
-        matches!(&self.form, Form::Folded(glow) if glow.tf32)
+        matches!(&self.form, DeviceForm::Folded(glow) if glow.tf32)
     }
 
     /// Pictures that are computed at once: as many as keep activations within about a gigabyte.
@@ -195,9 +195,9 @@ impl DeviceModel {
         let (c, size) = (self.config.channels, self.config.image_size);
         let input = Tensor::from_vec(x.concat(), (x.len(), c, size, size), &self.device)?;
         let encoding = match &self.form {
-            Form::Folded(glow) => glow.encode(&input, cancelled)?,
-            Form::Plain(_) if cancelled() => None,
-            Form::Plain(glow) => Some(plain_encoding(glow, &input)?),
+            DeviceForm::Folded(glow) => glow.encode(&input, cancelled)?,
+            DeviceForm::Plain(_) if cancelled() => None,
+            DeviceForm::Plain(glow) => Some(plain_encoding(glow, &input)?),
         };
         let encoding = encoding.ok_or(ModelError::Cancelled)?;
         let eps = encoding
@@ -242,8 +242,8 @@ impl DeviceModel {
                 .map(|l| self.upload(part, l))
                 .collect::<candle_core::Result<Vec<_>>>()?;
             let x = match &self.form {
-                Form::Folded(glow) => glow.decode(&eps, cancelled)?,
-                Form::Plain(glow) => glow.decode_unless(&eps, cancelled)?,
+                DeviceForm::Folded(glow) => glow.decode(&eps, cancelled)?,
+                DeviceForm::Plain(glow) => glow.decode_unless(&eps, cancelled)?,
             };
             let x = x.ok_or(ModelError::Cancelled)?.flatten_all()?;
             let x = x.to_vec1::<f32>()?;
@@ -267,14 +267,14 @@ impl DeviceModel {
     }
 }
 
-fn plain_encoding(glow: &Glow, input: &Tensor) -> candle_core::Result<Encoding> {
+fn plain_encoding(glow: &Glow, input: &Tensor) -> candle_core::Result<DeviceEncoding> {
     let encoding = glow.encode(input)?;
     let level_log_prob = encoding
         .level_log_prob
         .iter()
         .map(|lp| Ok(lp.to_vec1::<f32>()?.into_iter().map(f64::from).collect()))
         .collect::<candle_core::Result<_>>()?;
-    Ok(Encoding {
+    Ok(DeviceEncoding {
         eps: encoding.eps,
         level_log_prob,
     })

@@ -1,14 +1,14 @@
 //! The folded form on tensors: encode and decode, with the kernels of [`super::launch`] between matrix products.
 //!
 //! A state is a matrix of pixel rows `[n h w, c]`. The bias of a mixing is not added by itself: whoever reads the rows
-//! next adds it ([`State::bias`]), which saves a launch a step. A step is then eight launches: four products, the
+//! next adds it ([`DeviceState::bias`]), which saves a launch a step. A step is then eight launches: four products, the
 //! gather, two biases with relu, and the coupling.
 
 use candle_core::{DType, Device, Result, Tensor};
 
 use super::kernel::Kernel;
 use super::launch::Launch;
-use super::weights::{self, Bias, Level, Prior, Step};
+use super::weights::{self, Bias, DeviceLevel, DeviceStep, Prior};
 use crate::config::{Coupling, ScaleFunction};
 use crate::model::ModelError;
 use crate::model::params::Params;
@@ -17,13 +17,13 @@ use crate::model::params::Params;
 pub(super) struct FoldedGlow {
     affine: bool,
     channels: usize,
-    levels: Vec<Level>,
+    levels: Vec<DeviceLevel>,
     /// Whether products of the coupling networks may round their factors to TF32.
     pub(super) tf32: bool,
 }
 
 /// Pixel rows whose channels still lack a bias.
-struct State {
+struct DeviceState {
     rows: Tensor,
     bias: Tensor,
 }
@@ -60,7 +60,7 @@ impl FoldedGlow {
         &self,
         x: &Tensor,
         cancelled: &dyn Fn() -> bool,
-    ) -> Result<Option<Encoding>> {
+    ) -> Result<Option<DeviceEncoding>> {
         let (n, c, _, _) = x.dims4()?;
         let mut fine = x.permute((0, 2, 3, 1))?.contiguous()?.flatten_all()?;
         let (mut m, mut stride) = (c, c);
@@ -92,7 +92,7 @@ impl FoldedGlow {
             level_log_prob.push(total.into_iter().map(|lp| lp + constant).collect());
             (fine, m, stride) = (rows, level.half(), channels);
         }
-        Ok(Some(Encoding {
+        Ok(Some(DeviceEncoding {
             eps,
             level_log_prob,
         }))
@@ -107,7 +107,7 @@ impl FoldedGlow {
         eps: &[Tensor],
         cancelled: &dyn Fn() -> bool,
     ) -> Result<Option<Tensor>> {
-        let mut coarse: Option<State> = None;
+        let mut coarse: Option<DeviceState> = None;
         let mut n = 0;
         for (level, eps) in self.levels.iter().zip(eps).rev() {
             n = eps.dim(0)?;
@@ -116,7 +116,7 @@ impl FoldedGlow {
                 None => Tensor::zeros(level.rows(n) * level.channels, DType::F32, eps.device())?,
             };
             level.z_from_eps(eps, &rows)?;
-            let mut state = State {
+            let mut state = DeviceState {
                 rows,
                 bias: level.zero.clone(),
             };
@@ -139,20 +139,20 @@ impl FoldedGlow {
     /// A step: rows to rows, and the log-determinant of each entry of their second half.
     fn forward(
         &self,
-        level: &Level,
-        step: &Step,
+        level: &DeviceLevel,
+        step: &DeviceStep,
         rows: &Tensor,
         log_det: Option<Tensor>,
     ) -> Result<(Tensor, Option<Tensor>)> {
         let (c, m) = (level.channels, level.half());
         let rows = rows.reshape(((), c))?.matmul(&step.mix)?;
-        let state = State {
+        let state = DeviceState {
             rows,
             bias: step.mix_bias.clone(),
         };
         let taps = self.taps(level, step, &state)?;
         let threads = state.rows.elem_count() / 2;
-        let (State { rows, bias }, b3) = (&state, &step.b3);
+        let (DeviceState { rows, bias }, b3) = (&state, &step.b3);
         let sizes = [level.side, m, usize::from(b3.by_class)];
         if !self.affine {
             let inputs = [rows, &taps, bias, &b3.table];
@@ -171,7 +171,12 @@ impl FoldedGlow {
     }
 
     /// The inverse.
-    fn inverse(&self, level: &Level, step: &Step, state: &State) -> Result<State> {
+    fn inverse(
+        &self,
+        level: &DeviceLevel,
+        step: &DeviceStep,
+        state: &DeviceState,
+    ) -> Result<DeviceState> {
         let taps = self.taps(level, step, state)?;
         let threads = state.rows.elem_count() / 2;
         let inputs = [&state.rows, &taps, &state.bias, &step.b3.table];
@@ -181,14 +186,14 @@ impl FoldedGlow {
         } else {
             Launch::make(Kernel::CoupleAdditive, threads, &inputs, &sizes)?
         };
-        Ok(State {
+        Ok(DeviceState {
             rows: rows.reshape(((), level.channels))?.matmul(&step.unmix)?,
             bias: step.unmix_bias.clone(),
         })
     }
 
     /// The coupling network up to its last sum: nine taps of its output for each row.
-    fn taps(&self, level: &Level, step: &Step, state: &State) -> Result<Tensor> {
+    fn taps(&self, level: &DeviceLevel, step: &DeviceStep, state: &DeviceState) -> Result<Tensor> {
         let h = level.gather(&state.rows, &state.bias)?;
         let h = self.product(&h, &step.w1)?;
         bias_relu(&h, &step.b1, level.side)?;
@@ -211,14 +216,14 @@ impl FoldedGlow {
 }
 
 /// What encoding gives.
-pub(super) struct Encoding {
+pub(super) struct DeviceEncoding {
     /// eps of each level, `[n, h, w, c]`, finest first.
     pub(super) eps: Vec<Tensor>,
     /// `ln p` of each level, for each picture.
     pub(super) level_log_prob: Vec<Vec<f64>>,
 }
 
-impl Level {
+impl DeviceLevel {
     /// Neighbours of the half that conditions, `[rows, 9 m]`.
     fn gather(&self, rows: &Tensor, bias: &Tensor) -> Result<Tensor> {
         let (c, m) = (self.channels, self.half());
@@ -272,7 +277,7 @@ fn bias_relu(h: &Tensor, bias: &Bias, side: usize) -> Result<()> {
 }
 
 /// The first `m` channels of rows of `stride` of pictures of `side`, from the rows of pictures half as large.
-fn unsqueeze(coarse: &State, m: usize, side: usize, stride: usize) -> Result<Tensor> {
+fn unsqueeze(coarse: &DeviceState, m: usize, side: usize, stride: usize) -> Result<Tensor> {
     let threads = coarse.rows.elem_count() / m * stride;
     let inputs = [&coarse.rows, &coarse.bias];
     Launch::make(Kernel::Unsqueeze, threads, &inputs, &[side, m, stride])

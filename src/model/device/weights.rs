@@ -15,7 +15,7 @@ pub(super) struct Bias {
 }
 
 /// One step of flow; fields as in [`FoldedStep`].
-pub(super) struct Step {
+pub(super) struct DeviceStep {
     pub(super) w1: Tensor,
     pub(super) b1: Bias,
     pub(super) w2: Tensor,
@@ -50,16 +50,16 @@ pub(super) enum Prior {
 }
 
 /// One level.
-pub(super) struct Level {
+pub(super) struct DeviceLevel {
     pub(super) channels: usize,
     pub(super) side: usize,
-    pub(super) steps: Vec<Step>,
+    pub(super) steps: Vec<DeviceStep>,
     pub(super) prior: Prior,
     /// A bias of zeros, `[c]`.
     pub(super) zero: Tensor,
 }
 
-impl Level {
+impl DeviceLevel {
     /// Channels of a half.
     pub(super) fn half(&self) -> usize {
         self.channels / 2
@@ -77,14 +77,14 @@ impl Level {
 pub(super) fn levels(
     params: &Params,
     device: &Device,
-) -> std::result::Result<Vec<Level>, ModelError> {
+) -> std::result::Result<Vec<DeviceLevel>, ModelError> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let folded = Folded::new_parallel(params, Purpose::Forward, threads)?;
     let levels = folded.levels.iter().map(|l| level(l, device));
     Ok(levels.collect::<Result<_>>()?)
 }
 
-fn level(level: &FoldedLevel, device: &Device) -> Result<Level> {
+fn level(level: &FoldedLevel, device: &Device) -> Result<DeviceLevel> {
     let c = level.channels;
     let prior = match &level.prior {
         FoldedPrior::Given => candle_core::bail!("detail stages run on the CPU"),
@@ -111,7 +111,7 @@ fn level(level: &FoldedLevel, device: &Device) -> Result<Level> {
             }
         }
     };
-    Ok(Level {
+    Ok(DeviceLevel {
         channels: c,
         side: level.grid.side,
         steps: level
@@ -124,9 +124,9 @@ fn level(level: &FoldedLevel, device: &Device) -> Result<Level> {
     })
 }
 
-fn step(step: &FoldedStep, c: usize, o: usize, device: &Device) -> Result<Step> {
+fn step(step: &FoldedStep, c: usize, o: usize, device: &Device) -> Result<DeviceStep> {
     let width = step.w2.n();
-    Ok(Step {
+    Ok(DeviceStep {
         w1: matrix(&step.w1, device)?,
         b1: bias(&step.b1, width, device)?,
         w2: matrix(&step.w2, device)?,

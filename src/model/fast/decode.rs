@@ -15,13 +15,13 @@ use crate::kernels::{Aligned, padded};
 use crate::latent::Latent;
 
 /// A decoded picture and the state that was asked for.
-pub(super) struct Decoded {
+pub(super) struct DecodedRows {
     pub x: Vec<f32>,
     pub kept: Vec<CoarseState>,
 }
 
 /// A latent, and what its decode starts from.
-pub(super) struct Work<'a> {
+pub(super) struct DecodeWork<'a> {
     pub(super) latent: &'a Latent,
     pub(super) start: Option<&'a CoarseState>,
     /// What a detail stage is given.
@@ -39,12 +39,12 @@ impl FastGlow {
     /// state before the first step of each level and after each.
     pub(super) fn decode_group(
         &self,
-        work: &[Work],
+        work: &[DecodeWork],
         members: usize,
         keep: bool,
         watch: StageWatch,
         cancelled: Cancelled,
-    ) -> Result<Vec<Decoded>, ModelError> {
+    ) -> Result<Vec<DecodedRows>, ModelError> {
         let levels = &self.folded.levels;
         let n = work.len();
         let start = self.common_start(work)?;
@@ -100,7 +100,7 @@ impl FastGlow {
             Err(ModelError::Cancelled)
         } else {
             let state = &ws.states[last.into_inner().unwrap_or_else(PoisonError::into_inner)];
-            let decoded = kept.into_iter().enumerate().map(|(i, kept)| Decoded {
+            let decoded = kept.into_iter().enumerate().map(|(i, kept)| DecodedRows {
                 x: picture_from_rows(state, self.config.channels, &levels[0], i),
                 kept: kept.into_inner().unwrap_or_else(PoisonError::into_inner),
             });
@@ -111,7 +111,7 @@ impl FastGlow {
     }
 
     /// The level at which every picture of a group starts; `None`: at the top.
-    fn common_start(&self, work: &[Work]) -> Result<Option<usize>, ModelError> {
+    fn common_start(&self, work: &[DecodeWork]) -> Result<Option<usize>, ModelError> {
         let Some(first) = work.first().and_then(|work| work.start) else {
             return match work.iter().find_map(|work| work.start) {
                 None => Ok(None),

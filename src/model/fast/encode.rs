@@ -24,7 +24,8 @@ impl FastGlow {
         let x: Vec<&[f32]> = work.iter().map(|(x, _)| *x).collect();
         let given: Vec<&Given> = work.iter().filter_map(|(_, given)| *given).collect();
         let mut ws = self.workspace(n, members);
-        load_picture_rows(&x, self.config.channels, &levels[0], &mut ws.states[0]);
+        let (grid, stride) = (levels[0].grid, levels[0].state_stride());
+        load_picture_rows(&x, self.config.channels, grid, stride, &mut ws.states[0]);
         let log_prob = Mutex::new(vec![0.0f64; levels.len() * n]);
         let stop = AtomicBool::new(false);
         {

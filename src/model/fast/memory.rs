@@ -2,7 +2,7 @@
 
 use std::sync::PoisonError;
 
-use super::{FastGlow, Workspace};
+use super::{FastGlow, FastWorkspace};
 use crate::kernels::{Aligned, padded};
 use crate::model::fast::step::Scratch;
 
@@ -16,7 +16,7 @@ impl FastGlow {
     /// this is the most that any of them needed.
     pub fn workspace_bytes(&self) -> usize {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.iter().map(Workspace::bytes).sum()
+        idle.iter().map(FastWorkspace::bytes).sum()
     }
 
     /// Bytes of one activation block: a hidden layer of a coupling network, all pixels of the finest level of so
@@ -27,7 +27,7 @@ impl FastGlow {
     }
 }
 
-impl Workspace {
+impl FastWorkspace {
     fn bytes(&self) -> usize {
         let buffers = self.states.iter().chain([&self.between]).chain(&self.eps);
         buffers.map(Aligned::bytes).sum::<usize>()
@@ -38,24 +38,19 @@ impl Workspace {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::latent::tests::tiny_config;
     use crate::model::params::Params;
-    use crate::model::{Coupling, GlowConfig, Latent, Padding, Permutation};
+    use crate::model::{GlowConfig, Latent, Permutation};
 
     /// Bytes of the workspace after a decode, and of a block.
     fn after_a_decode(depth: usize, threads: usize, pictures: usize) -> (usize, usize) {
         let config = GlowConfig {
             image_size: 64,
-            channels: 3,
             levels: 3,
             depth,
             width: 128,
             permutation: Permutation::Reverse,
-            coupling: Coupling::Affine,
-            bits: 5,
-            variant: Default::default(),
-            padding: Padding::Zeros,
-            scale_floor: Default::default(),
-            detail: Vec::new(),
+            ..tiny_config()
         };
         let fast = FastGlow::new(&Params::perturbed(config.clone(), 1), threads).unwrap();
         let latents = vec![Latent::zeros(&config.latent_shape()); pictures];

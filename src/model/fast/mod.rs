@@ -15,7 +15,7 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use self::decode::Work;
+use self::decode::DecodeWork;
 use self::step::{Given, Scratch};
 use super::ModelError;
 use super::folded::{Folded, FoldedLevel, FoldedPrior, FoldedStep, Form, Purpose};
@@ -72,12 +72,12 @@ pub struct FastGlow {
     config: GlowConfig,
     folded: Folded,
     threads: usize,
-    idle: Mutex<Vec<Workspace>>,
+    idle: Mutex<Vec<FastWorkspace>>,
 }
 
 /// Buffers of one group of threads.
 #[derive(Default)]
-struct Workspace {
+struct FastWorkspace {
     states: [Aligned; 2],
     between: Aligned,
     eps: Vec<Aligned>,
@@ -253,11 +253,14 @@ impl FastGlow {
         given: &[&Given],
         cancelled: Cancelled,
     ) -> Result<Vec<Vec<f32>>, ModelError> {
-        let work = latents.iter().zip(given).map(|(&latent, &given)| Work {
-            latent,
-            start: None,
-            given: Some(given),
-        });
+        let work = latents
+            .iter()
+            .zip(given)
+            .map(|(&latent, &given)| DecodeWork {
+                latent,
+                start: None,
+                given: Some(given),
+            });
         let decoded = self.decode_work(&work.collect::<Vec<_>>(), false, cancelled)?;
         Ok(decoded.pictures)
     }
@@ -287,17 +290,20 @@ impl FastGlow {
         keep: bool,
         cancelled: Cancelled,
     ) -> Result<Resumable, ModelError> {
-        let work = latents.iter().zip(starts).map(|(&latent, &start)| Work {
-            latent,
-            start,
-            given: None,
-        });
+        let work = latents
+            .iter()
+            .zip(starts)
+            .map(|(&latent, &start)| DecodeWork {
+                latent,
+                start,
+                given: None,
+            });
         self.decode_work(&work.collect::<Vec<_>>(), keep, cancelled)
     }
 
     fn decode_work(
         &self,
-        work: &[Work],
+        work: &[DecodeWork],
         keep: bool,
         cancelled: Cancelled,
     ) -> Result<Resumable, ModelError> {
@@ -350,7 +356,7 @@ impl FastGlow {
         })
     }
 
-    fn workspace(&self, pictures: usize, members: usize) -> Workspace {
+    fn workspace(&self, pictures: usize, members: usize) -> FastWorkspace {
         let idle = self
             .idle
             .lock()
@@ -405,7 +411,7 @@ impl FastGlow {
         (!shared.stopped()).then_some(())
     }
 
-    fn give_back(&self, ws: Workspace) {
+    fn give_back(&self, ws: FastWorkspace) {
         self.idle
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

@@ -2,18 +2,19 @@
 
 use super::super::folded::FoldedLevel;
 use crate::config::GlowConfig;
+use crate::kernels::neighbours::Grid;
 use crate::kernels::{Aligned, padded};
 use crate::latent::{Condition, Latent, LevelEps};
 
-/// Calls `visit(at in [c, h, w], at in squeezed rows)` for every number of a picture whose finest level is
-/// `level`.
+/// Calls `visit(at in [c, h, w], at in squeezed rows)` for every number of a picture whose squeezed rows are a `grid`.
 fn visit_squeezed(
     channels: usize,
-    level: &FoldedLevel,
+    grid: Grid,
+    stride: usize,
     picture: usize,
     mut visit: impl FnMut(usize, usize),
 ) {
-    let (side, stride) = (level.grid.side, level.state_stride());
+    let side = grid.side;
     for c in 0..channels {
         for y in 0..2 * side {
             for x in 0..2 * side {
@@ -27,10 +28,16 @@ fn visit_squeezed(
     }
 }
 
-/// Squeezed pixel rows of the finest level from pictures `[c, h, w]`.
-pub fn load_picture_rows(x: &[&[f32]], channels: usize, level: &FoldedLevel, rows: &mut [f32]) {
+/// Squeezed pixel rows, a `grid` a picture, from pictures `[c, h, w]`.
+pub fn load_picture_rows(
+    x: &[&[f32]],
+    channels: usize,
+    grid: Grid,
+    stride: usize,
+    rows: &mut [f32],
+) {
     for (i, x) in x.iter().enumerate() {
-        visit_squeezed(channels, level, i, |from, to| rows[to] = x[from]);
+        visit_squeezed(channels, grid, stride, i, |from, to| rows[to] = x[from]);
     }
 }
 
@@ -42,7 +49,10 @@ pub(super) fn picture_from_rows(
     picture: usize,
 ) -> Vec<f32> {
     let mut x = vec![0.0; channels * 4 * level.grid.pixels()];
-    visit_squeezed(channels, level, picture, |to, from| x[to] = rows[from]);
+    let stride = level.state_stride();
+    visit_squeezed(channels, level.grid, stride, picture, |to, from| {
+        x[to] = rows[from];
+    });
     x
 }
 

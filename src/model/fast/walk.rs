@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use super::super::ModelError;
-use super::decode::Work;
+use super::decode::DecodeWork;
 use super::{Cancelled, FastGlow, shape_error};
 use crate::latent::Latent;
 
@@ -42,7 +42,7 @@ impl FastGlow {
             let mut stages = stages.lock().unwrap_or_else(PoisonError::into_inner);
             stages.push(stage);
         };
-        let work = Work {
+        let work = DecodeWork {
             latent,
             start: None,
             given: None,

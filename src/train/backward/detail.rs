@@ -12,15 +12,17 @@ use super::sums::{add_column_sums, product_of_rows, rows_times};
 use super::walk::step_backward;
 use super::workspace::{Chunk, NetBuffers, chunk_pictures};
 use crate::kernels::neighbours::{Grid, gather, sum_taps, taps_stride};
-use crate::kernels::{Aligned, Arithmetic, Finish, Init, Lhs, PackedMatrix, Rhs, gemm, padded};
-use crate::model::ModelError;
+use crate::kernels::{
+    Aligned, Arithmetic, Finish, Init, Lhs, PackedMatrix, Rhs, gemm, math, padded,
+};
+use crate::model::fast::load_picture_rows;
 use crate::model::fast::step::{self, Given, Scratch, tile_rows, tiles};
-use crate::model::folded::{Folded, FoldedLevel, Form, scale};
-use crate::model::haar;
+use crate::model::folded::{Folded, FoldedLevel, Form};
 use crate::model::params::Params;
+use crate::model::{ModelError, StageConv, haar};
 
 /// A convolution with zeros outside, forward and backward.
-struct Conv {
+struct TrainedConv {
     /// `[taps in, out]`, taps outermost.
     weights: PackedMatrix,
     /// `[out, taps in]`.
@@ -32,34 +34,17 @@ struct Conv {
     is_3x3: bool,
 }
 
-impl Conv {
+impl TrainedConv {
     fn new(params: &Params, name: &str) -> Self {
-        let weight = params.slice(&format!("{name}.weight"));
-        let bias = params.slice(&format!("{name}.bias"));
-        // Only the prior's convolution has a scale.
-        let factor: Vec<f32> = match params.get(&format!("{name}.log_scale")) {
-            Some(log_scale) => log_scale.iter().map(|&v| scale(v)).collect(),
-            None => vec![1.0; bias.len()],
-        };
-        let out = bias.len();
-        let is_3x3 = params
-            .layout
-            .entry(&format!("{name}.weight"))
-            .is_some_and(|e| e.shape[2] == 3);
-        let taps = if is_3x3 { 9 } else { 1 };
-        let input = weight.len() / (taps * out);
-        let entry = |row: usize, j: usize| {
-            weight[(j * input + row % input) * taps + row / input] * factor[j]
-        };
-        let mut row = Aligned::zeros(padded(out));
-        (0..out).for_each(|j| row[j] = bias[j] * factor[j]);
+        let conv = StageConv::read(params, name);
+        let (rows, out) = (conv.rows(), conv.out());
         Self {
-            weights: PackedMatrix::from_fn(taps * input, out, entry),
-            transposed: PackedMatrix::from_fn(out, taps * input, |j, row| entry(row, j)),
-            bias: row,
-            input,
+            weights: PackedMatrix::from_fn(rows, out, |row, j| conv.entry(row, j)),
+            transposed: PackedMatrix::from_fn(out, rows, |j, row| conv.entry(row, j)),
+            input: conv.inputs,
             out,
-            is_3x3,
+            is_3x3: conv.taps == 9,
+            bias: conv.bias,
         }
     }
 
@@ -190,10 +175,10 @@ struct Room {
 /// A stage, folded for gradients.
 pub struct StageWeights {
     flow: Folded,
-    first: Conv,
-    blocks: Vec<[Conv; 2]>,
-    last: Conv,
-    prior: Conv,
+    first: TrainedConv,
+    blocks: Vec<[TrainedConv; 2]>,
+    last: TrainedConv,
+    prior: TrainedConv,
     channels: usize,
 }
 
@@ -208,14 +193,14 @@ impl StageWeights {
         threads: usize,
     ) -> Result<Self, ModelError> {
         let p = format!("detail.{i}.");
-        let trunk = |name: &str| Conv::new(params, &format!("{p}trunk.{name}"));
+        let trunk = |name: &str| TrainedConv::new(params, &format!("{p}trunk.{name}"));
         let block = |b| ["conv1", "conv2"].map(|conv| trunk(&format!("blocks.{b}.{conv}")));
         Ok(Self {
             flow: Folded::stage(params, i, form, threads)?,
             first: trunk("first"),
             blocks: (0..params.config.detail[i].blocks).map(block).collect(),
             last: trunk("last"),
-            prior: Conv::new(params, &format!("{p}prior")),
+            prior: TrainedConv::new(params, &format!("{p}prior")),
             channels: params.config.channels,
         })
     }
@@ -257,7 +242,7 @@ impl StageGradients {
             .steps
             .iter()
             .map(|_| StepGradients::zeros(level, width));
-        let block = |convs: &[Conv; 2]| convs.each_ref().map(Conv::gradients);
+        let block = |convs: &[TrainedConv; 2]| convs.each_ref().map(TrainedConv::gradients);
         Self {
             steps: steps.collect(),
             first: weights.first.gradients(),
@@ -396,37 +381,24 @@ pub fn accumulate_stage(
 
 fn load(weights: &StageWeights, x: &[&[f32]], low_noise: &[Vec<f32>], ws: &mut StageWorkspace) {
     let (level, channels) = (weights.level(), weights.channels);
-    let (side, pixels) = (level.grid.side, level.grid.pixels());
-    let squeeze = |x: &[f32], channels: usize, stride: usize, picture: usize, to: &mut [f32]| {
-        for (at, v) in x.iter().enumerate() {
-            let (c, y, x) = (
-                at / (4 * pixels),
-                at / (2 * side) % (2 * side),
-                at % (2 * side),
-            );
-            let row = picture * pixels + y / 2 * side + x / 2;
-            debug_assert!(c < channels);
-            to[row * stride + 4 * c + 2 * (y % 2) + x % 2] = *v;
-        }
-    };
-    for (i, x) in x.iter().enumerate() {
-        let (mut low, details) = haar(x, channels, 4 * side);
-        if let Some(noise) = low_noise.get(i) {
-            low.iter_mut().zip(noise).for_each(|(v, n)| *v += n);
-        }
-        squeeze(
-            &details,
-            3 * channels,
-            level.state_stride(),
-            i,
-            &mut ws.state,
-        );
-        squeeze(&low, channels, padded(4 * channels), i, &mut ws.low);
+    let split = x.iter().map(|x| haar(x, channels, 4 * level.grid.side));
+    let (mut lows, details): (Vec<_>, Vec<_>) = split.unzip();
+    for (low, noise) in lows.iter_mut().zip(low_noise) {
+        low.iter_mut().zip(noise).for_each(|(v, n)| *v += n);
     }
+    let squeeze = |x: &[Vec<f32>], channels: usize, stride: usize, to: &mut [f32]| {
+        let x: Vec<&[f32]> = x.iter().map(Vec::as_slice).collect();
+        load_picture_rows(&x, channels, level.grid, stride, to);
+    };
+    let stride = level.state_stride();
+    squeeze(&details, 3 * channels, stride, &mut ws.state);
+    squeeze(&lows, channels, padded(4 * channels), &mut ws.low);
 }
 
 fn relu(from: &[f32], to: &mut [f32]) {
-    to.iter_mut().zip(from).for_each(|(to, v)| *to = v.max(0.0));
+    to.iter_mut()
+        .zip(from)
+        .for_each(|(to, v)| *to = math::relu(*v));
 }
 
 fn add(to: &mut [f32], more: &[f32]) {

@@ -49,8 +49,9 @@ impl Chunk {
 #[cfg(test)]
 mod tests {
     use super::super::Activations;
+    use crate::latent::tests::tiny_config;
     use crate::model::params::Params;
-    use crate::model::{Coupling, GlowConfig, Padding, Permutation};
+    use crate::model::{GlowConfig, Padding};
     use crate::noise::Noise;
     use crate::train::gradients::CpuGradients;
 
@@ -58,17 +59,10 @@ mod tests {
     fn after_a_step(depth: usize, activations: Activations) -> (usize, usize) {
         let config = GlowConfig {
             image_size: 16,
-            channels: 3,
-            levels: 2,
             depth,
             width: 16,
-            permutation: Permutation::InvconvLu,
-            coupling: Coupling::Affine,
-            bits: 5,
-            variant: Default::default(),
             padding: Padding::EdgeBias,
-            scale_floor: Default::default(),
-            detail: Vec::new(),
+            ..tiny_config()
         };
         let params = Params::perturbed(config, 3);
         let mut gradients = CpuGradients::new(&params, 2)

@@ -1,5 +1,6 @@
 use super::*;
 use crate::config::{Coupling, GlowConfig, Padding, Permutation, ScaleFloor};
+use crate::latent::tests::tiny_config;
 use crate::model::folded::Purpose;
 use crate::model::params::Params;
 use crate::noise::Noise;
@@ -43,18 +44,13 @@ fn gradients_agree_with_differences_of_the_loss() {
             (Coupling::Additive, Padding::EdgeBias, 0.0),
         ] {
             let config = GlowConfig {
-                image_size: 8,
-                channels: 3,
-                levels: 2,
                 depth: 2,
                 width: 20,
                 permutation,
                 coupling,
-                bits: 5,
-                variant: Default::default(),
                 padding,
                 scale_floor: ScaleFloor::new(floor).unwrap(),
-                detail: Vec::new(),
+                ..tiny_config()
             };
             let mut params = Params::perturbed(config, 5);
             // Couplings that matter: the last convolution is not near zero.

@@ -2,10 +2,10 @@
 
 use egui::{Rect, RichText, Sense, Ui, Vec2, vec2};
 
-use super::tab::{ExampleOrigin, ExamplePath, Tag};
+use super::tab::{ExampleOrigin, Tag};
 use super::{AttributesWish, counted, on_shelf, plan};
 use crate::app::action::Action;
-use crate::app::dialog::PathPurpose;
+use crate::app::dialog::{ExamplePath, PathPurpose};
 use crate::app::document::Named;
 use crate::app::theme::{self, section_ui};
 use crate::app::widgets::Cx;

@@ -10,9 +10,8 @@ mod wish;
 
 use egui::{Key, Ui};
 
-pub use tab::{
-    AMOUNTS, AttributesDesk, AttributesTab, ExampleOrigin, ExamplePath, OwnDirection, Tag, Tagged,
-};
+pub use crate::app::dialog::ExamplePath;
+pub use tab::{AMOUNTS, AttributesDesk, AttributesTab, ExampleOrigin, OwnDirection, Tag};
 pub use wish::AttributesWish;
 
 use super::{Cells, Document, Lead, Offer, Screen, Tab};

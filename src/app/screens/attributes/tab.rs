@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+use crate::app::dialog::ExamplePath;
 use crate::app::document::Named;
 use crate::app::intake;
 use crate::app::screens::edit::pretty;
@@ -120,19 +121,6 @@ pub enum ExampleOrigin {
     Labels,
     /// The shelf or a folder, without labels.
     Unlabelled,
-}
-
-/// A path of the form.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ExamplePath {
-    /// The folder of pictures with the attribute.
-    With,
-    /// The folder of pictures without it.
-    Without,
-    /// The table of labels.
-    Table,
-    /// The folder of its pictures.
-    Pictures,
 }
 
 /// What lies about on the attributes screen.

@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
-use super::tab::{ExampleOrigin, ExamplePath, OwnDirection, Tag, Tagged};
+use super::tab::{ExampleOrigin, OwnDirection, Tag, Tagged};
 use super::{examples_now, plan};
+use crate::app::dialog::ExamplePath;
 use crate::app::state::{LogLevel, Named, State};
 use crate::engine::message::{
     BuildReport, BuildRequest, Command, DirectionId, FindBy, Question, Recipe, Ticket,

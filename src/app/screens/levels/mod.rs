@@ -13,7 +13,7 @@ use egui::{Key, Ui};
 pub use tab::{LevelProbe, LevelsDesk, LevelsPart, LevelsTab};
 pub use wish::LevelsWish;
 
-use super::{Cells, Document, Exported, Lead, Offer, Running, Screen, Tab};
+use super::{Cells, Desks, Document, Exported, Lead, Offer, Running, Screen, Tab};
 use crate::app::dialog::ExportFormat;
 use crate::app::document::Named;
 use crate::app::keys::{Entry, entries, plain};
@@ -133,6 +133,10 @@ impl Screen for LevelsScreen {
             step: |elapsed_secs| LevelsWish::Advance(elapsed_secs).into(),
             next_frame: Duration::from_millis(33),
         })
+    }
+
+    fn stop_where_it_began(&self, desks: &mut Desks) {
+        desks.levels.walk = desks.levels.began;
     }
 
     fn subject(&self, state: &State, number: u32) -> Option<Named> {

@@ -122,6 +122,9 @@ pub struct LevelsDesk {
     /// Whether it runs.
     #[serde(skip)]
     pub playing: bool,
+    /// How far it was before it ran.
+    #[serde(skip)]
+    pub began: f32,
 }
 
 impl Default for LevelsDesk {
@@ -130,6 +133,7 @@ impl Default for LevelsDesk {
             part: LevelsPart::Table,
             walk: 0.0,
             playing: false,
+            began: 0.0,
         }
     }
 }

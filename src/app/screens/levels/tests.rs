@@ -100,3 +100,17 @@ fn the_walk_goes_from_the_latent_to_the_picture() {
         (1.0, false)
     );
 }
+
+#[test]
+fn a_walk_that_runs_is_saved_where_it_began() {
+    let mut state = crate::app::state::State::default();
+    state.apply(Action::SetTab(Tab::Levels));
+    state.apply(LevelsWish::SetPart(LevelsPart::Walk));
+    state.apply(LevelsWish::SetWalk(0.25));
+    state.apply(LevelsWish::Play(true));
+    state.apply(LevelsWish::Advance(1.0));
+    assert!(state.desks.levels.walk > 0.3);
+    assert_eq!(state.kept().desks.levels.walk, 0.25);
+    state.apply(LevelsWish::Play(false));
+    assert!(state.kept().desks.levels.walk > 0.3);
+}

@@ -42,6 +42,9 @@ pub(super) fn apply(state: &mut State, wish: LevelsWish) {
             desk.playing = false;
         }
         LevelsWish::Play(playing) => {
+            if !desk.playing {
+                desk.began = desk.walk;
+            }
             desk.playing = playing;
             if playing && desk.walk >= 1.0 {
                 desk.walk = 0.0;

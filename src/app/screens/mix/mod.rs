@@ -73,15 +73,9 @@ impl Screen for MixScreen {
     }
 
     fn make_sound(&self, state: &mut State) {
-        let shares = &mut state.doc.mix.shares;
+        let mix = &mut state.doc.mix;
         if let Some(model) = &state.live.model {
-            let n_levels = model.latent_shape().levels.len();
-            if shares.is_empty() {
-                // The coarsest level of the second picture: what one looks at first.
-                shares.resize(n_levels.saturating_sub(1), 0.0);
-                shares.push(1.0);
-            }
-            shares.resize(n_levels, 0.0);
+            mix.fit_levels(model.latent_shape().levels.len());
         }
         let sound = |v: f32| {
             if v.is_finite() {
@@ -90,7 +84,8 @@ impl Screen for MixScreen {
                 0.0
             }
         };
-        shares.iter_mut().for_each(|share| *share = sound(*share));
+        let shares = mix.shares.iter_mut().chain(&mut mix.further_shares);
+        shares.for_each(|share| *share = sound(*share));
         let desk = &mut state.desks.mix;
         (desk.x, desk.y) = (sound(desk.x), sound(desk.y));
     }

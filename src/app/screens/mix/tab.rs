@@ -30,6 +30,9 @@ pub struct MixTab {
     pub pair: [Option<Named>; 2],
     /// The share of the second in each level, finest first.
     pub shares: Vec<f32>,
+    /// Those of levels that the open model does not have, for one that does.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub further_shares: Vec<f32>,
 }
 
 impl MixTab {
@@ -50,6 +53,20 @@ impl MixTab {
             (cell % LATTICE) as f32 / last,
             (cell / LATTICE) as f32 / last,
         )
+    }
+
+    /// Takes note of how many levels the open model has.
+    pub fn fit_levels(&mut self, levels: usize) {
+        self.shares.append(&mut self.further_shares);
+        if self.shares.is_empty() {
+            // The coarsest level of the second picture: what one looks at first.
+            self.shares.resize(levels.saturating_sub(1), 0.0);
+            self.shares.push(1.0);
+        }
+        if self.shares.len() < levels {
+            self.shares.resize(levels, 0.0);
+        }
+        self.further_shares = self.shares.split_off(levels);
     }
 
     /// The two pictures with their levels mixed; `None` until both are set.

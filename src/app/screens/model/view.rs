@@ -13,7 +13,7 @@ use crate::app::widgets::controls::{button_ui, thousands};
 use crate::app::widgets::curve::curve_ui;
 use crate::app::widgets::icons::{Icon, note_ui};
 use crate::engine::message::{Answer, ModelInfo, SelfTest};
-use crate::engine::shipped;
+use crate::engine::shipped::{self, Choice};
 
 /// A round trip that is larger is no longer rounding alone.
 const EXACT: f64 = 1e-3;
@@ -136,7 +136,9 @@ fn choose_ui(ui: &mut Ui, cx: &mut Cx<'_>, model: &ModelInfo) {
         .state
         .recent_models
         .iter()
-        .filter(|p| Some(*p) != model.path.as_ref() && shipped::named(p).is_none())
+        .filter(|p| {
+            Some(*p) != model.path.as_ref() && matches!(shipped::choose(Some(p)), Choice::File(_))
+        })
         .cloned()
         .collect();
     if recent.is_empty() {

@@ -15,7 +15,7 @@ use egui::{Key, Ui};
 pub use tab::{MAX_KEYS, MorphTab, PLAY_MODES, Playback, slot_name};
 pub use wish::MorphWish;
 
-use super::{Cells, Document, Exported, Lead, Offer, Running, Screen, Tab};
+use super::{Cells, Desks, Document, Exported, Lead, Offer, Running, Screen, Tab};
 use crate::app::dialog::{Clock, ExportFormat};
 use crate::app::document::Named;
 use crate::app::keys::{Entry, entries, plain};
@@ -166,6 +166,10 @@ impl Screen for MorphScreen {
             step: |elapsed_secs| MorphWish::Advance(elapsed_secs).into(),
             next_frame: Duration::from_millis(if waiting { 50 } else { 16 }),
         })
+    }
+
+    fn stop_where_it_began(&self, desks: &mut Desks) {
+        desks.morph.t = desks.morph.began;
     }
 
     fn subject(&self, state: &State, _number: u32) -> Option<Named> {

@@ -6,6 +6,9 @@ use crate::engine::message::PlayMode;
 
 pub(super) fn play(state: &mut State, playing: bool) {
     let desk = &mut state.desks.morph;
+    if !desk.playing {
+        desk.began = desk.t;
+    }
     desk.playing = playing && state.doc.morph.path_keys().is_some();
     if desk.playing {
         if desk.mode != PlayMode::PingPong && desk.t >= 1.0 {

@@ -85,6 +85,9 @@ pub struct Playback {
     /// Whether it runs.
     #[serde(skip)]
     pub playing: bool,
+    /// Where it stood before it ran.
+    #[serde(skip)]
+    pub began: f32,
     /// What happens at the end.
     pub mode: PlayMode,
     /// Whether it runs backwards.
@@ -99,6 +102,7 @@ impl Default for Playback {
         Self {
             t: 0.5,
             playing: false,
+            began: 0.5,
             mode: PlayMode::PingPong,
             backwards: false,
             seconds: 4.0,

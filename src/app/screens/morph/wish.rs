@@ -61,9 +61,11 @@ pub(super) fn apply(state: &mut State, wish: MorphWish) {
         MorphWish::ReverseKeys => {
             morph.keys.reverse();
             desk.t = 1.0 - desk.t;
+            desk.began = 1.0 - desk.began;
         }
         MorphWish::SetT(t) => {
             desk.t = t.clamp(0.0, 1.0);
+            desk.began = desk.t;
             state.selection = MORPH;
         }
         MorphWish::SetPath(path) => morph.path = path,

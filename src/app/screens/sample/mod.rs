@@ -8,7 +8,7 @@ mod wish;
 
 use egui::{Key, Ui};
 
-pub use tab::{DEFAULT_TEMPERATURE, SampleDesk, SampleTab, Variation};
+pub use tab::{SampleDesk, SampleTab, Variation};
 pub use wish::SampleWish;
 
 use super::{Cells, Document, Exported, Lead, Offer, Screen, Tab};

@@ -6,7 +6,7 @@ use crate::app::document::Named;
 use crate::engine::message::{Condition, Recipe};
 
 /// Temperature on first start: where faces look best.
-pub const DEFAULT_TEMPERATURE: f32 = 0.7;
+const DEFAULT_TEMPERATURE: f32 = 0.7;
 
 /// "More like this": the grid shows variations of one picture instead of fresh samples.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -52,14 +52,18 @@ fn labels_that_go_together_are_separated() {
     let split = split(&rows, 0.3, 1);
     let mut asked = 0;
     let compared = task
-        .compare(std::slice::from_ref(&split), &Grid::new(2), &mut || {
-            asked += 1;
-            true
-        })
+        .compare(
+            std::slice::from_ref(&split),
+            &ApproachGrid::new(2),
+            &mut || {
+                asked += 1;
+                true
+            },
+        )
         .unwrap();
     assert_eq!(compared.len(), asked);
     // Three differences with 4 weights each, 3 shrinkages, 3 weights.
-    assert_eq!((asked, Grid::new(2).n_approaches()), (18, 18));
+    assert_eq!((asked, ApproachGrid::new(2).n_approaches()), (18, 18));
     let of = |method| {
         let plain =
             |c: &&Compared| c.approach.method == method && c.approach.level_weights.is_empty();
@@ -140,7 +144,11 @@ fn numbers_and_unknown_values_are_compared_as_well() {
     let known: Vec<usize> = (0..800).filter(|&i| age.values[i].is_some()).collect();
     let split = split(&known, 0.3, 1);
     let compared = task
-        .compare(std::slice::from_ref(&split), &Grid::new(2), &mut || true)
+        .compare(
+            std::slice::from_ref(&split),
+            &ApproachGrid::new(2),
+            &mut || true,
+        )
         .unwrap();
     let chosen = &compared[ranking(&compared)[0]];
     let d = task.direction(&split, &chosen.approach).unwrap();
@@ -151,14 +159,22 @@ fn numbers_and_unknown_values_are_compared_as_well() {
     );
     // Stopped at once there is nothing to choose from.
     assert!(
-        task.compare(std::slice::from_ref(&split), &Grid::new(2), &mut || false)
-            .is_err()
+        task.compare(
+            std::slice::from_ref(&split),
+            &ApproachGrid::new(2),
+            &mut || false
+        )
+        .is_err()
     );
     let mut left = 3;
-    let few = task.compare(std::slice::from_ref(&split), &Grid::new(2), &mut || {
-        left -= 1;
-        left >= 0
-    });
+    let few = task.compare(
+        std::slice::from_ref(&split),
+        &ApproachGrid::new(2),
+        &mut || {
+            left -= 1;
+            left >= 0
+        },
+    );
     assert_eq!(few.unwrap().len(), 3);
 }
 
@@ -177,8 +193,12 @@ fn labels_without_both_sides_are_refused() {
     };
     let split = split(&(0..20).collect::<Vec<_>>(), 0.3, 1);
     assert!(
-        task.compare(std::slice::from_ref(&split), &Grid::new(2), &mut || true)
-            .is_err()
+        task.compare(
+            std::slice::from_ref(&split),
+            &ApproachGrid::new(2),
+            &mut || true
+        )
+        .is_err()
     );
     // A label that another determines has no effect of its own.
     let others = [&mouth];
@@ -261,8 +281,8 @@ fn figures_are_averages_over_the_splits() {
     };
     let rows: Vec<usize> = (0..300).collect();
     let splits = [split(&rows, 0.3, 1), split(&rows, 0.3, 2)];
-    let grid = Grid::new(2);
-    let of = |splits: &[Split]| task.compare(splits, &grid, &mut || true).unwrap()[0].clone();
+    let grid = ApproachGrid::new(2);
+    let of = |splits: &[Holdout]| task.compare(splits, &grid, &mut || true).unwrap()[0].clone();
     let (first, second, both) = (of(&splits[..1]), of(&splits[1..]), of(&splits));
     assert_ne!(first.auc, second.auc);
     assert!((both.auc - (first.auc + second.auc) / 2.0).abs() < 1e-6);
@@ -272,7 +292,7 @@ fn figures_are_averages_over_the_splits() {
 
 #[test]
 fn the_grid_weakens_finer_levels() {
-    let weights = Grid::new(4).level_weights;
+    let weights = ApproachGrid::new(4).level_weights;
     assert!(
         weights.contains(&vec![0.125, 0.25, 0.5, 1.0]),
         "{weights:?}"
@@ -280,5 +300,5 @@ fn the_grid_weakens_finer_levels() {
     assert!(weights.contains(&vec![0.0, 0.0, 1.0, 1.0]), "{weights:?}");
     let falls = |w: &Vec<f32>| w.windows(2).all(|pair| pair[0] <= pair[1]);
     assert!(weights.iter().all(falls), "{weights:?}");
-    assert!(Grid::new(1).level_weights.is_empty());
+    assert!(ApproachGrid::new(1).level_weights.is_empty());
 }

@@ -1,31 +1,17 @@
-//! A folder's pictures on their way to the shelf: how far they are, and what was left out and why.
+//! A folder's pictures as they come onto the shelf.
 
-use std::path::PathBuf;
-
-use super::dialog::{Dialog, FolderForm};
-use super::state::{ItemStatus, LogLevel, State, Tab};
+use super::{ASKED_ABOVE, FolderImport};
+use crate::app::dialog::{Dialog, FolderForm};
+use crate::app::document::name_of_path;
+use crate::app::state::{ItemStatus, LogLevel, Selection, State, Tab};
 use crate::engine::message::{Command, FolderListing, ItemId, PictureSource, Ticket};
 
-/// Pictures of a folder that come onto the shelf without a question.
-pub const ASKED_ABOVE: usize = 200;
 /// What was left out is named one by one up to here.
 const NAMED: usize = 10;
 
-/// Pictures of one folder on their way.
-#[derive(Clone, Debug)]
-pub(super) struct FolderImport {
-    folder: PathBuf,
-    items: Vec<ItemId>,
-    /// Those that have neither a latent nor an error yet are these, or some of them.
-    waiting: Vec<ItemId>,
-    /// What was left out, and why.
-    left_out: Vec<String>,
-    cancelled: bool,
-}
-
 impl State {
     /// A folder was listed: its pictures come onto the shelf, after a question where they are very many.
-    pub(super) fn folder_read(
+    pub(crate) fn folder_read(
         &mut self,
         ticket: Option<Ticket>,
         listing: FolderListing,
@@ -41,7 +27,7 @@ impl State {
     }
 
     /// Imports the pictures of a folder, the first `most` of them.
-    pub(super) fn open_folder(&mut self, listing: FolderListing, most: usize) -> Vec<Command> {
+    pub(crate) fn open_folder(&mut self, listing: FolderListing, most: usize) -> Vec<Command> {
         let FolderListing {
             folder,
             pictures,
@@ -55,7 +41,7 @@ impl State {
         let commands = self.import_as_they_are(sources);
         let items: Vec<ItemId> = self.doc.shelf.iter().skip(before).map(|e| e.id).collect();
         if let Some(first) = items.first() {
-            self.selection = super::state::Selection::Item(*first);
+            self.selection = Selection::Item(*first);
         }
         let others = others.into_iter().map(|name| format!("{name}: no picture"));
         let left_out = others.collect();
@@ -77,12 +63,12 @@ impl State {
     }
 
     /// Whether an item came with its folder: then what is to be said of it is said of the folder, once.
-    pub(super) fn comes_with_a_folder(&self, id: ItemId) -> bool {
+    pub(crate) fn comes_with_a_folder(&self, id: ItemId) -> bool {
         self.folders.iter().any(|f| f.waiting.contains(&id))
     }
 
     /// A picture of a folder is left out.
-    pub(super) fn left_out_of_folder(&mut self, id: ItemId, why: &str) {
+    pub(crate) fn left_out_of_folder(&mut self, id: ItemId, why: &str) {
         let folder = self.folders.iter_mut().find(|f| f.waiting.contains(&id));
         if let Some(folder) = folder {
             folder.left_out.push(why.to_owned());
@@ -90,14 +76,14 @@ impl State {
     }
 
     /// What had no latent yet was given up.
-    pub(super) fn folders_cancelled(&mut self) {
+    pub(crate) fn folders_cancelled(&mut self) {
         for folder in &mut self.folders {
             folder.cancelled = true;
         }
     }
 
     /// Says what came of the folders whose pictures are all there.
-    pub(super) fn folders_settled(&mut self) {
+    pub(crate) fn folders_settled(&mut self) {
         let items = &self.items;
         let is_busy = |id: &ItemId| items.get(id).is_some_and(|i| i.status == ItemStatus::Busy);
         for folder in &mut self.folders {
@@ -129,7 +115,7 @@ impl State {
             let text = format!("left out: and {} more", left_out.len() - NAMED);
             self.log(LogLevel::Info, text);
         }
-        let name = super::apply::name_of_path(path);
+        let name = name_of_path(path);
         let mut text = format!("opened {n} of {} pictures of {name}", items.len());
         if *cancelled {
             text += ", then cancelled";
