@@ -23,7 +23,11 @@ pub mod data;
 pub(crate) mod disk;
 #[cfg_attr(
     all(not(feature = "gui"), not(test)),
-    expect(dead_code, reason = "only the window asks it for anything")
+    expect(
+        dead_code,
+        unused_imports,
+        reason = "only the window asks it for anything"
+    )
 )]
 pub(crate) mod engine;
 pub mod export;

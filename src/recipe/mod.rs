@@ -179,6 +179,7 @@ impl Recipe {
         }
     }
 
+    #[cfg(any(feature = "gui", test))]
     /// The same, to be changed.
     pub fn parts_mut(&mut self) -> Vec<&mut Self> {
         match self {
