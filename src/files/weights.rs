@@ -38,7 +38,7 @@ pub struct WeightFile {
 impl WeightFile {
     /// Writes it: to a temporary file beside `path`, which then takes its name.
     ///
-    /// Errors: as [`write`].
+    /// Errors: as [`write()`].
     pub fn write(&self, path: &Path, precision: Precision) -> Result<(), FormatError> {
         let preview = self.preview.as_ref();
         write(path, &self.params, &self.provenance, preview, precision)
